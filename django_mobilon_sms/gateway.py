@@ -1,0 +1,242 @@
+"""The thin adapter to the Mobilon GSM API; the only speaker of HTTP. It knows no Django.
+
+The vendor's page is the contract: ``POST send/`` and ``POST status/``, each a JSON array of at
+most 100 objects, basic auth. It documents no error, so every failure is sorted by what it proves
+(see ``exceptions``): what is not known to be harmless may have gone out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+import ssl
+import time
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NewConnectionError,
+)
+from urllib3.exceptions import TimeoutError as TransportTimeout
+
+from .exceptions import (
+    REFUSED_HTTP_CODES,
+    GatewayError,
+    NeverLeft,
+    OutcomeUnknown,
+    Refused,
+)
+from .replies import SendResult, StatusReport, parse, send_results, status_reports
+
+MAX_OBJECTS = 100
+UNUSABLE_ADDRESS = (InvalidURL, InvalidSchema, MissingSchema, LocationParseError)
+MAX_REPLY_BYTES = 1024 * 1024
+#: Codes that say "this message is wrong" when it was alone in its request.
+REJECTED_ALONE_HTTP_CODES = frozenset({400, 422})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """What the gateway is given of one message; the number as it is written on the wire."""
+
+    guid: UUID
+    number: str = dataclasses.field(repr=False)
+    text: str = dataclasses.field(repr=False)
+    source: str = dataclasses.field(repr=False)
+
+
+class Backend(Protocol):
+    """What the app needs of a gateway: ``MOBILON_SMS_BACKEND`` names a class with this shape."""
+
+    def __init__(
+        self,
+        base_url: str,
+        username: str,
+        password: str,
+        timeout: float,
+        *,
+        refused_http_codes: Collection[int] = ...,
+    ) -> None: ...
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> list[SendResult]: ...
+
+    def status(self, ids: Sequence[str]) -> list[StatusReport]: ...
+
+
+class MobilonGateway:
+    """The Mobilon GSM API.
+
+    ``timeout`` is for a whole request, in seconds. ``refused_http_codes`` are taken as "nothing
+    of this request was accepted"; an empty collection takes none so.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        username: str,
+        password: str,
+        timeout: float,
+        *,
+        refused_http_codes: Collection[int] = REFUSED_HTTP_CODES,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._credentials = (username.encode(), password.encode())
+        self._timeout = timeout
+        self._refused_http_codes = frozenset(refused_http_codes)
+        self._status_session = _session()
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> list[SendResult]:
+        """POST 1 to 100 messages once, over a connection of its own.
+
+        Returns the reply's objects that name a guid of ours, in its order: none, one or several
+        for a guid. Raises ``ValueError`` before the network for a wrong number of messages or a
+        guid twice, and a ``GatewayError`` for everything after that.
+        """
+        guids = {message.guid for message in messages}
+        if len(guids) != len(messages):
+            raise ValueError("A guid is given twice.")
+        _require_count(messages)
+        objects = [_wire(message) for message in messages]
+        # A kept-alive connection that the gateway closes at that moment looks just like a
+        # message that was taken without an answer: hence a fresh one for every batch.
+        with _session() as session:
+            session.headers["Connection"] = "close"
+            reply = self._post(session, "send/", objects)
+        return list(send_results(reply, guids))
+
+    def status(self, ids: Sequence[str]) -> list[StatusReport]:
+        """Ask for 1 to 100 messages by the gateway's ids; safe to repeat.
+
+        Returns the reply's readable objects for these ids. Raises like ``send()``.
+        """
+        if len(set(ids)) != len(ids):
+            raise ValueError("An id is given twice.")
+        _require_count(ids)
+        reply = self._post(self._status_session, "status/", [{"id": id_} for id_ in ids])
+        return list(status_reports(reply, set(ids)))
+
+    def _post(self, session: requests.Session, path: str, objects: Sequence[object]) -> list[Any]:
+        deadline = time.monotonic() + self._timeout
+        request = self._prepare(session, path, objects)
+        try:
+            with session.send(
+                request, timeout=self._timeout, stream=True, allow_redirects=False
+            ) as response:
+                self._require_success(response, alone=len(objects) == 1)
+                body = _read(response, deadline)
+        except (OSError, HTTPError) as error:  # requests' own errors are OSErrors
+            raise _transport_error(error) from None
+        return parse(body, response.status_code)
+
+    def _prepare(
+        self, session: requests.Session, path: str, objects: Sequence[object]
+    ) -> requests.PreparedRequest:
+        request = requests.Request(
+            "POST",
+            f"{self._base_url}/{path}",
+            data=json.dumps(objects, allow_nan=False).encode(),
+            headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
+            auth=self._credentials,
+        )
+        try:
+            return session.prepare_request(request)
+        except (OSError, HTTPError, ValueError):  # LocationParseError, UnicodeError among them
+            raise NeverLeft("request") from None
+
+    def _require_success(self, response: requests.Response, *, alone: bool) -> None:
+        code = response.status_code
+        if 200 <= code < 300:
+            return
+        if code in self._refused_http_codes:
+            retry_after = _retry_after(response.headers.get("Retry-After", ""))
+            raise Refused(_refusal(code), http_code=code, retry_after=retry_after)
+        if alone and self._refused_http_codes and code in REJECTED_ALONE_HTTP_CODES:
+            raise Refused("rejected", http_code=code)
+        raise OutcomeUnknown("redirect" if 300 <= code < 400 else "http_error", http_code=code)
+
+
+def _session() -> requests.Session:
+    """A session that ignores the environment: no proxy and no ``.netrc`` sees the credentials."""
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("https://", HTTPAdapter(max_retries=0))
+    session.mount("http://", HTTPAdapter(max_retries=0))
+    return session
+
+
+def _require_count(objects: Sequence[object]) -> None:
+    if not 1 <= len(objects) <= MAX_OBJECTS:
+        raise ValueError(f"A request carries 1 to {MAX_OBJECTS} objects, not {len(objects)}.")
+
+
+def _wire(message: OutgoingMessage) -> dict[str, str]:
+    return {
+        "guid": str(message.guid),
+        "text": message.text,
+        "number": message.number,
+        "source": message.source,
+    }
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    """The reply's body, within the deadline and the size limit."""
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise OutcomeUnknown("bad_reply", http_code=response.status_code)
+    body = bytearray()
+    while chunk := response.raw.read1(64 * 1024, decode_content=False):
+        body += chunk
+        if len(body) > MAX_REPLY_BYTES:
+            raise OutcomeUnknown("bad_reply", http_code=response.status_code)
+        if time.monotonic() > deadline:
+            raise OutcomeUnknown("timeout", http_code=response.status_code)
+    return bytes(body)
+
+
+def _refusal(code: int) -> str:
+    names = {401: "credentials", 407: "credentials", 402: "payment", 429: "rate_limited"}
+    return names.get(code, "http_refused")
+
+
+def _retry_after(value: str) -> float | None:
+    """Seconds that the gateway asks to wait, from either form of ``Retry-After``."""
+    if re.fullmatch(r"\d{1,9}", value, re.ASCII):
+        return float(value)
+    try:
+        seconds = (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds()
+    except (TypeError, ValueError):
+        return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None
+
+
+def _transport_error(error: Exception) -> GatewayError:
+    """What a broken transport proves: the inner error decides, never the class on top.
+
+    The same ``ConnectionError`` is raised with the body delivered and not.
+    """
+    chain = list(_inner_errors(error))
+    if any(isinstance(inner, UNUSABLE_ADDRESS) for inner in chain):
+        return NeverLeft("request")
+    if any(isinstance(inner, ssl.SSLCertVerificationError) for inner in chain):
+        return NeverLeft("certificate")
+    if any(isinstance(inner, (NewConnectionError, ConnectTimeoutError)) for inner in chain):
+        return NeverLeft("connection")
+    timed_out = any(isinstance(inner, (TransportTimeout, TimeoutError)) for inner in chain)
+    return OutcomeUnknown("timeout" if timed_out else "broken")
+
+
+def _inner_errors(error: BaseException, depth: int = 8) -> Iterator[BaseException]:
+    yield error
+    for inner in (getattr(error, "reason", None), *error.args):
+        if isinstance(inner, BaseException) and depth:
+            yield from _inner_errors(inner, depth - 1)

@@ -1,0 +1,208 @@
+"""``manage.py send_sms``: the worker's door."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connections, router
+from django.utils.formats import localize
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from tqdm import tqdm
+
+from ...choices import Status
+from ...delivery import deliver, sweep
+from ...models import SmsBatch, SmsMessage
+from ...reports import RunReport
+from ...tracking import refresh
+
+
+def positive(value: str) -> int:
+    """A whole number from 1; anything else is wrong usage."""
+    number = int(value)
+    if number < 1:
+        raise argparse.ArgumentTypeError(_("must be 1 or more"))
+    return number
+
+
+def batch_size(value: str) -> int:
+    """A whole number from 1 to 100."""
+    number = positive(value)
+    if number > 100:
+        raise argparse.ArgumentTypeError(_("must be 100 or less"))
+    return number
+
+
+def seconds(value: str) -> float:
+    """A number of seconds over 0."""
+    number = float(value)
+    if not 0 < number < 86_400:
+        raise argparse.ArgumentTypeError(_("must be over 0 and under a day"))
+    return number
+
+
+class Command(BaseCommand):
+    """Sends what is due, and asks what became of what was sent."""
+
+    help = (
+        "Sends the pending messages that are due and refreshes the status of those under way."
+        " Exit: 0 all well; 1 can not work; 2 wrong usage; 3 gateway trouble, messages wait;"
+        " 4 messages became unknown."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The options."""
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--no-refresh", action="store_true", help="Only send.")
+        which.add_argument("--refresh-only", action="store_true", help="Only refresh statuses.")
+        parser.add_argument("--limit", type=positive, help="Send at most so many messages.")
+        parser.add_argument("--batch-size", type=batch_size, help="Messages a request, 1 to 100.")
+        parser.add_argument("--concurrency", type=positive, help="Requests under way at once.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Say what would be done, and do nothing."
+        )
+        parser.add_argument("--loop", action="store_true", help="Go on until SIGTERM or SIGINT.")
+        parser.add_argument(
+            "--interval", type=seconds, default=5.0, help="Seconds between runs of --loop."
+        )
+        parser.add_argument("--json", action="store_true", help="Print a JSON object a run.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run once, or until told to stop."""
+        if options["dry_run"]:
+            self.dry_run(as_json=options["json"])
+            return
+        stop = stop_on_signals()
+        if options["loop"]:
+            self.loop(options, stop)
+        elif code := self.run(options, stop.is_set).exit_code:
+            sys.exit(code)
+
+    def loop(self, options: dict[str, Any], stop: threading.Event) -> None:
+        """Run until told to stop; trouble is told and never ends it."""
+        while not stop.is_set():
+            try:
+                self.run(options, stop.is_set)
+            except CommandError as error:
+                self.stderr.write(str(error))
+                for connection in connections.all(initialized_only=True):
+                    connection.close_if_unusable_or_obsolete()
+            stop.wait(options["interval"])
+
+    def run(self, options: dict[str, Any], stopping: Callable[[], bool]) -> RunReport:
+        """One run: sweep, send, refresh, and a summary. Raises ``CommandError``."""
+        try:
+            report = self.work(options, stopping)
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
+        except DatabaseError as error:
+            raise CommandError(database_trouble(error)) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(as_dict(report)))
+        elif not options["loop"] or report.claimed or report.checked or report.halted:
+            self.stdout.write("\n".join(summary(report)))
+        return report
+
+    def work(self, options: dict[str, Any], stopping: Callable[[], bool]) -> RunReport:
+        """Sweep and send, unless told to refresh only; then refresh, unless told not to."""
+        if options["refresh_only"]:
+            report = sweep()
+        else:
+            with self.progress_bar(quiet=options["json"] or options["loop"]) as bar:
+                report = deliver(
+                    limit=options["limit"],
+                    batch_size=options["batch_size"],
+                    concurrency=options["concurrency"],
+                    stopping=stopping,
+                    progress=bar.update,
+                )
+        return report if options["no_refresh"] else refresh(report, stopping=stopping)
+
+    def progress_bar(self, *, quiet: bool) -> tqdm[Any]:
+        """A bar on a terminal, nothing elsewhere."""
+        silent = quiet or not sys.stderr.isatty()
+        total = None if silent else SmsMessage.objects.on_primary().due().count()
+        return tqdm(total=total, disable=silent, unit=" SMS", leave=False)
+
+    def dry_run(self, *, as_json: bool) -> None:
+        """Count what a run would do; writes nothing, asks nobody."""
+        try:
+            messages = SmsMessage.objects.on_primary()
+            plan = {
+                "due": messages.due().count(),
+                "due_for_refresh": messages.checkable().count(),
+                "lost_batches": SmsBatch.objects.lost().count(),
+                "unapplied_batches": SmsBatch.objects.unapplied().count(),
+            }
+        except DatabaseError as error:
+            raise CommandError(database_trouble(error)) from error
+        lines = [f"{name}: {count}" for name, count in plan.items()]
+        self.stdout.write(json.dumps(plan) if as_json else "\n".join(lines))
+
+
+def stop_on_signals() -> threading.Event:
+    """Set by the first SIGTERM or SIGINT; a second one ends the process as usual."""
+    stop = threading.Event()
+
+    def note(number: int, frame: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, note)
+        signal.signal(signal.SIGINT, note)
+    return stop
+
+
+def database_trouble(error: DatabaseError) -> str:
+    """One line that says what is wrong with the database, without its own words."""
+    try:
+        tables = connections[router.db_for_write(SmsMessage)].introspection.table_names()
+    except DatabaseError:
+        return _("The database can not be reached (%s).") % type(error).__name__
+    if SmsMessage._meta.db_table not in tables:
+        return _("The database has no tables for messages. Run: manage.py migrate mobilon_sms")
+    return _("The database refused the work (%s).") % type(error).__name__
+
+
+def as_dict(report: RunReport) -> dict[str, Any]:
+    """The report for --json; times in ISO 8601."""
+    fields = dataclasses.asdict(report) | {"exit_code": report.exit_code}
+    del fields["exit_codes"]
+    until = report.blocked_until
+    return fields | {"blocked_until": until.isoformat() if until else None}
+
+
+def summary(report: RunReport) -> list[str]:
+    """What a run did, in a few lines."""
+    lines = [halt_line(report)] if report.halted else []
+    if report.statuses:
+        lines.append(_("Messages: %s") % counts(report.statuses))
+    if report.checked:
+        lines.append(_("Asked for %d statuses: %s") % (report.checked, counts(report.reported)))
+    return lines or [_("Nothing to do.")]
+
+
+def counts(statuses: dict[str, int]) -> str:
+    """``298 accepted, 2 failed``."""
+    labels = dict(Status.choices) | {"": _("unchanged")}
+    return ", ".join(f"{n} {labels[status]}" for status, n in sorted(statuses.items()))
+
+
+def halt_line(report: RunReport) -> str:
+    """Why nothing, or nothing more, was sent."""
+    if report.halted == "paused":
+        return _("Sending is paused. Resume it in the admin.")
+    if report.halted == "disabled":
+        return _("Sending is switched off: MOBILON_SMS_ENABLED is False.")
+    until = localize(localtime(report.blocked_until)) if report.blocked_until else ""
+    return _("The gateway had trouble; the next try is at %s.") % until

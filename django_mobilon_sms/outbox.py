@@ -1,0 +1,217 @@
+"""Writing into the outbox: the developer's door, and the way through which every door writes.
+
+Nothing here touches the network: a worker (``manage.py send_sms``) sends what is written, once
+it is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, router, transaction
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+
+from .choices import Status
+from .exceptions import GuidConflict, InvalidRows, RowError
+from .models import GatewayState, SmsMessage
+from .segments import count_segments
+from .validation import clean
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+#: The statuses whose messages can be sent anew by ``copy_message()``.
+COPYABLE = (Status.FAILED, Status.EXPIRED, Status.CANCELLED)
+#: How many faults ``InvalidRows`` lists.
+MAX_ERRORS = 100
+#: How many rows one INSERT, and how many guids one SELECT carries.
+CHUNK = 500
+#: What makes two messages under one guid the same message.
+CONTENT = ("number", "text", "source", "send_at", "expires_at", "priority", "tag")
+
+
+@sensitive_variables("number", "text", "row")
+def send_sms(
+    number: str,
+    text: str,
+    *,
+    source: str | None = None,
+    send_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    priority: int | None = None,
+    tag: str | None = None,
+    guid: UUID | str | None = None,
+    created_by: AbstractBaseUser | None = None,
+) -> SmsMessage:
+    """Write a message into the outbox, inside the caller's transaction.
+
+    ``number`` is taken as people type it, ``source`` defaults to ``MOBILON_SMS_SOURCE``,
+    ``send_at`` to now. The same ``guid`` again returns the same row.
+
+    Raises ``ValidationError`` with every fault by its field, and ``GuidConflict`` if the guid
+    belongs to a message with other content (of what the call names).
+    """
+    row = {
+        "number": number,
+        "text": text,
+        "source": source,
+        "send_at": send_at,
+        "expires_at": expires_at,
+        "priority": priority,
+        "tag": tag,
+        "guid": guid,
+        "created_by": created_by,
+    }
+    alias = router.db_for_write(SmsMessage)
+    fields = clean(row, _database_time())
+    [message] = _write([fields], alias)
+    if differing := _differences(message, fields, named=row):
+        raise GuidConflict(message.guid, differing)
+    return message
+
+
+def send_many(rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write many messages, all or none; returns how many were written.
+
+    Each row is a mapping with the names of ``send_sms()``. A guid that exists with the same
+    content is not written again. Raises ``InvalidRows``.
+    """
+    return sum(message.was_written for message in write_many(rows))
+
+
+@sensitive_variables("rows", "given", "cleaned")
+def write_many(rows: Iterable[Mapping[str, Any]]) -> list[SmsMessage]:
+    """Like ``send_many()``, but returns the messages, one for each row in the rows' order."""
+    alias = router.db_for_write(SmsMessage)
+    given = list(rows)
+    cleaned, faults = _clean_all(given)
+    _raise_for(faults)
+    with transaction.atomic(using=alias):
+        messages = _write(cleaned, alias)
+        conflicts = {
+            index: ValidationError({"guid": _conflict(differing)})
+            for index, (message, fields, row) in enumerate(zip(messages, cleaned, given))
+            if (differing := _differences(message, fields, named=row))
+        }
+        _raise_for(conflicts)
+    return messages
+
+
+def copy_message(message: SmsMessage, *, created_by: AbstractBaseUser | None) -> SmsMessage:
+    """Send a failed, expired or cancelled message anew: a new row with a new guid, due now.
+
+    Raises ``ValidationError`` for any other message.
+    """
+    if message.status not in COPYABLE:
+        raise ValidationError(
+            _("Only failed, expired and cancelled messages can be copied."), code="status"
+        )
+    return send_sms(
+        message.number,
+        message.text,
+        source=message.source,
+        priority=message.priority,
+        tag=message.tag,
+        created_by=created_by,
+    )
+
+
+def _clean_all(
+    rows: Sequence[Mapping[str, Any]],
+) -> tuple[list[dict[str, Any]], dict[int, ValidationError]]:
+    cleaned, faults, now = [], {}, _database_time()
+    for index, row in enumerate(rows):
+        try:
+            cleaned.append(clean(row, now))
+        except ValidationError as error:
+            faults[index] = error
+    return cleaned, faults
+
+
+def _database_time() -> Callable[[], datetime]:
+    """The database's time, asked for once, and only if a row needs it."""
+    return cache(lambda: GatewayState.objects.current().now)
+
+
+def _raise_for(faults: Mapping[int, ValidationError]) -> None:
+    if faults:
+        errors = [
+            RowError(index, field, str(error.code), error.messages[0])
+            for index, fault in list(faults.items())[:MAX_ERRORS]
+            for field, found in fault.error_dict.items()
+            for error in found
+        ]
+        raise InvalidRows(errors[:MAX_ERRORS], len(faults))
+
+
+def _conflict(differing: Sequence[str]) -> ValidationError:
+    return ValidationError(
+        _("A message with this guid exists with another %(fields)s."),
+        code="conflict",
+        params={"fields": ", ".join(differing)},
+    )
+
+
+def _write(rows: Sequence[Mapping[str, Any]], alias: str) -> list[SmsMessage]:
+    """The messages of these rows: found under their guid, or written."""
+    guids = {row["guid"] for row in rows if "guid" in row}
+    try:
+        return _insert(rows, _existing(guids, alias), alias)
+    except IntegrityError:
+        # Another writer was faster with one of the guids; whatever else is wrong, is again.
+        return _insert(rows, _existing(guids, alias), alias)
+
+
+def _existing(guids: Collection[UUID], alias: str) -> dict[UUID, SmsMessage]:
+    """The messages that have these guids already, as last committed."""
+    wanted = list(guids)
+    found: dict[UUID, SmsMessage] = {}
+    for start in range(0, len(wanted), CHUNK):
+        # FOR UPDATE reads what others committed even where a transaction reads from a snapshot.
+        with transaction.atomic(using=alias):
+            chunk = SmsMessage.objects.using(alias).select_for_update()
+            messages = chunk.filter(guid__in=wanted[start : start + CHUNK])
+            found.update((message.guid, message) for message in messages)
+    return found
+
+
+def _insert(
+    rows: Sequence[Mapping[str, Any]], known: dict[UUID, SmsMessage], alias: str
+) -> list[SmsMessage]:
+    messages, new = [], []
+    for row in rows:
+        message = known.get(row["guid"]) if "guid" in row else None
+        if message is None:
+            message = _new(row)
+            new.append(message)
+            known[message.guid] = message
+        messages.append(message)
+    if new:
+        with transaction.atomic(using=alias):
+            SmsMessage.objects.using(alias).bulk_create(new, batch_size=CHUNK)
+    return messages
+
+
+def _new(row: Mapping[str, Any]) -> SmsMessage:
+    message = SmsMessage(**row, segments=count_segments(row["text"]).count)
+    if "send_at" in row:
+        message.due_at = row["send_at"]
+    message.was_written = True
+    return message
+
+
+def _differences(
+    message: SmsMessage, fields: Mapping[str, Any], *, named: Mapping[str, Any]
+) -> list[str]:
+    """What a row names and its message has otherwise."""
+    return [
+        name
+        for name in CONTENT
+        if named.get(name) is not None and getattr(message, name) != fields[name]
+    ]

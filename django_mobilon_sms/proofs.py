@@ -1,0 +1,197 @@
+"""What a POST proves about each of its messages, and what becomes of their rows.
+
+===========================================  ==========  =======================================
+what came of the POST                        outcome     its messages
+===========================================  ==========  =======================================
+a JSON array                                 answered    each by its own object: ``settle()``
+an HTTP code taken as a refusal              refused     pending again; 400 and 422 to a message
+                                                         that was alone: failed
+no connection, no trust, no request          never left  pending again
+anything else                                no proof    unknown
+nothing: the worker vanished                 lost        unknown
+===========================================  ==========  =======================================
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from .choices import ErrorCode, Outcome, Status
+from .clock import db_now
+from .conf import conf
+from .exceptions import GatewayError, NeverLeft, Refused
+from .models import SmsBatch, SmsMessage
+from .querysets import MessageQuerySet
+from .replies import SendResult
+
+#: Refusals that say nothing about a message, so they count as no attempt.
+UNCOUNTED = (ErrorCode.CREDENTIALS, ErrorCode.PAYMENT, ErrorCode.RATE_LIMITED)
+RETRY_FIRST, RETRY_LAST = timedelta(minutes=1), timedelta(hours=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Proof:
+    """What came of one POST: all that the journal keeps of it."""
+
+    outcome: Outcome
+    error_code: str = ""
+    http_code: int | None = None
+    retry_after: float | None = None
+    reply: list[tuple[str, int | None, str | None]] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settled:
+    """What the reply proves about one message."""
+
+    status: Status
+    error_code: str = ""
+    gateway_status: int | None = None
+    gateway_id: str = ""
+
+
+def of_reply(results: Sequence[SendResult]) -> Proof:
+    """The gateway answered with an array."""
+    reply = [(str(result.guid), result.status, result.id) for result in results]
+    return Proof(Outcome.ANSWERED, reply=reply)
+
+
+def of_error(error: BaseException) -> Proof:
+    """The POST ended with an error; one that was not foreseen proves nothing."""
+    if not isinstance(error, GatewayError):
+        return Proof(Outcome.NO_PROOF, ErrorCode.UNFORESEEN)
+    outcome = Outcome.NO_PROOF
+    if isinstance(error, NeverLeft):
+        outcome = Outcome.NEVER_LEFT
+    elif isinstance(error, Refused):
+        outcome = Outcome.REFUSED
+    return Proof(outcome, ErrorCode(error.code), error.http_code, error.retry_after)
+
+
+def settle(
+    guids: Collection[str],
+    reply: Collection[Sequence[str | int | None]],
+    meanings: Mapping[int, str],
+) -> dict[str, Settled]:
+    """What a reply ``[(guid, status, id), ...]`` proves about each guid.
+
+    ``meanings`` maps the gateway's codes: an unmapped code with an id is accepted.
+    """
+    answers = defaultdict(list)
+    for guid, status, id_ in dict.fromkeys(map(tuple, reply)):  # the same object twice is one
+        answers[guid].append((status, id_))
+    uses = Counter(id_ for found in answers.values() for id_ in {id_ for _, id_ in found} if id_)
+    settled = {}
+    for guid in guids:
+        found = answers[guid]
+        contradicts = len(found) > 1 or any(uses[id_] > 1 for _, id_ in found)
+        if not found:
+            settled[guid] = Settled(Status.UNKNOWN, ErrorCode.NO_ANSWER)
+        elif contradicts:
+            settled[guid] = Settled(Status.UNKNOWN, ErrorCode.CONTRADICTION)
+        else:
+            settled[guid] = _settle_one(*found[0], meanings)
+    return settled
+
+
+def _settle_one(status: int | None, id_: str | None, meanings: Mapping[int, str]) -> Settled:
+    if status is None or id_ is None:
+        return Settled(Status.UNKNOWN, ErrorCode.WRONG_TYPES)
+    if meanings.get(status) == "failed":
+        return Settled(Status.FAILED, ErrorCode.REJECTED, status, id_)
+    if not id_:
+        return Settled(Status.UNKNOWN, ErrorCode.NO_ID, status)
+    return Settled(Status.ACCEPTED, "", status, id_)
+
+
+def is_good(proof: Proof, guids: Sequence[UUID]) -> bool:
+    """Whether the reply settled at least one message: the gateway works as it should."""
+    settled = settle([str(guid) for guid in guids], proof.reply, conf.SEND_REPLIES)
+    return any(one.status != Status.UNKNOWN for one in settled.values())
+
+
+def record(batch: SmsBatch, proof: Proof, guids: Sequence[UUID]) -> Counter[Status]:
+    """Write the outcome to the batch and its messages, in one transaction.
+
+    Returns how many messages came to which status; nothing if the batch has an outcome already.
+    """
+    batches = SmsBatch.objects.on_primary().filter(pk=batch.pk)
+    with transaction.atomic(using=batches.db):
+        return apply(batches.get()) if close(batch, proof, guids) else Counter()
+
+
+def close(batch: SmsBatch, proof: Proof, guids: Sequence[UUID]) -> int:
+    """Write the outcome to the batch alone; the next sweep takes it to the messages."""
+    return (
+        SmsBatch.objects.on_primary()
+        .filter(pk=batch.pk)
+        .close(
+            proof.outcome,
+            error_code=proof.error_code,
+            http_code=proof.http_code,
+            guids=[str(guid) for guid in guids],
+            reply=proof.reply,
+        )
+    )
+
+
+def apply(batch: SmsBatch) -> Counter[Status]:
+    """Take a closed batch's outcome to its messages, once, inside the caller's transaction."""
+    unapplied = SmsBatch.objects.unapplied().filter(pk=batch.pk, outcome=batch.outcome)
+    if not unapplied.update(applied_at=db_now()):
+        return Counter()
+    messages = SmsMessage.objects.on_primary().filter(batch=batch)
+    if batch.outcome == Outcome.ANSWERED:
+        return _apply_reply(batch, messages)
+    if batch.outcome in (Outcome.NO_PROOF, Outcome.LOST):
+        sending = messages.filter(status=Status.SENDING)
+        return Counter({Status.UNKNOWN: sending.hold(ErrorCode(batch.error_code))})
+    return _put_back(batch, messages.undecided())
+
+
+def _apply_reply(batch: SmsBatch, messages: MessageQuerySet) -> Counter[Status]:
+    settled = settle(batch.guids, batch.reply, conf.SEND_REPLIES)
+    proofs = {
+        pk: settled.get(str(guid), Settled(Status.UNKNOWN, ErrorCode.NO_ANSWER))
+        for pk, guid in messages.select_for_update().order_by("pk").values_list("pk", "guid")
+    }
+    accepted = {pk: proof for pk, proof in proofs.items() if proof.status == Status.ACCEPTED}
+    counts: Counter[Status] = Counter()
+    if accepted:
+        counts[Status.ACCEPTED] = messages.accept(
+            {pk: proof.gateway_id for pk, proof in accepted.items()},
+            {pk: proof.gateway_status for pk, proof in accepted.items()},
+        )
+    groups = defaultdict(list)
+    for pk, proof in proofs.items():
+        if pk not in accepted:
+            groups[proof.status, proof.error_code, proof.gateway_status].append(pk)
+    for (status, error_code, code), pks in groups.items():
+        rows = messages.filter(pk__in=pks)
+        if status == Status.FAILED:
+            counts.update(rows.undecided().end(status, error_code, gateway_status=code))
+        else:
+            sending = rows.filter(status=Status.SENDING)
+            counts[Status.UNKNOWN] += sending.hold(error_code, gateway_status=code)
+    return counts
+
+
+def _put_back(batch: SmsBatch, messages: MessageQuerySet) -> Counter[Status]:
+    """Nothing of the batch was accepted: its messages wait again, or fail by their own answer."""
+    code = ErrorCode(batch.error_code)
+    if code == ErrorCode.REJECTED:
+        return Counter(messages.end(Status.FAILED, code))
+    values = {"status": Status.PENDING, "error_code": code}
+    if batch.outcome == Outcome.REFUSED and code not in UNCOUNTED:
+        if len(batch.guids) == 1:
+            for attempts in messages.values_list("attempts", flat=True):
+                values["due_at"] = db_now() + min(RETRY_FIRST * 2 ** min(attempts, 6), RETRY_LAST)
+        values["attempts"] = F("attempts") + 1
+    return Counter({Status.PENDING: messages.change(**values)})

@@ -1,0 +1,124 @@
+"""What is read from the gateway's replies, strictly; no network, no Django."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+from uuid import UUID
+
+from .exceptions import OutcomeUnknown
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SendResult:
+    """One object of a send reply that names a guid of ours.
+
+    ``id`` is empty where the object has none. Both are ``None`` where a value is not of the
+    contract's type: the object proves nothing then.
+    """
+
+    guid: UUID
+    status: int | None
+    id: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StatusReport:
+    """One object of a status reply for an id that was asked for.
+
+    ``guid`` and ``sent_at`` (UTC) are ``None`` where the object has none that can be read.
+    """
+
+    id: str
+    status: int
+    guid: UUID | None
+    sent_at: datetime | None
+
+
+def parse(body: bytes, http_code: int) -> list[Any]:
+    """A JSON array, strictly: no NaN, no key twice, nothing that is not UTF-8.
+
+    Raises ``OutcomeUnknown`` for anything else.
+    """
+    try:
+        reply = json.loads(
+            body.decode("utf-8-sig"), parse_constant=_refuse, object_pairs_hook=_unique_keys
+        )
+    except (ValueError, RecursionError):
+        raise OutcomeUnknown("bad_reply", http_code=http_code) from None
+    if not isinstance(reply, list):
+        raise OutcomeUnknown("bad_reply", http_code=http_code)
+    return reply
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
+        raise ValueError("A key twice.")
+    return unique
+
+
+def send_results(reply: Sequence[Any], guids: Collection[UUID]) -> Iterator[SendResult]:
+    """The objects that name one of these guids, in the reply's order."""
+    for item in reply:
+        guid = _guid(item.get("guid")) if isinstance(item, Mapping) else None
+        if guid in guids and guid is not None:
+            yield _send_result(guid, item)
+
+
+def _send_result(guid: UUID, item: Mapping[str, Any]) -> SendResult:
+    status, id_ = _code(item.get("status")), _id(item.get("id"))
+    if status is None or id_ is None:
+        return SendResult(guid, None, None)
+    return SendResult(guid, status, id_)
+
+
+def status_reports(reply: Sequence[Any], ids: Collection[str]) -> Iterator[StatusReport]:
+    """The readable objects for one of these ids, in the reply's order."""
+    for item in reply:
+        if not isinstance(item, Mapping):
+            continue
+        id_, status = _id(item.get("id")), _code(item.get("status"))
+        guid = _guid(item.get("guid"))
+        if id_ in ids and id_ and status is not None and (guid or item.get("guid") is None):
+            yield StatusReport(id_, status, guid, _time(item.get("dateTimeSent")))
+
+
+def _guid(value: object) -> UUID | None:
+    """A guid however it is written: case and dashes do not count."""
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _code(value: object) -> int | None:
+    """A status code: a JSON integer of 32 bits (``True`` is none)."""
+    return value if type(value) is int and -(2**31) <= value < 2**31 else None
+
+
+def _id(value: object) -> str | None:
+    """The gateway's id; empty where there is none, ``None`` where it can not be one."""
+    if value is None or value == "":
+        return ""
+    return value if isinstance(value, str) and re.fullmatch(r"[ -~]{1,64}", value) else None
+
+
+def _time(value: object) -> datetime | None:
+    """An ISO 8601 time with its offset, in UTC; ``None`` for anything else."""
+    if not isinstance(value, str) or not re.fullmatch(
+        r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}(\d{3})?)?(Z|[+-]\d\d:\d\d)", value, re.ASCII
+    ):
+        return None
+    try:
+        return datetime.fromisoformat(value.replace("Z", "+00:00")).astimezone(timezone.utc)
+    except ValueError:
+        return None

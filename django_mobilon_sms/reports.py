@@ -1,0 +1,72 @@
+"""What a run did, and the exit code that tells it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+
+from .choices import ErrorCode, Outcome, Status
+from .conf import conf
+from .models import GatewayState
+from .proofs import Proof
+
+OK, CAN_NOT_WORK, TROUBLE, UNKNOWN = 0, 1, 3, 4
+
+#: HTTP codes that no waiting mends: the credentials or the address are wrong.
+CONFIGURATION_HTTP_CODES = frozenset({401, 403, 404, 405, 407})
+
+
+@dataclasses.dataclass
+class RunReport:
+    """What a run did. ``statuses`` counts where its messages came to."""
+
+    halted: str = ""  # "disabled", "paused" or "blocked"
+    blocked_until: datetime | None = None
+    claimed: int = 0
+    posts: int = 0
+    statuses: Counter[str] = dataclasses.field(default_factory=Counter)
+    checked: int = 0
+    reported: Counter[str] = dataclasses.field(default_factory=Counter)
+    exit_codes: list[int] = dataclasses.field(default_factory=list)
+    failed: bool = False  # something could not be written down
+
+    def count(self, statuses: Mapping[Status, int]) -> None:
+        """Add messages by the status they came to."""
+        self.statuses.update({status.value: n for status, n in statuses.items() if n})
+
+    def halts(self, state: GatewayState) -> bool:
+        """Whether nothing may be claimed now; says why."""
+        probing = state.probe is not None and (state.probe_until or state.now) > state.now
+        if not conf.ENABLED:
+            self.halted = "disabled"
+        elif state.paused_at is not None:
+            self.halted = "paused"
+        elif state.blocked_until is not None and (state.blocked_until > state.now or probing):
+            self.halted, self.blocked_until = "blocked", state.blocked_until
+        return self.halted != ""
+
+    @property
+    def exit_code(self) -> int:
+        """0 all well, 1 can not work, 3 gateway trouble, 4 rows became unknown."""
+        codes = [OK, *self.exit_codes]
+        if self.statuses[Status.UNKNOWN]:
+            codes.append(UNKNOWN)
+        if self.failed or CAN_NOT_WORK in codes:
+            return CAN_NOT_WORK
+        return max(codes)
+
+
+def exit_code(proof: Proof) -> int:
+    """The exit code that one POST calls for, unknown messages aside."""
+    code = ErrorCode(proof.error_code) if proof.error_code else None
+    if proof.outcome == Outcome.NO_PROOF:
+        return CAN_NOT_WORK if code == ErrorCode.REDIRECT else UNKNOWN
+    if proof.outcome == Outcome.REFUSED:
+        return CAN_NOT_WORK if proof.http_code in CONFIGURATION_HTTP_CODES else TROUBLE
+    if proof.outcome == Outcome.NEVER_LEFT:
+        if code in (ErrorCode.LEASE_SHORT, ErrorCode.INVALID):
+            return OK
+        return CAN_NOT_WORK if code in (ErrorCode.CERTIFICATE, ErrorCode.REQUEST) else TROUBLE
+    return OK

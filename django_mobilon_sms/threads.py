@@ -1,0 +1,59 @@
+"""Gateway calls under way: threads that only do HTTP, while one thread owns the database."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from .exceptions import OutcomeUnknown
+
+K = TypeVar("K")
+R = TypeVar("R")
+
+
+class Calls(Generic[K, R]):
+    """Calls under way, each in a daemon thread of its own.
+
+    A call that takes longer than ``seconds`` is abandoned: dripped headers can outlast any
+    timeout of a socket, and an abandoned daemon thread keeps no process from ending.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._deadlines: dict[K, float] = {}
+        self._done: queue.SimpleQueue[tuple[K, R | BaseException]] = queue.SimpleQueue()
+
+    def __len__(self) -> int:
+        return len(self._deadlines)
+
+    def start(self, key: K, function: Callable[[], R]) -> None:
+        """Call ``function`` in a thread; ``wait()`` gives what comes of it under ``key``."""
+        self._deadlines[key] = time.monotonic() + self._seconds
+        threading.Thread(target=self._call, args=(key, function), daemon=True).start()
+
+    def wait(self) -> tuple[K, R | BaseException]:
+        """The next call that is over: its key, and its value or its error.
+
+        An abandoned call's error is ``OutcomeUnknown`` (``deadline``).
+        """
+        while True:
+            key = min(self._deadlines, key=self._deadlines.__getitem__)
+            try:
+                over, result = self._done.get(timeout=self._left(key))
+            except queue.Empty:
+                over, result = key, OutcomeUnknown("deadline")
+            if self._deadlines.pop(over, None) is not None:  # else it was abandoned before
+                return over, result
+
+    def _left(self, key: K) -> float:
+        return max(0.0, self._deadlines[key] - time.monotonic())
+
+    def _call(self, key: K, function: Callable[[], R]) -> None:
+        try:
+            result: R | BaseException = function()
+        except BaseException as error:  # whatever ends the call, its owner must hear of it
+            result = error
+        self._done.put((key, result))
