@@ -78,13 +78,11 @@ _TRAPS = {
         re.IGNORECASE,
     ),
     "extension": re.compile(
-        r"(?:[0-9][^0-9]*){10}(?:доб|доп|вн|ext|#|(?<![x\u0445])[x\u0445](?![x\u0445]))"
-        r"[^0-9]{0,12}[0-9]{1,7}[^0-9]*\Z",
+        r"(?:[0-9][^0-9]*){10}(?:доб|доп|вн|[x\u0445#])[^0-9]{0,12}[0-9]{1,7}[^0-9]*\Z",
         re.IGNORECASE,
     ),
     "several": re.compile(
-        r"(?:[0-9][^0-9,;/|&+\r\n]*){7}[,;/|&+\r\n][^0-9]*(?:[0-9][^0-9,;/|&+\r\n]*){7}"
-        r"|(?:[0-9][^0-9]*){20}"
+        r"(?:[0-9][^0-9,;/\n]*){7}[,;/\n][^0-9]*(?:[0-9][^0-9,;/\n]*){7}|(?:[0-9][^0-9]*){20}"
     ),
 }
 
@@ -181,6 +179,15 @@ def _international(digits: str) -> str:
 
 def _abroad(digits: str) -> str:
     """Read a number with the code of another country."""
+    number = _parsed(digits)
+    # The library drops a trunk prefix, as in +44 (0) 20...; what is left must be read as itself,
+    # or a stored number would become another one when it is read again.
+    if number != digits and _parsed(number) != number:
+        raise _refusal("invalid")
+    return number
+
+
+def _parsed(digits: str) -> str:
     # Here and not above: the import takes about 25 ms, and Russian mobile numbers never need it.
     import phonenumbers
 
@@ -206,7 +213,7 @@ def _reason(number: str) -> str:
     """Name what keeps an E.164 number from being allowed."""
     if _KAZAKH_E164.fullmatch(number):
         return "kazakhstan"
-    import phonenumbers
+    import phonenumbers  # here for the reason given in _parsed
 
     parsed = phonenumbers.parse(number, None)
     if not phonenumbers.is_valid_number(parsed):

@@ -127,9 +127,7 @@ def record(asked: Sequence[Asked], reports: Iterable[StatusReport]) -> dict[str,
         groups[conf.STATUS_REPLIES.get(report.status, "")][pk] = report
     alias = router.db_for_write(SmsMessage)
     return {
-        meaning: persist(
-            partial(RECORDERS[meaning], found), using=alias, seconds=DATABASE_PATIENCE
-        )
+        meaning: persist(partial(RECORDERS[meaning], found), using=alias, seconds=DATABASE_PATIENCE)
         for meaning, found in groups.items()
     }
 

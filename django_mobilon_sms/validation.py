@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -57,6 +58,8 @@ def clean_text(value: object) -> str:
 
     Raises ``ValidationError``.
     """
+    if isinstance(value, Promise):  # a lazy translation
+        value = str(value)
     if not isinstance(value, str):
         raise ValidationError(_("Write the text as a string."), code="not_text")
     text = value.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,64 @@
+# `make demo` and `make test` need Python 3.10+ and make, nothing else: no service, no root.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: help demo run test coverage lint format types docs messages package clean
+
+help:
+	@echo "make demo      send sample messages through a local gateway and show the result"
+	@echo "make run       the admin, REST and the local gateway, to explore"
+	@echo "make test      the whole suite on SQLite"
+	@echo "make coverage | lint | format | types | docs | messages | package | clean"
+
+# A stamp for each set of extras, so that nothing is installed twice.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; say which with make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed-%: $(VENV)/.python setup.cfg
+	$(PIP) install --editable '.[$*]'
+	@touch $@
+
+demo: $(VENV)/.installed-example
+	@$(BIN)/python example_project/demo.py
+
+run: $(VENV)/.installed-example
+	@$(BIN)/python example_project/run.py
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --quiet
+
+coverage: $(VENV)/.installed-test
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest --quiet -m 'not packaging'
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+lint: $(VENV)/.installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed-lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.installed-test $(VENV)/.installed-types
+	$(BIN)/python -m mypy
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
+
+messages: $(VENV)/.installed-test
+	cd django_mobilon_sms && ../$(BIN)/python -m django makemessages --locale ru --no-location --no-wrap
+	cd django_mobilon_sms && ../$(BIN)/python -m django compilemessages --locale ru
+
+package: $(VENV)/.installed-dev
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+
+clean:
+	rm -rf $(VENV) build dist docs/_build .coverage* .mypy_cache .pytest_cache .ruff_cache .tox

@@ -1,0 +1,50 @@
+"""Shared by all tests: a real gateway on a real port, and the worker as it is really run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from io import StringIO
+from typing import Any, NamedTuple
+
+import pytest
+from django.core.management import call_command
+
+from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.outbox import send_sms
+from django_mobilon_sms.sandbox import Sandbox
+
+
+class Run(NamedTuple):
+    """What one `manage.py send_sms` printed, and its exit code."""
+
+    code: int
+    output: str
+
+
+@pytest.fixture
+def sandbox(settings: Any) -> Iterator[Sandbox]:
+    """A gateway on a free port, and the settings that lead to it."""
+    with Sandbox() as server:
+        settings.MOBILON_SMS_BASE_URL = server.url
+        yield server
+
+
+@pytest.fixture
+def worker() -> Callable[..., Run]:
+    """Runs the command in this process, with the options given."""
+
+    def run(*options: str) -> Run:
+        output = StringIO()
+        try:
+            call_command("send_sms", *options, stdout=output, stderr=output)
+        except SystemExit as error:
+            return Run(int(error.code or 0), output.getvalue())
+        return Run(0, output.getvalue())
+
+    return run
+
+
+def write(count: int = 1, **fields: Any) -> list[SmsMessage]:
+    """Write messages that are due now into the outbox."""
+    fields = {"number": "+79135292926", "text": "Ваш заказ готов"} | fields
+    return [send_sms(**fields) for _ in range(count)]

@@ -1,0 +1,66 @@
+"""The test project: SQLite, or what DATABASE_URL names."""
+
+import tempfile
+from pathlib import Path
+
+import environ
+
+env = environ.Env()
+_folder = Path(tempfile.gettempdir())
+
+SECRET_KEY = "only for tests"
+USE_TZ = True
+TIME_ZONE = "Asia/Krasnoyarsk"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ru", "Русский")]
+ROOT_URLCONF = "tests.urls"
+STATIC_URL = "static/"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_mobilon_sms",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{_folder}/mobilon_sms.sqlite3")}
+if DATABASES["default"]["ENGINE"].endswith("mysql"):
+    DATABASES["default"]["OPTIONS"] = {
+        "charset": "utf8mb4",
+        "init_command": "SET sql_mode='STRICT_TRANS_TABLES', time_zone='+00:00'",
+    }
+    DATABASES["default"]["TEST"] = {"CHARSET": "utf8mb4"}
+elif DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file and not memory: several processes and threads work on it.
+    DATABASES["default"]["TEST"] = {"NAME": str(_folder / "test_mobilon_sms.sqlite3")}
+
+MOBILON_SMS_BASE_URL = env("MOBILON_SMS_BASE_URL", default="http://127.0.0.1:9/")
+MOBILON_SMS_USERNAME = env("MOBILON_SMS_USERNAME", default="sandbox")
+MOBILON_SMS_PASSWORD = env("MOBILON_SMS_PASSWORD", default="sandbox")
+MOBILON_SMS_SOURCE = env("MOBILON_SMS_SOURCE", default="89234560000")

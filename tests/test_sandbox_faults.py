@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from django_mobilon_sms.sandbox import Sandbox
+from django_mobilon_sms.sandbox_faults import FAULTS
+
+GUID = "7802d99b-3917-81ac-e0b7-52d5d44e6cd3"
+MESSAGE = {"guid": GUID, "text": "привет", "number": "89135290000", "source": "89234560000"}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def request(sandbox: Sandbox, path: str = "send/", **changes: object) -> requests.Response:
+    return requests.post(
+        sandbox.url + path,
+        json=[{**MESSAGE, "id": "x", **changes}],
+        auth=("sandbox", "sandbox"),
+        timeout=30,
+        allow_redirects=False,
+    )
+
+
+def post(sandbox: Sandbox, path: str = "send/", **changes: object) -> int:
+    return request(sandbox, path, **changes).status_code
+
+
+def test_a_fault_strikes_once_unless_told_otherwise(sandbox: Sandbox) -> None:
+    sandbox.fault("http_500")
+    assert [post(sandbox) for _ in range(3)] == [500, 200, 200]
+    sandbox.fault("http_503", times=2)
+    assert [post(sandbox) for _ in range(3)] == [503, 503, 200]
+
+
+def test_faults_strike_in_the_order_they_were_set(sandbox: Sandbox) -> None:
+    sandbox.fault("http_500")
+    sandbox.fault("http_503")
+    assert [post(sandbox) for _ in range(3)] == [500, 503, 200]
+    assert [exchange.fault for exchange in sandbox.posts] == ["http_500", "http_503", ""]
+
+
+def test_a_fault_strikes_its_path_only(sandbox: Sandbox) -> None:
+    sandbox.fault("http_500", path="/status/")
+    assert [post(sandbox), post(sandbox, "status/"), post(sandbox, "status/")] == [200, 500, 200]
+
+
+def test_a_rate_strikes_the_same_requests_under_the_same_seed(sandbox: Sandbox) -> None:
+    sandbox.random.seed(7)
+    sandbox.fault("http_500", rate=0.4)
+    chance = random.Random(7)
+    expected = [500 if chance.random() < 0.4 else 200 for _ in range(20)]
+    assert [post(sandbox) for _ in range(20)] == expected
+    assert set(expected) == {200, 500}
+
+
+@pytest.mark.parametrize(("rate", "code"), [(0, 200), (1, 500)])
+def test_a_rate_of_none_and_of_all(sandbox: Sandbox, rate: float, code: int) -> None:
+    sandbox.fault("http_500", rate=rate)
+    assert [post(sandbox) for _ in range(5)] == [code] * 5
+
+
+def test_faults_can_be_cleared(sandbox: Sandbox) -> None:
+    sandbox.fault("http_500", rate=1)
+    sandbox.fault("hang", times=5)
+    assert sandbox.faults == [
+        {"name": "http_500", "path": "/send/", "times": None, "rate": 1},
+        {"name": "hang", "path": "/send/", "times": 5, "rate": None},
+    ]
+    sandbox.clear_faults()
+    assert (post(sandbox), sandbox.faults) == (200, [])
+
+
+def test_what_would_be_refused_anyway_is_refused(sandbox: Sandbox) -> None:
+    sandbox.fault("not_json")
+    assert post(sandbox, guid="") == 400
+    assert [(exchange.fault, exchange.code) for exchange in sandbox.posts] == [("", 400)]
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "copies"),
+    [
+        ("http_500", None, 0),
+        ("http_500", True, 1),
+        ("http", None, 0),
+        ("code_202", None, 1),
+        ("code_202", False, 0),
+        ("not_json", None, 1),
+        ("not_json", False, 0),
+    ],
+)
+def test_a_fault_says_whether_the_messages_are_taken(
+    sandbox: Sandbox, name: str, taken: bool | None, copies: int
+) -> None:
+    sandbox.fault(name, taken=taken)
+    post(sandbox)
+    assert sandbox.copies(GUID) == copies
+
+
+def test_a_fault_can_end_the_connection_otherwise(sandbox: Sandbox) -> None:
+    sandbox.fault("half_status_line", ending="hang")
+    with pytest.raises(requests.ReadTimeout):
+        requests.post(
+            sandbox.url + "send/", json=[MESSAGE], auth=("sandbox", "sandbox"), timeout=0.3
+        )
+    sandbox.fault("cut_body", ending="reset")
+    with pytest.raises(requests.exceptions.ChunkedEncodingError, match="Connection reset by peer"):
+        post(sandbox)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "code", "headers", "body"),
+    [
+        ("http_401", {}, 401, {}, ""),
+        ("http", {"code": 302, "headers": {"Location": "/x"}}, 302, {"Location": "/x"}, ""),
+        ("http_429", {"headers": {"Retry-After": "7"}}, 429, {"Retry-After": "7"}, ""),
+        ("http_599", {"body": "нет"}, 599, {"Content-Type": "text/plain; charset=utf-8"}, "нет"),
+        ("body", {"body": "[]", "code": 202}, 202, {}, "[]"),
+        ("body", {"body": b"x", "content_type": "a/b"}, 200, {"Content-Type": "a/b"}, "x"),
+        ("code_204", {}, 204, {}, ""),
+    ],
+)
+def test_any_code_headers_and_body(
+    sandbox: Sandbox,
+    name: str,
+    options: dict[str, Any],
+    code: int,
+    headers: dict[str, str],
+    body: str,
+) -> None:
+    sandbox.fault(name, **options)
+    reply = request(sandbox)
+    assert (reply.status_code, reply.text) == (code, body)
+    assert {key: reply.headers[key] for key in headers} == headers
+    assert [(exchange.fault, exchange.code) for exchange in sandbox.posts] == [(name, code)]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("bad_date", {"dateTimeSent": "yesterday"}),
+        ("no_date", {"dateTimeSent": None}),
+        ("other_id", {"id": "f" * 24}),
+        ("other_guid", {"guid": "00000000-0000-4000-8000-000000000000"}),
+        ("string_status", {"status": "1"}),
+        ("true_status", {"status": True}),
+        ("extra_keys", {**MESSAGE, "price": 2.5}),
+    ],
+)
+def test_faults_strike_status_replies_too(
+    sandbox: Sandbox, name: str, changes: dict[str, Any]
+) -> None:
+    post(sandbox)
+    (received,) = sandbox.messages
+    good = request(sandbox, "status/", id=received.id).json()
+    sandbox.fault(name, path="/status/")
+    told = {**good[0], **changes}
+    expected = {key: value for key, value in told.items() if value is not None}
+    assert request(sandbox, "status/", id=received.id).json() == [expected]
+    assert request(sandbox, "status/", id=received.id).json() == good
+
+
+def test_an_unknown_fault_is_an_error_that_lists_those_there_are(sandbox: Sandbox) -> None:
+    with pytest.raises(ValueError, match="No fault is called 'gremlin'") as caught:
+        sandbox.fault("gremlin")
+    assert str(caught.value).endswith(f"There are: {', '.join(sorted(FAULTS))}.")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error"),
+    [
+        ("hang", {"times": 1, "rate": 0.5}, "times and rate exclude each other: name one of them."),
+        ("hang", {"times": 0}, "times must be a whole number, 1 or more."),
+        ("hang", {"times": True}, "times must be a whole number, 1 or more."),
+        ("hang", {"times": "2"}, "times must be a whole number, 1 or more."),
+        ("hang", {"rate": 1.1}, "rate must be a number between 0 and 1."),
+        ("hang", {"rate": float("nan")}, "rate must be a number between 0 and 1."),
+        ("hang", {"rate": "0.5"}, "rate must be a number between 0 and 1."),
+        ("hang", {"path": "/"}, "path must be one of /send/, /status/."),
+        ("hang", {"ending": "boom"}, "'boom' is not a valid Ending"),
+        (
+            "close_unread",
+            {"taken": True},
+            "Fault close_unread: what was not read can not be taken.",
+        ),
+        ("http_999x", {}, "No fault is called 'http_999x'."),
+        ("http", {"code": "abc"}, "Fault http: Unknown format code 'd' for object of type 'str'"),
+        ("late", {"seconds": "soon"}, "Fault late: could not convert string to float: 'soon'"),
+        ("status", {"worth": 5}, "Fault status: status() got an unexpected keyword argument"),
+    ],
+)
+def test_a_wrong_option_is_an_error_at_once(
+    sandbox: Sandbox, name: str, options: dict[str, Any], error: str
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        sandbox.fault(name, **options)
+    assert str(caught.value)[: len(error)] == error
+    assert sandbox.faults == []

@@ -1,0 +1,9 @@
+"""The test project's addresses."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("sms/", include("django_mobilon_sms.rest.urls")),
+]
