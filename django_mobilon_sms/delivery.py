@@ -217,10 +217,11 @@ class _Run:
 
     def _record_next(self) -> None:
         batch, result = self.calls.wait()
-        error = result if isinstance(result, BaseException) else None
-        if error is not None:
-            logger.warning("post.failed batch=%s error=%s", batch.pk, type(error).__name__)
-        proof = proofs.of_reply(result) if error is None else proofs.of_error(error)
+        if isinstance(result, BaseException):
+            logger.warning("post.failed batch=%s error=%s", batch.pk, type(result).__name__)
+            proof = proofs.of_error(result)
+        else:
+            proof = proofs.of_reply(result)
         self._record(self.under_way[batch], proof)
 
     def _record(self, claim: Claim, proof: Proof) -> None:

@@ -17,8 +17,8 @@ A wrong value raises Django's ``ValidationError`` and a wrong setting its
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
 
 #: HTTP codes taken as "nothing of this request was accepted", unless a setting says otherwise.
 REFUSED_HTTP_CODES = frozenset({401, 402, 403, 404, 405, 407, 411, 413, 415, 429})
@@ -69,7 +69,8 @@ class GuidConflict(MobilonSmsError):
         )
 
 
-class RowError(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class RowError:
     """One fault of one row given to ``send_many()``."""
 
     index: int

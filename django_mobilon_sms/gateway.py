@@ -158,11 +158,11 @@ class MobilonGateway:
         code = response.status_code
         if 200 <= code < 300:
             return
-        if code in self._refused_http_codes:
-            retry_after = _retry_after(response.headers.get("Retry-After", ""))
-            raise Refused(_refusal(code), http_code=code, retry_after=retry_after)
         if alone and self._refused_http_codes and code in REJECTED_ALONE_HTTP_CODES:
             raise Refused("rejected", http_code=code)
+        if code in self._refused_http_codes:
+            wait = _retry_after(response.headers.get("Retry-After", "")) if code == 429 else None
+            raise Refused(_refusal(code), http_code=code, retry_after=wait)
         raise OutcomeUnknown("redirect" if 300 <= code < 400 else "http_error", http_code=code)
 
 

@@ -87,7 +87,7 @@ _TRAPS = {
 }
 
 
-def normalize_number(value: str, *, allowed: str = ALLOWED) -> str:
+def normalize_number(value: object, *, allowed: str = ALLOWED) -> str:
     """Return the E.164 form, as `+79135290000`, of a number as people type it.
 
     Without a + it is read as Russian: ten digits, or eleven that begin with 8 or 7. What is let
@@ -189,7 +189,7 @@ def _abroad(digits: str) -> str:
 
 def _parsed(digits: str) -> str:
     # Here and not above: the import takes about 25 ms, and Russian mobile numbers never need it.
-    import phonenumbers
+    import phonenumbers  # noqa: PLC0415
 
     if len(digits) < len("+") + 7:
         raise _refusal("too_short")
@@ -213,7 +213,7 @@ def _reason(number: str) -> str:
     """Name what keeps an E.164 number from being allowed."""
     if _KAZAKH_E164.fullmatch(number):
         return "kazakhstan"
-    import phonenumbers  # here for the reason given in _parsed
+    import phonenumbers  # noqa: PLC0415 (the reason is in _parsed)
 
     parsed = phonenumbers.parse(number, None)
     if not phonenumbers.is_valid_number(parsed):

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -77,21 +78,21 @@ def of_error(error: BaseException) -> Proof:
 
 def settle(
     guids: Collection[str],
-    reply: Collection[Sequence[str | int | None]],
+    reply: Iterable[Sequence[Any]],
     meanings: Mapping[int, str],
 ) -> dict[str, Settled]:
     """What a reply ``[(guid, status, id), ...]`` proves about each guid.
 
     ``meanings`` maps the gateway's codes: an unmapped code with an id is accepted.
     """
-    answers = defaultdict(list)
+    answers: dict[str, list[tuple[int | None, str | None]]] = defaultdict(list)
     for guid, status, id_ in dict.fromkeys(map(tuple, reply)):  # the same object twice is one
         answers[guid].append((status, id_))
     uses = Counter(id_ for found in answers.values() for id_ in {id_ for _, id_ in found} if id_)
     settled = {}
     for guid in guids:
         found = answers[guid]
-        contradicts = len(found) > 1 or any(uses[id_] > 1 for _, id_ in found)
+        contradicts = len(found) > 1 or any(id_ and uses[id_] > 1 for _, id_ in found)
         if not found:
             settled[guid] = Settled(Status.UNKNOWN, ErrorCode.NO_ANSWER)
         elif contradicts:
@@ -105,7 +106,7 @@ def _settle_one(status: int | None, id_: str | None, meanings: Mapping[int, str]
     if status is None or id_ is None:
         return Settled(Status.UNKNOWN, ErrorCode.WRONG_TYPES)
     if meanings.get(status) == "failed":
-        return Settled(Status.FAILED, ErrorCode.REJECTED, status, id_)
+        return Settled(Status.FAILED, ErrorCode.REJECTED, status)
     if not id_:
         return Settled(Status.UNKNOWN, ErrorCode.NO_ID, status)
     return Settled(Status.ACCEPTED, "", status, id_)
@@ -162,24 +163,24 @@ def _apply_reply(batch: SmsBatch, messages: MessageQuerySet) -> Counter[Status]:
         pk: settled.get(str(guid), Settled(Status.UNKNOWN, ErrorCode.NO_ANSWER))
         for pk, guid in messages.select_for_update().order_by("pk").values_list("pk", "guid")
     }
-    accepted = {pk: proof for pk, proof in proofs.items() if proof.status == Status.ACCEPTED}
     counts: Counter[Status] = Counter()
-    if accepted:
+    if accepted := {pk: one for pk, one in proofs.items() if one.status == Status.ACCEPTED}:
         counts[Status.ACCEPTED] = messages.accept(
-            {pk: proof.gateway_id for pk, proof in accepted.items()},
-            {pk: proof.gateway_status for pk, proof in accepted.items()},
+            {pk: one.gateway_id for pk, one in accepted.items()},
+            {pk: one.gateway_status for pk, one in accepted.items()},
         )
     groups = defaultdict(list)
-    for pk, proof in proofs.items():
+    for pk, one in proofs.items():
         if pk not in accepted:
-            groups[proof.status, proof.error_code, proof.gateway_status].append(pk)
-    for (status, error_code, code), pks in groups.items():
-        rows = messages.filter(pk__in=pks)
-        if status == Status.FAILED:
-            counts.update(rows.undecided().end(status, error_code, gateway_status=code))
+            groups[one].append(pk)
+    for one, pks in groups.items():
+        rows, code = messages.filter(pk__in=pks), ErrorCode(one.error_code)
+        if one.status == Status.FAILED:
+            ended = rows.undecided().end(Status.FAILED, code, gateway_status=one.gateway_status)
+            counts.update(ended)
         else:
             sending = rows.filter(status=Status.SENDING)
-            counts[Status.UNKNOWN] += sending.hold(error_code, gateway_status=code)
+            counts[Status.UNKNOWN] += sending.hold(code, gateway_status=one.gateway_status)
     return counts
 
 
@@ -188,7 +189,7 @@ def _put_back(batch: SmsBatch, messages: MessageQuerySet) -> Counter[Status]:
     code = ErrorCode(batch.error_code)
     if code == ErrorCode.REJECTED:
         return Counter(messages.end(Status.FAILED, code))
-    values = {"status": Status.PENDING, "error_code": code}
+    values: dict[str, Any] = {"status": Status.PENDING, "error_code": code}
     if batch.outcome == Outcome.REFUSED and code not in UNCOUNTED:
         if len(batch.guids) == 1:
             for attempts in messages.values_list("attempts", flat=True):

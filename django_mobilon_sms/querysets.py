@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -38,14 +39,14 @@ class ByPk(Expression):
         super().__init__(output_field=output_field)
         self.values = values
 
-    def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, tuple[Any, ...]]:
         """The CASE, one WHEN a row."""
         whens = "WHEN %s THEN %s " * len(self.values)
         prepare = self.output_field.get_db_prep_value
-        params = [p for pk, value in self.values.items() for p in (pk, prepare(value, connection))]
-        return f"CASE {connection.ops.quote_name('id')} {whens}END", params
+        pairs = [(pk, prepare(value, connection)) for pk, value in self.values.items()]
+        return f"CASE {connection.ops.quote_name('id')} {whens}END", tuple(chain(*pairs))
 
-    def as_postgresql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, list[Any]]:
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, tuple[Any, ...]]:
         """With its type, which PostgreSQL can not infer from bound parameters."""
         sql, params = self.as_sql(compiler, connection)
         return f"({sql})::{self.output_field.db_type(connection)}", params
@@ -102,7 +103,7 @@ class MessageQuerySet(PrimaryQuerySet):
         pending = self.unexpired().filter(status=Status.PENDING)
         return pending.change(status=Status.SENDING, batch=batch)
 
-    def accept(self, ids: Mapping[int, str], codes: Mapping[int, int]) -> int:
+    def accept(self, ids: Mapping[int, str], codes: Mapping[int, int | None]) -> int:
         """The gateway took them. This also saves a resend that has not been claimed yet."""
         waiting = Q(status__in=[Status.SENDING, Status.UNKNOWN])
         saved = Q(status=Status.PENDING, resends__gt=0)

@@ -51,7 +51,7 @@ class RunReport:
     def exit_code(self) -> int:
         """0 all well, 1 can not work, 3 gateway trouble, 4 rows became unknown."""
         codes = [OK, *self.exit_codes]
-        if self.statuses[Status.UNKNOWN]:
+        if self.statuses[Status.UNKNOWN] or self.reported[Status.UNKNOWN]:
             codes.append(UNKNOWN)
         if self.failed or CAN_NOT_WORK in codes:
             return CAN_NOT_WORK

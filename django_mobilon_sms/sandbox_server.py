@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import socketserver
 import struct
@@ -117,12 +118,32 @@ def _wake(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
+class _Lines(io.BufferedReader):
+    """Remembers the last line, to tell a head that ended from one that broke off."""
+
+    last = b""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self.last = super().readline(size)
+        return self.last
+
+
 class Handler(BaseHTTPRequestHandler):
     """Hears requests on one connection and delivers their replies."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile: _Lines = _Lines(self.rfile.detach())
+
+    def parse_request(self) -> bool:
+        parsed = super().parse_request()
+        if not self.rfile.last:  # the standard library takes a broken head for a whole one
+            raise ConnectionAbortedError("The client left in the middle of its request.")
+        return parsed
 
     def serve(self) -> None:
         self._deliver(self._framing_refusal() or self.server.answer(self._request()))

@@ -3,7 +3,8 @@
 ::
 
     @override_settings(MOBILON_SMS_BACKEND="django_mobilon_sms.testing.MemoryBackend")
-    def test_order_tells_its_buyer(): ...
+    def test_order_tells_its_buyer(self):
+        order.ship()
         call_command("send_sms")
         assert MemoryBackend.sent[0].number == "89135292926"
 """

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -46,6 +46,9 @@ WAITS = (
 )
 LAST_WAIT = timedelta(hours=1)
 
+#: How many messages came to which status.
+Counts = Mapping[str, int] | Mapping[Status, int]
+
 UNDER_QUESTION = (Status.ACCEPTED, Status.SENT)
 
 
@@ -77,7 +80,7 @@ def refresh(
             report.exit_codes.append(min(exit_code(of_error(reports)), TROUBLE))
             break
         report.checked += len(asked)
-        report.reported.update(record(asked, reports))
+        report.reported += record(asked, reports)
     return report
 
 
@@ -120,16 +123,20 @@ def next_check(accepted_at: datetime, now: datetime, mark: timedelta) -> datetim
     return now + wait + mark
 
 
-def record(asked: Sequence[Asked], reports: Iterable[StatusReport]) -> dict[str, int]:
-    """Move the messages to what was reported; returns how many came to which status."""
+def record(asked: Sequence[Asked], reports: Iterable[StatusReport]) -> Counter[str]:
+    """Move the messages to what was reported; returns how many came to which status.
+
+    Those whose report changed nothing are counted under an empty one.
+    """
     groups: dict[str, dict[int, StatusReport]] = defaultdict(dict)
     for pk, report in _matches(asked, reports):
         groups[conf.STATUS_REPLIES.get(report.status, "")][pk] = report
     alias = router.db_for_write(SmsMessage)
-    return {
-        meaning: persist(partial(RECORDERS[meaning], found), using=alias, seconds=DATABASE_PATIENCE)
-        for meaning, found in groups.items()
-    }
+    counts: Counter[str] = Counter()
+    for meaning, found in groups.items():
+        write = partial(RECORDERS[meaning], found)
+        counts.update(persist(write, using=alias, seconds=DATABASE_PATIENCE))
+    return counts
 
 
 def _ask(gateway: Backend, asked: Sequence[Asked]) -> list[StatusReport] | BaseException:
@@ -164,35 +171,35 @@ def _times(found: dict[int, StatusReport]) -> ByPk:
     return ByPk({pk: report.sent_at for pk, report in found.items()}, models.DateTimeField())
 
 
-def _record_sent(found: dict[int, StatusReport]) -> int:
+def _record_sent(found: dict[int, StatusReport]) -> Counts:
     values: dict[str, Any] = {"gateway_status": _codes(found), "sent_at": _times(found)}
     if "delivered" not in conf.STATUS_REPLIES.values():
         values["next_check_at"] = None
-    return _rows(found, Status.ACCEPTED).change(status=Status.SENT, **values)
+    sent = _rows(found, Status.ACCEPTED).change(status=Status.SENT, **values)
+    return {Status.SENT: sent}
 
 
-def _record_delivered(found: dict[int, StatusReport]) -> int:
-    return _rows(found, *UNDER_QUESTION).change(
+def _record_delivered(found: dict[int, StatusReport]) -> Counts:
+    delivered = _rows(found, *UNDER_QUESTION).change(
         status=Status.DELIVERED,
         gateway_status=_codes(found),
         sent_at=Coalesce(F("sent_at"), _times(found)),
         delivered_at=db_now(),
         next_check_at=None,
     )
+    return {Status.DELIVERED: delivered}
 
 
-def _record_failed(found: dict[int, StatusReport]) -> int:
-    ended = _rows(found, *UNDER_QUESTION).end(
-        Status.FAILED, ErrorCode.REPORTED_FAILED, gateway_status=_codes(found)
-    )
-    return sum(ended.values())
+def _record_failed(found: dict[int, StatusReport]) -> Counts:
+    rows = _rows(found, *UNDER_QUESTION)
+    return rows.end(Status.FAILED, ErrorCode.REPORTED_FAILED, gateway_status=_codes(found))
 
 
-def _record_raw(found: dict[int, StatusReport]) -> int:
-    return _rows(found, *UNDER_QUESTION).change(gateway_status=_codes(found))
+def _record_raw(found: dict[int, StatusReport]) -> Counts:
+    return {"": _rows(found, *UNDER_QUESTION).change(gateway_status=_codes(found))}
 
 
-RECORDERS: dict[str, Callable[[dict[int, StatusReport]], int]] = {
+RECORDERS: dict[str, Callable[[dict[int, StatusReport]], Counts]] = {
     "sent": _record_sent,
     "delivered": _record_delivered,
     "failed": _record_failed,

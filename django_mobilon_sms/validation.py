@@ -50,7 +50,7 @@ def clean(row: Mapping[str, Any], now: Callable[[], datetime]) -> dict[str, Any]
 
 
 def _number(value: object) -> str:
-    return normalize_number(value, allowed=conf.NUMBER_PATTERN)  # type: ignore[arg-type]  any
+    return normalize_number(value, allowed=conf.NUMBER_PATTERN)
 
 
 def clean_text(value: object) -> str:

@@ -139,6 +139,14 @@ def test_retry_after_sets_the_wait_within_an_hour(sandbox, worker, retry_after, 
     assert state.blocked_until - state.changed_at == timedelta(seconds=wait)
 
 
+def test_retry_after_of_another_refusal_is_not_heeded(sandbox, worker):
+    write()
+    sandbox.fault("http", code=413, headers={"Retry-After": "1200"})
+    worker("--no-refresh")
+    state = GatewayState.objects.current()
+    assert state.blocked_until - state.changed_at == timedelta(minutes=1)
+
+
 @pytest.mark.parametrize("code", [403, 404, 405, 411, 413, 415])
 def test_other_refusal_counts_an_attempt(sandbox, worker, code):
     write(2)

@@ -59,6 +59,10 @@ class Command(BaseCommand):
         " 4 messages became unknown."
     )
 
+    # The settings of the app are checked before anything is claimed; loading the addresses and
+    # pages of the project would only make every run of cron slower.
+    requires_system_checks = []
+
     def add_arguments(self, parser: CommandParser) -> None:
         """The options."""
         which = parser.add_mutually_exclusive_group()

@@ -55,8 +55,8 @@ class Command(BaseCommand):
             try:
                 listen(sandbox)
                 self.say([f"Sandbox gateway on {sandbox.url}"])
-                while True:
-                    time.sleep(3600)
+                while True:  # a signal just before a sleep does not end it: sleep shortly
+                    time.sleep(0.1)
             finally:
                 sandbox.stop()
 
