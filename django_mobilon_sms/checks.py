@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import connections
 
 from .conf import conf
-from .models import SmsMessage
+from .databases import database_problems
 from .setting_rules import problems
 
 
@@ -36,32 +35,9 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 def check_databases(
     app_configs: Sequence[AppConfig] | None, databases: Iterable[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """MariaDB and MySQL: a session that keeps UTC, and a table that keeps every character."""
+    """What is wrong with a database; run by ``migrate`` and ``check --database``."""
     return [
-        error
+        Error(problem.message, hint=problem.hint, id=f"mobilon_sms.{problem.id}")
         for alias in databases or ()
-        if connections[alias].vendor == "mysql"
-        for error in _mysql_errors(alias)
+        for problem in database_problems(alias)
     ]
-
-
-def _mysql_errors(alias: str) -> Iterator[CheckMessage]:
-    with connections[alias].cursor() as cursor:
-        cursor.execute("SELECT TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), CURRENT_TIMESTAMP())")
-        if cursor.fetchone() != (0,):
-            yield Error(
-                f"The session of database '{alias}' is not in UTC: due times would be wrong.",
-                hint="OPTIONS = {'init_command': \"SET time_zone = '+00:00'\"}",
-                id="mobilon_sms.E030",
-            )
-        cursor.execute(
-            "SELECT character_set_name FROM information_schema.columns"
-            " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = 'text'",
-            [SmsMessage._meta.db_table],
-        )
-        if (row := cursor.fetchone()) and row[0] != "utf8mb4":
-            yield Error(
-                f"The texts in database '{alias}' are kept in {row[0]}: emoji would be lost.",
-                hint="ALTER DATABASE and the app's tables to CHARACTER SET utf8mb4.",
-                id="mobilon_sms.E031",
-            )

@@ -23,6 +23,7 @@ from .backends import get_backend
 from .choices import ErrorCode, Outcome, Priority, Status
 from .clock import db_now
 from .conf import conf
+from .databases import require_fit
 from .exceptions import NeverLeft
 from .gateway import Backend, OutgoingMessage
 from .models import GatewayState, SmsBatch, SmsMessage
@@ -64,7 +65,7 @@ def deliver(
     ``stopping`` is asked before each claim, ``progress`` told how many messages were recorded.
     Raises ``ImproperlyConfigured`` before anything is claimed.
     """
-    require_valid()
+    require_ready()
     report = sweep()
     run = _Run(report, concurrency or conf.CONCURRENCY, batch_size or conf.BATCH_SIZE, progress)
     run.deliver(limit=limit, stopping=stopping)
@@ -76,11 +77,17 @@ def send_now(pks: Sequence[int]) -> RunReport:
 
     Raises ``RuntimeError`` inside a transaction and ``ImproperlyConfigured``.
     """
-    require_valid()
+    require_ready()
     report = RunReport()
     run = _Run(report, 1, conf.BATCH_SIZE, lambda count: None)
     run.deliver_one(pks)
     return report
+
+
+def require_ready() -> None:
+    """Raise ``ImproperlyConfigured`` while a setting or the database is not fit for sending."""
+    require_valid()
+    require_fit(router.db_for_write(SmsMessage))
 
 
 def sweep() -> RunReport:

@@ -83,7 +83,7 @@ class Sandbox:
         *,
         port: int = 0,
         username: str = "sandbox",
-        password: str = "sandbox",
+        password: str = "sandbox",  # noqa: S107
         latency: float = 0.0,
         sent_after: float = 0.0,
         on_request: Callable[[Exchange], None] | None = None,
@@ -91,7 +91,7 @@ class Sandbox:
         self.latency = latency
         self.sent_after = sent_after
         self.on_request = on_request
-        self.random = random.Random(0)
+        self.random = random.Random(0)  # noqa: S311
         self.statuses: dict[str, Answer] = {}
         self._port = port
         self._token = basic_token(username, password)

@@ -17,6 +17,7 @@ from django.db import DatabaseError, connections, router
 from django.utils.formats import localize
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from tqdm import tqdm
 
 from ...choices import Status
@@ -192,7 +193,12 @@ def summary(report: RunReport) -> list[str]:
     if report.statuses:
         lines.append(_("Messages: %s") % counts(report.statuses))
     if report.checked:
-        lines.append(_("Asked for %d statuses: %s") % (report.checked, counts(report.reported)))
+        asked = ngettext(
+            "Asked for %(count)d status: %(counts)s",
+            "Asked for %(count)d statuses: %(counts)s",
+            report.checked,
+        )
+        lines.append(asked % {"count": report.checked, "counts": counts(report.reported)})
     return lines or [_("Nothing to do.")]
 
 

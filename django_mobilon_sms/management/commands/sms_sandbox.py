@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
 import time
 from argparse import ArgumentParser
@@ -68,12 +67,9 @@ class Command(BaseCommand):
         """Print lines at once; without a reader the gateway goes on in silence."""
         encoding = getattr(self.stdout, "encoding", None) or "utf-8"
         text = "".join(f"{line}\n" for line in lines)
-        try:
+        with suppress(OSError):
             self.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding), ending="")
             self.stdout.flush()
-        except OSError:
-            devnull = os.open(os.devnull, os.O_WRONLY)  # else Python fails again when it ends
-            os.dup2(devnull, self.stdout.fileno())
 
 
 def sandbox_from(options: dict[str, Any]) -> Sandbox:

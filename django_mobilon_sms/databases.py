@@ -1,0 +1,44 @@
+"""What a database must be to keep times and texts right. Only MariaDB and MySQL leave a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+from .models import SmsMessage
+from .setting_rules import Problem
+
+
+def database_problems(alias: str) -> Iterator[Problem]:
+    """What is wrong with this database, and the way out."""
+    if connections[alias].vendor != "mysql":
+        return
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), CURRENT_TIMESTAMP())")
+        if cursor.fetchone() != (0,):
+            yield Problem(
+                "E030",
+                alias,
+                f"The session of database '{alias}' is not in UTC: due times would be wrong.",
+                "OPTIONS = {'init_command': \"SET time_zone = '+00:00'\"}",
+            )
+        cursor.execute(
+            "SELECT character_set_name FROM information_schema.columns"
+            " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = 'text'",
+            [SmsMessage._meta.db_table],
+        )
+        if (row := cursor.fetchone()) and row[0] != "utf8mb4":
+            yield Problem(
+                "E031",
+                alias,
+                f"The texts in database '{alias}' are kept in {row[0]}: emoji would be lost.",
+                "ALTER DATABASE and the app's tables to CHARACTER SET utf8mb4.",
+            )
+
+
+def require_fit(alias: str) -> None:
+    """Raise ``ImproperlyConfigured`` if times or texts would come out wrong."""
+    if found := list(database_problems(alias)):
+        raise ImproperlyConfigured("\n".join(f"({p.id}) {p.message} {p.hint}" for p in found))

@@ -1,0 +1,11 @@
+"""The shop, for INSTALLED_APPS."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ShopConfig(AppConfig):
+    """Orders whose customers are told by SMS what becomes of them."""
+
+    name = "shop"
+    verbose_name = _("Shop")
