@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .PHONY: help demo run test coverage lint format types docs messages package clean
 
@@ -14,7 +14,8 @@ help:
 
 # A stamp for each set of extras, so that nothing is installed twice.
 $(VENV)/.python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; say which with make PYTHON=python3.12")'
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here: name a Python 3.10 or newer with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "$(PYTHON) is Python " + sys.version.split()[0] + ": name a 3.10 or newer with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
@@ -52,10 +53,11 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
 
 messages: $(VENV)/.installed-test
+	mkdir -p django_mobilon_sms/locale
 	cd django_mobilon_sms && ../$(BIN)/python -m django makemessages --locale ru --no-location --no-wrap
 	cd django_mobilon_sms && ../$(BIN)/python -m django compilemessages --locale ru
 
-package: $(VENV)/.installed-dev
+package: $(VENV)/.installed-package
 	rm -rf build dist
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/python -m twine check --strict dist/*

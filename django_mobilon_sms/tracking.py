@@ -132,7 +132,8 @@ def record(asked: Sequence[Asked], reports: Iterable[StatusReport]) -> Counter[s
     for pk, report in _matches(asked, reports):
         groups[conf.STATUS_REPLIES.get(report.status, "")][pk] = report
     alias = router.db_for_write(SmsMessage)
-    counts: Counter[str] = Counter()
+    matched = sum(len(found) for found in groups.values())
+    counts: Counter[str] = Counter({"": len(asked) - matched})
     for meaning, found in groups.items():
         write = partial(RECORDERS[meaning], found)
         counts.update(persist(write, using=alias, seconds=DATABASE_PATIENCE))

@@ -1,5 +1,6 @@
 """The test project: SQLite, or what DATABASE_URL names."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -57,8 +58,10 @@ if DATABASES["default"]["ENGINE"].endswith("mysql"):
     }
     DATABASES["default"]["TEST"] = {"CHARSET": "utf8mb4"}
 elif DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # A file and not memory: several processes and threads work on it.
-    DATABASES["default"]["TEST"] = {"NAME": str(_folder / "test_mobilon_sms.sqlite3")}
+    # A file and not memory: several processes and threads work on it. The process id keeps two
+    # runs of the suite apart; a process that a test starts is told the name by DATABASE_URL.
+    _name = f"test_mobilon_sms_{os.getpid()}.sqlite3"
+    DATABASES["default"]["TEST"] = {"NAME": str(_folder / _name)}
 
 MOBILON_SMS_BASE_URL = env("MOBILON_SMS_BASE_URL", default="http://127.0.0.1:9/")
 MOBILON_SMS_USERNAME = env("MOBILON_SMS_USERNAME", default="sandbox")

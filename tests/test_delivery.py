@@ -107,6 +107,13 @@ def test_send_now_sends_whatever_its_time_and_leaves_the_rest(sandbox, settings)
     assert statuses() == ["accepted", "accepted", "pending"]
 
 
+def test_send_now_leaves_what_has_expired(sandbox):
+    [message] = write()
+    SmsMessage.objects.all().change(send_at=db_now() - 2 * HOUR, expires_at=db_now() - HOUR)
+    assert send_now([message.pk]).claimed == 0
+    assert sandbox.exchanges == []
+
+
 def test_requests_overlap_after_the_first_good_reply(sandbox):
     write(9)
     under_way, most, lock = 0, [], threading.Lock()
@@ -213,6 +220,21 @@ def test_outcome_is_applied_once():
     assert proofs.record(batch, answer(messages), guids) == {Status.ACCEPTED: 1}
     assert proofs.record(batch, proofs.Proof(Outcome.NO_PROOF, "timeout"), guids) == {}
     assert statuses() == ["accepted"]
+
+
+def test_acceptance_does_not_touch_a_message_that_was_put_back():
+    batch, messages = claimed(1)
+    SmsMessage.objects.all().change(status=Status.PENDING)
+    proofs.record(batch, answer(messages), [messages[0].guid])
+    assert statuses() == ["pending"]
+
+
+def test_batch_that_was_applied_is_not_applied_again():
+    batch, messages = claimed(1)
+    proofs.record(batch, answer(messages), [messages[0].guid])
+    SmsMessage.objects.all().change(status=Status.UNKNOWN)
+    assert proofs.apply(SmsBatch.objects.get()) == {}
+    assert statuses() == ["unknown"]
 
 
 # Resends
@@ -336,7 +358,7 @@ def test_switched_off_app_claims_nothing_and_says_so(sandbox, worker, settings):
 def test_too_little_lease_left_gives_the_batch_back(sandbox, settings, monkeypatch):
     write()
     # Nothing else can be slow for minutes in a test: the lease is simply shorter than a timeout.
-    monkeypatch.setattr("django_mobilon_sms.delivery.require_valid", lambda: None)
+    monkeypatch.setattr("django_mobilon_sms.delivery.require_ready", lambda: None)
     settings.MOBILON_SMS_LEASE, settings.MOBILON_SMS_TIMEOUT = 10, 20
     report = deliver(limit=1)
     assert (report.exit_code, statuses(), sandbox.exchanges) == (0, ["pending"], [])

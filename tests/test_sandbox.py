@@ -196,9 +196,11 @@ def test_a_stop_ends_every_connection_at_once(sandbox: Sandbox, fault: str | Non
         sandbox.latency = 3600
     elif fault:
         wait = {"late": "seconds", "drip_headers": "interval"}.get(fault)
-        sandbox.fault(fault, **({wait: 3600} if wait else {}))
+        options: dict[str, Any] = {wait: 3600} if wait else {}
+        sandbox.fault(fault, **options)
     heard = threading.Event()
     sandbox.on_request = lambda exchange: heard.set()
+    before = set(threading.enumerate())
     with socket.create_connection(address(sandbox), PROMPT) as client:
         client.sendall(raw_request())
         assert heard.wait(PROMPT)
@@ -207,6 +209,9 @@ def test_a_stop_ends_every_connection_at_once(sandbox: Sandbox, fault: str | Non
         stopping.join(PROMPT)
         assert not stopping.is_alive()
         assert_it_ends(client)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(PROMPT)
+        assert not thread.is_alive()
 
 
 def raw_request() -> bytes:
@@ -237,6 +242,8 @@ def test_a_stopped_sandbox_refuses_connections_and_comes_back_where_it_was() -> 
     with sandbox:
         assert sandbox.url == url
         assert post(sandbox, [message()]).status_code == 200
+    with pytest.raises(requests.ConnectionError):
+        post(sandbox, [message()])
     assert sandbox.copies(GUID) == 2
 
 
@@ -247,11 +254,12 @@ def test_it_can_not_be_started_twice_nor_asked_for_its_url_too_early(sandbox: Sa
         _ = Sandbox().url
 
 
+@pytest.mark.parametrize("end", [25, 80, -5])  # in two places of the head, in the body
 def test_a_client_that_leaves_in_the_middle_of_its_request_is_not_heard(
-    sandbox: Sandbox, capfd: pytest.CaptureFixture[str]
+    sandbox: Sandbox, capfd: pytest.CaptureFixture[str], end: int
 ) -> None:
     with socket.create_connection(address(sandbox), PROMPT) as client:
-        client.sendall(raw_request()[:-5])
+        client.sendall(raw_request()[:end])
         client.shutdown(socket.SHUT_WR)
         assert client.recv(100) == b""
     assert (sandbox.exchanges, capfd.readouterr().err) == ([], "")

@@ -141,11 +141,11 @@ CLOSED: dict[str, Callable[[Answers], bytes]] = {
     ),
 }
 RESET = ("reset_unread", "reset_after_read")
-SILENT: dict[str, tuple[dict[str, float], Callable[[Answers], bytes]]] = {
+SILENT: dict[str, tuple[dict[str, Any], Callable[[Answers], bytes]]] = {
     "hang": ({}, lambda right: b""),
     "late": ({"seconds": LONG}, lambda right: b""),
     "drip_headers": ({"interval": LONG}, lambda right: b"H"),
-    "drip_body": ({"interval": LONG}, lambda right: head(right)),
+    "drip_body": ({"interval": LONG}, head),
 }
 
 # With a test of their own, by the test's name.

@@ -153,7 +153,7 @@ def test_it_asks_for_the_credentials_of_the_project(
         assert send(sandbox.url, ("other", "other")).status_code == 401
 
 
-def test_former_signal_handlers_are_put_back() -> None:
+def test_it_leaves_the_process_as_it_was() -> None:
     numbers = (signal.SIGINT, signal.SIGTERM)
     former = [signal.getsignal(number) for number in numbers]
     out = StringIO()
@@ -161,7 +161,8 @@ def test_former_signal_handlers_are_put_back() -> None:
     def interrupt_once_it_listens() -> None:
         for _ in range(PROMPT * 100):
             if "\n" in out.getvalue():
-                return os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
             time.sleep(0.01)
 
     thread = threading.Thread(target=interrupt_once_it_listens)
@@ -169,7 +170,10 @@ def test_former_signal_handlers_are_put_back() -> None:
     call_command("sms_sandbox", port=0, stdout=out)
     thread.join()
     assert [signal.getsignal(number) for number in numbers] == former
-    assert re.fullmatch(r"Sandbox gateway on http://127\.0\.0\.1:\d+/\n", out.getvalue())
+    match = re.fullmatch(r"Sandbox gateway on (http://127\.0\.0\.1:\d+/)\n", out.getvalue())
+    assert match
+    with pytest.raises(requests.ConnectionError):
+        send(match[1])
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_report_of_sent_moves_the_message_and_keeps_its_time(sandbox, worker):
     accepted(sandbox, worker)
     [taken] = sandbox.messages
     sandbox.set_status(taken.id, 1, date="2017-02-22T16:57:24.705Z")
-    assert worker() == (0, "Asked for 1 statuses: 1 sent\n")
+    assert worker() == (0, "Asked for 1 status: 1 sent\n")
     assert row("status", "sent_at", "gateway_status", "next_check_at") == (
         "sent",
         datetime(2017, 2, 22, 16, 57, 24, 705000, tzinfo=timezone.utc),
@@ -77,7 +77,7 @@ def test_missing_or_bad_time_moves_the_status_without_it(sandbox, worker, date):
 def test_message_that_is_not_sent_yet_is_asked_for_again(sandbox, worker):
     sandbox.sent_after = 3600
     accepted(sandbox, worker)
-    assert worker() == (0, "Asked for 1 statuses: 1 unchanged\n")
+    assert worker() == (0, "Asked for 1 status: 1 unchanged\n")
     assert row("status", "gateway_status") == ("accepted", 0)
     assert worker() == (0, "Nothing to do.\n")
     due()

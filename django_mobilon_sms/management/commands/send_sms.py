@@ -205,7 +205,7 @@ def summary(report: RunReport) -> list[str]:
 def counts(statuses: dict[str, int]) -> str:
     """``298 accepted, 2 failed``."""
     labels = dict(Status.choices) | {"": _("unchanged")}
-    return ", ".join(f"{n} {labels[status]}" for status, n in sorted(statuses.items()))
+    return ", ".join(f"{n} {labels[status]}" for status, n in sorted(statuses.items()) if n)
 
 
 def halt_line(report: RunReport) -> str:
