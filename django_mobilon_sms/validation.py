@@ -39,11 +39,11 @@ def clean(row: Mapping[str, Any], now: Callable[[], datetime]) -> dict[str, Any]
             fields[name] = cleaner(value)
         except ValidationError as error:
             errors[name] = error
-    if "expires_at" in fields and not errors.keys() & {"expires_at", "send_at"}:
-        if fields["expires_at"] <= (fields.get("send_at") or now()):
-            errors["expires_at"] = ValidationError(
-                _("It must expire after it is to be sent."), code="expires_before_send"
-            )
+    comparable = "expires_at" in fields and "send_at" not in errors
+    if comparable and fields["expires_at"] <= (fields.get("send_at") or now()):
+        errors["expires_at"] = ValidationError(
+            _("It must expire after it is to be sent."), code="expires_before_send"
+        )
     if errors:
         raise ValidationError(errors)
     return fields

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 
 from django_mobilon_sms import proofs
 from django_mobilon_sms.choices import ErrorCode, Outcome, Priority, Resolution, Status
@@ -62,7 +62,7 @@ def test_future_and_expired_messages_are_not_claimed(sandbox, worker):
 
 
 def test_message_that_had_trouble_before_goes_alone(sandbox, worker):
-    first, second, third = write(3)
+    _, second, _ = write(3)
     SmsMessage.objects.filter(pk=second.pk).change(attempts=1)
     worker("--no-refresh")
     assert [len(post.objects) for post in sandbox.posts] == [2, 1]
@@ -82,8 +82,6 @@ def test_gateway_hears_of_a_message_only_after_its_claim_was_committed(sandbox):
     def look(exchange):
         found = list(SmsMessage.objects.values_list("status", "batch__outcome"))
         seen.append(found)
-        from django.db import connection
-
         connection.close()
 
     sandbox.on_request = look
@@ -116,7 +114,7 @@ def test_send_now_leaves_what_has_expired(sandbox):
 
 def test_requests_overlap_after_the_first_good_reply(sandbox):
     write(9)
-    under_way, most, lock = 0, [], threading.Lock()
+    most, lock = [], threading.Lock()
     together = threading.Barrier(4, timeout=30)
 
     def meet(exchange):
@@ -135,7 +133,7 @@ def test_requests_overlap_after_the_first_good_reply(sandbox):
 
 
 def test_lost_batch_leaves_its_messages_unknown(worker):
-    batch, messages = claimed(2, lease=-HOUR)
+    batch, _ = claimed(2, lease=-HOUR)
     assert worker("--no-refresh").code == 4
     assert statuses() == ["unknown"] * 2
     assert SmsMessage.objects.filter(error_code=ErrorCode.LOST).count() == 2
@@ -255,7 +253,7 @@ def test_refused_resend_may_have_gone_out_before_and_is_unknown(
 
 
 def test_resend_goes_out_alone_under_the_same_guid(sandbox, worker):
-    first, second = write(2)
+    first, _ = write(2)
     SmsMessage.objects.filter(pk=first.pk).hold(ErrorCode.TIMEOUT)
     SmsMessage.objects.resend(by=User.objects.create(username="olga"))
     worker("--no-refresh")
@@ -336,6 +334,20 @@ def test_failures_of_posts_under_way_together_trip_once(sandbox):
     deliver(batch_size=1, concurrency=4)
     state = GatewayState.objects.current()
     assert (state.failures, statuses().count("unknown")) == (1, 4)
+
+
+def test_run_stops_after_trouble_even_if_somebody_else_changed_the_state_meanwhile(sandbox):
+    write(2)
+    GatewayState.objects.current()
+    sandbox.fault("http", code=500)
+
+    def change(exchange):
+        GatewayState.objects.update(changed_at=db_now() + HOUR)
+        connection.close()
+
+    sandbox.on_request = change
+    assert deliver(batch_size=1).statuses == {"unknown": 1}
+    assert len(sandbox.posts) == 1
 
 
 def test_paused_sending_claims_nothing_and_says_so(sandbox, worker):
