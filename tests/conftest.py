@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.core.management import call_command
+from django.utils import translation
 
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.outbox import send_sms
@@ -19,6 +20,13 @@ class Run(NamedTuple):
 
     code: int
     output: str
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """A request in Russian leaves its thread in Russian, for the tests that follow too."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

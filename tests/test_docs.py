@@ -78,7 +78,8 @@ def test_settings_are_those_of_the_code(path, name):
 def test_checks_are_those_of_the_code():
     rules = [(row[0], row[2]) for row in table(DOCS / "settings.rst", "rules-table")]
     assert rules == [(PREFIX + rule.name, rule.id) for rule in RULES]
-    modules = [ROOT / "django_mobilon_sms" / name for name in ("checks.py", "setting_rules.py")]
+    names = ("checks.py", "databases.py", "setting_rules.py")
+    modules = [ROOT / "django_mobilon_sms" / name for name in names]
     source = "".join(module.read_text(encoding="utf-8") for module in modules)
     ids = set(re.findall(r'"(?:mobilon_sms\.)?([EW]\d{3})"', source))
     told = {id_ for _, id_ in rules} | set(column(DOCS / "settings.rst", "checks-table"))
