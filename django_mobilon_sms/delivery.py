@@ -10,8 +10,8 @@ import logging
 import os
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
@@ -27,20 +27,16 @@ from .databases import require_fit
 from .exceptions import NeverLeft
 from .gateway import Backend, OutgoingMessage
 from .models import GatewayState, SmsBatch, SmsMessage
-from .patience import persist
+from .patience import DATABASE_PATIENCE, persist
 from .phone_numbers import wire_number
 from .proofs import Proof
 from .replies import SendResult
 from .reports import TROUBLE, RunReport, exit_code
 from .setting_rules import is_source, require_valid
-from .threads import Calls
+from .sweeping import sweep
+from .threads import GRACE, Calls
 
 logger = logging.getLogger(__name__)
-
-#: How much longer than its timeout a request is waited for, in seconds.
-GRACE = 5.0
-#: How long a claim or a sweep is repeated after deadlocks and locks, in seconds.
-DATABASE_PATIENCE = 15.0
 
 
 class Claim(NamedTuple):
@@ -88,29 +84,6 @@ def require_ready() -> None:
     """Raise ``ImproperlyConfigured`` while a setting or the database is not fit for sending."""
     require_valid()
     require_fit(router.db_for_write(SmsMessage))
-
-
-def sweep() -> RunReport:
-    """Apply outcomes that did not reach their messages, end what is lost or expired."""
-    report = RunReport()
-    alias = router.db_for_write(SmsBatch)
-    for batch in SmsBatch.objects.unapplied():
-        report.count(persist(partial(_apply, batch), using=alias, seconds=DATABASE_PATIENCE))
-    for batch in SmsBatch.objects.lost():
-        lost = Proof(Outcome.LOST, ErrorCode.LOST)
-        counts = persist(
-            partial(proofs.record, batch, lost, []), using=alias, seconds=DATABASE_PATIENCE
-        )
-        logger.warning("batch.lost batch=%s messages=%d", batch.pk, counts.total())
-        report.count(counts)
-    expired = persist(SmsMessage.objects.expire, using=alias, seconds=DATABASE_PATIENCE)
-    report.count(expired)
-    return report
-
-
-def _apply(batch: SmsBatch) -> Counter[Status]:
-    with transaction.atomic(using=router.db_for_write(SmsBatch)):
-        return proofs.apply(batch)
 
 
 class _Run:
@@ -168,7 +141,7 @@ class _Run:
                 return None
             if is_probe := state.blocked_until is not None:
                 size = 1
-            candidates = due_pks(size) if pks is None else list(pks)[:size]
+            candidates = due_pks(size) if pks is None else pending_pks(pks, size)
             if not candidates:
                 return None
             claim = persist(
@@ -238,11 +211,12 @@ class _Run:
         left = max(1.0, claim.began + conf.LEASE - time.monotonic())
         try:
             counts = persist(write, using=self.alias, seconds=left)
-        except DatabaseError:
-            # The truth must not be lost with the messages' rows: a later sweep applies it.
-            logger.exception("batch.unrecorded batch=%s", claim.batch.pk)
+        except DatabaseError as error:
+            logger.error("batch.unrecorded batch=%s error=%s", claim.batch.pk, type(error).__name__)
             self.stopped = self.report.failed = True
-            proofs.close(claim.batch, proof, guids)
+            # The truth must not be lost with the messages' rows: a later sweep applies it.
+            with suppress(DatabaseError):
+                proofs.close(claim.batch, proof, guids)
             return
         self.report.count(counts)
         self.report.exit_codes.append(exit_code(proof))
@@ -272,6 +246,17 @@ def due_pks(size: int) -> list[int]:
         rows += of_priority[: size - len(rows)]
         if len(rows) == size:
             break
+    return _together(rows)
+
+
+def pending_pks(pks: Sequence[int], size: int) -> list[int]:
+    """Which of these messages to claim next, whatever their time."""
+    pending = SmsMessage.objects.on_primary().unexpired().filter(pk__in=pks, status=Status.PENDING)
+    rows = pending.order_by("priority", "pk").values_list("pk", "attempts", "resends")
+    return _together(list(rows[:size]))
+
+
+def _together(rows: Sequence[tuple[int, int, int]]) -> list[int]:
     alone = [attempts > 0 or resends > 0 for _pk, attempts, resends in rows]
     if alone and alone[0]:
         return [rows[0][0]]

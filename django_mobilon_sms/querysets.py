@@ -109,7 +109,7 @@ class MessageQuerySet(PrimaryQuerySet):
         saved = Q(status=Status.PENDING, resends__gt=0)
         return self.filter(waiting | saved, pk__in=list(ids)).change(
             status=Status.ACCEPTED,
-            gateway_id=ByPk(ids, models.CharField(max_length=64)),
+            gateway_id=ByPk(ids, models.TextField()),
             gateway_status=ByPk(codes, models.IntegerField()),
             error_code="",
             accepted_at=db_now(),

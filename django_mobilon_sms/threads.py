@@ -10,6 +10,9 @@ from typing import Generic, TypeVar
 
 from .exceptions import OutcomeUnknown
 
+#: How much longer than its timeout a request is waited for, in seconds.
+GRACE = 5.0
+
 K = TypeVar("K")
 R = TypeVar("R")
 

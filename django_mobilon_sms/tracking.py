@@ -23,16 +23,15 @@ from .backends import get_backend
 from .choices import ErrorCode, Status
 from .clock import db_now
 from .conf import conf
-from .delivery import DATABASE_PATIENCE, GRACE
 from .gateway import MAX_OBJECTS, Backend
 from .models import SmsMessage
-from .patience import persist
+from .patience import DATABASE_PATIENCE, persist
 from .proofs import of_error
 from .querysets import ByPk, MessageQuerySet
 from .replies import StatusReport
 from .reports import TROUBLE, RunReport, exit_code
 from .setting_rules import require_valid
-from .threads import Calls
+from .threads import GRACE, Calls
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,10 @@ from django.db import connection, transaction
 from django_mobilon_sms import proofs
 from django_mobilon_sms.choices import ErrorCode, Outcome, Priority, Resolution, Status
 from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.delivery import deliver, send_now, sweep
+from django_mobilon_sms.delivery import deliver, send_now
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
 from django_mobilon_sms.replies import SendResult
+from django_mobilon_sms.sweeping import sweep
 
 from .conftest import write
 
@@ -112,6 +113,13 @@ def test_send_now_leaves_what_has_expired(sandbox):
     assert sandbox.exchanges == []
 
 
+def test_send_now_sends_what_had_trouble_before_alone(sandbox):
+    messages = write(3)
+    SmsMessage.objects.filter(pk=messages[0].pk).change(resends=1)
+    pks = [message.pk for message in messages]
+    assert [send_now(pks).claimed for _ in range(3)] == [1, 2, 0]
+
+
 def test_requests_overlap_after_the_first_good_reply(sandbox):
     write(9)
     most, lock = [], threading.Lock()
@@ -163,6 +171,16 @@ def test_expired_message_ends_unless_it_may_have_gone_out_before(worker, resends
     )
     worker("--no-refresh")
     assert statuses() == [status]
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite keeps a value of any length")
+def test_batch_that_can_not_be_swept_does_not_stop_the_others(sandbox, worker):
+    batch, messages = claimed(1)
+    write()
+    too_long = proofs.of_reply([SendResult(messages[0].guid, 0, "x" * 65)])
+    proofs.close(batch, too_long, [messages[0].guid])
+    assert worker("--no-refresh").code == 1
+    assert statuses() == ["sending", "accepted"]
 
 
 # Late words

@@ -30,6 +30,7 @@ FLOORS = {
     "outbox": 2,
     "proofs": 2,
     "reports": 2,
+    "sweeping": 2,
     "testing": 2,
     "threads": 2,
     "tracking": 2,

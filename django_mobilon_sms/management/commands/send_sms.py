@@ -21,9 +21,10 @@ from django.utils.translation import ngettext
 from tqdm import tqdm
 
 from ...choices import Status
-from ...delivery import deliver, sweep
+from ...delivery import deliver
 from ...models import SmsBatch, SmsMessage
 from ...reports import RunReport
+from ...sweeping import sweep
 from ...tracking import refresh
 
 
