@@ -1,0 +1,188 @@
+"""The actions on chosen messages, in the list and on the page of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID, uuid4
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME, ActionForm
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import ngettext_lazy
+
+from ..models import SmsMessage
+from ..querysets import MessageQuerySet
+from . import copying, sending, verbs
+from .verbs import Verb
+
+if TYPE_CHECKING:
+    MessageModelAdmin = admin.ModelAdmin[SmsMessage]
+else:
+    MessageModelAdmin = admin.ModelAdmin
+
+#: Messages that one copy or one decision takes: what a person can answer for, and a form hold.
+MOST = 500
+
+LEFT = ngettext_lazy(
+    "%(count)s more is left for the next time.",
+    "%(count)s more are left for the next time.",
+    "count",
+)
+REFUSED = ngettext_lazy(
+    "%(count)s message can not be copied: its number, sender or text is no longer allowed.",
+    "%(count)s messages can not be copied: their number, sender or text is no longer allowed.",
+    "count",
+)
+SKIPPED = ngettext_lazy(
+    "%(count)s message was skipped: its state has changed, or does not allow it.",
+    "%(count)s messages were skipped: their state has changed, or does not allow it.",
+    "count",
+)
+
+
+class OnceForm(ActionForm):
+    """The actions of the list, with what tells a form that is sent twice."""
+
+    once = forms.UUIDField(
+        label="", required=False, initial=uuid4, widget=forms.HiddenInput(attrs={"id": None})
+    )
+
+
+class MessageActions(MessageModelAdmin):
+    """Every action names the state it needs, so that none comes too late."""
+
+    action_form = OnceForm
+    actions = tuple(verb.name for verb in verbs.VERBS)
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may decide about messages that were written."""
+        return request.user.has_perm("mobilon_sms.send_smsmessage")
+
+    @admin.action(description=verbs.SEND_NOW.label, permissions=["send"])
+    def send_now(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
+        """Send what one POST holds, and leave the rest to the worker."""
+        pending = verbs.SEND_NOW.eligible(queryset.on_primary())
+        skipped = queryset.count() - (waiting := pending.count())
+        if pks := sending.first_post(pending):
+            for level, line in sending.send(pks, waiting=waiting, by=_person(request)):
+                self.message_user(request, str(line), level)
+        self._tell(request, messages.WARNING, SKIPPED, skipped)
+        return self._back(request)
+
+    @admin.action(description=verbs.REFRESH.label, permissions=["send"])
+    def refresh(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
+        """Let the worker's next run ask for their statuses."""
+        return self._change(verbs.REFRESH, request, queryset)
+
+    @admin.action(description=verbs.CANCEL.label, permissions=["send"])
+    def cancel(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
+        """Take back what is pending."""
+        return self._change(verbs.CANCEL, request, queryset)
+
+    @admin.action(description=verbs.COPY.label, permissions=["send"])
+    def copy(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
+        """Send failed, expired and cancelled messages anew, as new messages."""
+        pks = _pks(verbs.COPY.eligible(queryset.on_primary()))
+        skipped, left = queryset.count() - len(pks), len(pks) - MOST
+        copies = copying.copy_all(pks[:MOST], once=_once(request), by=_person(request))
+        skipped += len(pks[:MOST]) - copies.written - copies.refused
+        self._tell(request, messages.SUCCESS, verbs.COPY.done, copies.written)
+        self._tell(request, messages.ERROR, REFUSED, copies.refused)
+        self._tell(request, messages.WARNING, SKIPPED, skipped)
+        self._tell(request, messages.WARNING, LEFT, left)
+        return self._back(request)
+
+    @admin.action(description=verbs.RESEND.label, permissions=["send"])
+    def resend(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
+        """Send messages again that may have gone out."""
+        return self._ask(verbs.RESEND, request, queryset)
+
+    @admin.action(description=verbs.RESOLVE_SENT.label, permissions=["send"])
+    def resolve_sent(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
+        """Record that unknown messages were sent."""
+        return self._ask(verbs.RESOLVE_SENT, request, queryset)
+
+    @admin.action(description=verbs.GIVE_UP.label, permissions=["send"])
+    def give_up(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
+        """Record that unknown messages are given up."""
+        return self._ask(verbs.GIVE_UP, request, queryset)
+
+    def _change(
+        self, verb: Verb, request: HttpRequest, queryset: MessageQuerySet, most: int | None = None
+    ) -> HttpResponse:
+        chosen, pks = queryset.count(), _pks(verb.eligible(queryset.on_primary()))
+        taken = pks[:most]
+        changed = verbs.apply(verb, taken, by=_person(request))
+        self._tell(request, messages.SUCCESS, verb.done, changed)
+        self._tell(request, messages.WARNING, SKIPPED, chosen - changed - len(pks) + len(taken))
+        self._tell(request, messages.WARNING, LEFT, len(pks) - len(taken))
+        return self._back(request)
+
+    def _ask(self, verb: Verb, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
+        """Ask first; what is confirmed are the messages that were counted in the question."""
+        if request.POST.get("post") == "yes":
+            return self._change(verb, request, queryset, MOST)
+        pks = _pks(verb.eligible(queryset.on_primary()))
+        if not pks:
+            self._tell(request, messages.WARNING, SKIPPED, queryset.count())
+            return self._back(request)
+        context = {
+            **self.admin_site.each_context(request),
+            **_question(
+                verb, pks[:MOST], left=len(pks) - MOST, skipped=queryset.count() - len(pks)
+            ),
+            "opts": self.opts,
+            "media": self.media,
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+            "from_page": "from_page" in request.POST,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/mobilon_sms/smsmessage/confirm.html", context)
+
+    def _tell(self, request: HttpRequest, level: int, sentence: Any, count: int) -> None:
+        if count > 0:
+            self.message_user(request, str(sentence % {"count": count}), level)
+
+    def _back(self, request: HttpRequest) -> HttpResponse:
+        """To where the person was: the page of a message, or the list with its filters."""
+        if "from_page" not in request.POST:
+            return HttpResponseRedirect(request.get_full_path())
+        pk = request.POST[ACTION_CHECKBOX_NAME]
+        page = reverse(
+            "admin:mobilon_sms_smsmessage_change",
+            args=[pk],
+            current_app=self.admin_site.name,
+        )
+        return HttpResponseRedirect(page)
+
+
+def _question(verb: Verb, pks: list[int], *, left: int, skipped: int) -> dict[str, Any]:
+    return {
+        "title": verb.label,
+        "question": verb.question % {"count": len(pks)},
+        "warning": verb.warning,
+        "skipped": SKIPPED % {"count": skipped} if skipped > 0 else "",
+        "left": LEFT % {"count": left} if left > 0 else "",
+        "verb": verb,
+        "pks": pks,
+    }
+
+
+def _pks(rows: MessageQuerySet) -> list[int]:
+    return list(rows.values_list("pk", flat=True))
+
+
+def _once(request: HttpRequest) -> UUID:
+    """What is the same for a form that is sent twice."""
+    try:
+        return UUID(request.POST.get("once", ""))
+    except ValueError:
+        return uuid4()
+
+
+def _person(request: HttpRequest) -> AbstractBaseUser:
+    return cast(AbstractBaseUser, request.user)  # the admin lets nobody in who is not logged in

@@ -1,0 +1,65 @@
+"""Copies of messages that failed, expired or were cancelled: each a new message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.db import router, transaction
+
+from ..models import SmsMessage
+from ..outbox import send_sms
+from ..patience import persist
+from . import verbs
+
+
+class Copies(NamedTuple):
+    """How many were copied, and how many the rules do not allow any more."""
+
+    written: int
+    refused: int
+
+
+def copy_all(pks: Sequence[int], *, once: UUID, by: AbstractBaseUser) -> Copies:
+    """Copy these messages, due now. The same ``once`` again copies none of them again."""
+    copies = [
+        persist(
+            partial(_copy_chunk, pks[start : start + verbs.CHUNK], once, by),
+            using=router.db_for_write(SmsMessage),
+            seconds=verbs.PATIENCE,
+        )
+        for start in range(0, len(pks), verbs.CHUNK)
+    ]
+    return Copies(sum(each.written for each in copies), sum(each.refused for each in copies))
+
+
+def _copy_chunk(pks: Sequence[int], once: UUID, by: AbstractBaseUser) -> Copies:
+    rows = verbs.COPY.eligible(SmsMessage.objects.on_primary().filter(pk__in=pks))
+    originals, copied, refused = list(rows.order_by("pk")), [], 0
+    with transaction.atomic(using=rows.db):
+        for original in originals:
+            try:
+                if _copy(original, once, by).was_written:
+                    copied.append(original.pk)
+            except ValidationError:
+                refused += 1
+        if copied:
+            verbs.record(verbs.COPY, rows.filter(pk__in=copied), by)
+    return Copies(len(copied), refused)
+
+
+def _copy(original: SmsMessage, once: UUID, by: AbstractBaseUser) -> SmsMessage:
+    return send_sms(
+        original.number,
+        original.text,
+        source=original.source,
+        priority=original.priority,
+        tag=original.tag,
+        # The guid comes from the form, so that a form sent twice writes one copy.
+        guid=uuid5(once, str(original.guid)),
+        created_by=by,
+    )

@@ -1,0 +1,66 @@
+"""How a message is shown to a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.translation import gettext_lazy as _
+
+from ..choices import ErrorCode
+from ..models import SmsMessage
+
+#: Characters of a text in the list.
+BEGINNING = 50
+
+
+def badge(word: str, label: Any) -> SafeString:
+    """A word in the colour of what it means."""
+    return format_html(
+        '<span class="mobilon-sms-badge mobilon-sms-{}">{}</span>', word or "none", label
+    )
+
+
+def sentence(error_code: str) -> Any:
+    """What an error code means; nothing for none, the code itself for one of another version."""
+    return ErrorCode(error_code).label if error_code in ErrorCode.values else error_code
+
+
+class MessageFields:
+    """What the list and the page show beside the model's own fields."""
+
+    @admin.display(description=_("status"))
+    def status_badge(self, message: SmsMessage) -> SafeString:
+        """The status, and what a person decided about it."""
+        status = badge(message.status, message.get_status_display())
+        if not message.resolution:
+            return status
+        return format_html("{} {}", status, message.get_resolution_display())
+
+    @admin.display(description=_("decision"))
+    def decision(self, message: SmsMessage) -> Any:
+        """A resolution, or a resend: the same columns say who and when."""
+        return message.get_resolution_display() or _("send again")
+
+    @admin.display(description=_("text"))
+    def beginning(self, message: SmsMessage) -> str:
+        """The beginning of the text, on one line."""
+        return Truncator(" ".join(message.text.split())).chars(BEGINNING)
+
+    @admin.display(description=_("text"))
+    def whole_text(self, message: SmsMessage) -> SafeString:
+        """The text with its line breaks and spaces."""
+        return format_html('<span class="mobilon-sms-text">{}</span>', message.text)
+
+    @admin.display(description=_("text"))
+    def hidden_text(self, message: SmsMessage) -> SafeString:
+        """What is shown to those who may not see texts."""
+        return format_html('<span class="mobilon-sms-hidden">{}</span>', _("hidden"))
+
+    @admin.display(description=_("what happened"))
+    def what_happened(self, message: SmsMessage) -> Any:
+        """The sentence of the error code."""
+        return sentence(message.error_code) or None
