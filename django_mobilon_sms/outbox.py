@@ -82,7 +82,7 @@ def send_many(rows: Iterable[Mapping[str, Any]]) -> int:
     Each row is a mapping with the names of ``send_sms()``. A guid that exists with the same
     content is not written again. Raises ``InvalidRows``.
     """
-    return sum(message.was_written for message in write_many(rows))
+    return len({message.guid for message in write_many(rows) if message.was_written})
 
 
 @sensitive_variables("rows", "given", "cleaned")

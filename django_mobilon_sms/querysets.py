@@ -5,7 +5,7 @@ All of them write to the database that the project's router names for writing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from .signals import status_changed
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .models import GatewayState, SmsBatch
+    from .models import GatewayState, SmsBatch, SmsMessage
 
 #: The first wait before a status is asked for.
 FIRST_CHECK = timedelta(seconds=10)
@@ -192,11 +192,13 @@ class MessageQuerySet(PrimaryQuerySet):
             before = dict(rows.select_for_update().values_list("pk", "status"))
             written = self.model.objects.using(rows.db).filter(pk__in=before)
             super(MessageQuerySet, written).update(**values)
-            transaction.on_commit(lambda: _tell(written, before), using=rows.db)
+            # Read here: after the commit another may have changed them again.
+            changed = [message for message in written if message.status != before[message.pk]]
+            transaction.on_commit(lambda: _tell(changed, before), using=rows.db)
         return len(before)
 
 
-def _tell(messages: MessageQuerySet, before: Mapping[int, str]) -> None:
+def _tell(messages: Iterable[SmsMessage], before: Mapping[int, str]) -> None:
     for message in messages:
         old, new = before[message.pk], message.status
         status_changed.send_robust(type(message), message=message, old=old, new=new)

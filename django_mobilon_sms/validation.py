@@ -138,7 +138,7 @@ def _guid(value: object) -> UUID:
 
 
 def _user(value: object) -> AbstractBaseUser | None:
-    if not isinstance(value, AbstractBaseUser):
+    if not isinstance(value, AbstractBaseUser) or value.pk is None:
         raise ValidationError(_("Give a user of the project."), code="invalid")
     return value
 

@@ -16,7 +16,7 @@ from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
 from .admin_door import EVERYTHING, LIST, act, confirm, page, person, text_of, told
 from .conftest import write
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
 HOUR = timedelta(hours=1)
 SKIPPED = "1 message was skipped: its state has changed, or does not allow it."
@@ -288,9 +288,9 @@ def test_copy_takes_no_more_than_a_person_can_answer_for(client, monkeypatch):
 @pytest.mark.parametrize(
     ("action", "question", "warning"),
     [
-        ("resend", "Send 2 messages again?", "Whoever got it will get it twice"),
-        ("resolve_sent", "Decide that 2 messages were sent?", "It will not be sent again."),
-        ("give_up", "Give up 2 messages?", "It will not be sent again."),
+        ("resend", "Send 2 messages again?", "Whoever got a message will get it twice"),
+        ("resolve_sent", "Decide that 2 messages were sent?", "Nothing is sent again."),
+        ("give_up", "Give up 2 messages?", "Nothing is sent again."),
     ],
 )
 def test_decision_is_asked_for_first(client, action, question, warning):
@@ -300,6 +300,7 @@ def test_decision_is_asked_for_first(client, action, question, warning):
     shown = text_of(response)
     assert response.status_code == 200
     assert (question in shown, warning in shown, SKIPPED in shown) == (True, True, True)
+    assert shown.count("+79135292926") == 2
     assert response.context["pks"] == [m.pk for m in reversed(messages[:2])]
     assert statuses() == ["unknown", "unknown", "pending"]
     assert history() == []

@@ -26,6 +26,8 @@ else:
 
 #: Messages that one copy or one decision takes: what a person can answer for, and a form hold.
 MOST = 500
+#: How many of them are named in the question.
+SOME = 10
 
 LEFT = ngettext_lazy(
     "%(count)s more is left for the next time.",
@@ -169,6 +171,8 @@ def _question(verb: Verb, pks: list[int], *, left: int, skipped: int) -> dict[st
         "left": LEFT % {"count": left} if left > 0 else "",
         "verb": verb,
         "pks": pks,
+        "some": SmsMessage.objects.filter(pk__in=pks[:SOME]).order_by("-pk"),
+        "others": max(0, len(pks) - SOME),
     }
 
 

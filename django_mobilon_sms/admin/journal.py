@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.contrib.admin.utils import display_for_value
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from ..models import SmsBatch, SmsMessage
 from .lookups import OutcomeFilter
-from .shown import badge, sentence
+from .shown import badge, moment, sentence
 
 if TYPE_CHECKING:
     BatchModelAdmin = admin.ModelAdmin[SmsBatch]
@@ -40,7 +41,7 @@ class JournalAdmin(BatchModelAdmin):
         "contents",
     )
     list_display = (
-        "created_at",
+        "claimed",
         "outcome_badge",
         "what_happened",
         "http_code",
@@ -52,11 +53,18 @@ class JournalAdmin(BatchModelAdmin):
     ordering = ("-created_at", "-pk")
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
-    sortable_by = ("created_at",)
+    sortable_by = ("claimed",)
     view_on_site = False
 
     class Media:
         css = {"all": ("mobilon_sms/admin.css",)}
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, under its name."""
+        context = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
+        return super().changelist_view(request, context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SmsBatch]:
         """The batches; the list does without the replies."""
@@ -83,6 +91,11 @@ class JournalAdmin(BatchModelAdmin):
         may_follow = request.user.has_perm("mobilon_sms.view_smsmessage")
         return self.fields if may_follow else (*self.fields[:-1], "contents_without_links")
 
+    @admin.display(description=_("created at"), ordering="created_at")
+    def claimed(self, batch: SmsBatch) -> str | None:
+        """When its messages were claimed."""
+        return moment(batch.created_at)
+
     @admin.display(description=_("outcome"))
     def outcome_badge(self, batch: SmsBatch) -> SafeString:
         """What the POST proved, or that it may be under way."""
@@ -91,7 +104,7 @@ class JournalAdmin(BatchModelAdmin):
     @admin.display(description=_("what happened"))
     def what_happened(self, batch: SmsBatch) -> Any:
         """The sentence of the error code."""
-        return sentence(batch.error_code) or None
+        return sentence(batch.error_code)
 
     @admin.display(description=_("messages"))
     def size(self, batch: SmsBatch) -> int:

@@ -89,6 +89,12 @@ class DecisionFilter(admin.SimpleListFilter):
         return queryset.filter(resolution=self.value()) if self.value() else queryset
 
 
+class ErrorFilter(admin.ChoicesFieldListFilter):
+    """By error code: a long list, folded until it is used."""
+
+    template = "admin/mobilon_sms/folded_filter.html"
+
+
 class OutcomeFilter(admin.SimpleListFilter):
     """What a batch's POST proved; also those without an outcome yet."""
 

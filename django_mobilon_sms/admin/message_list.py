@@ -33,18 +33,24 @@ class MessageList(MessageFields, GatewaySwitches):
         "number",
         "beginning",
         "segments",
+        "written",
+        "sent",
         "source",
-        "created_at",
-        "sent_at",
     )
     list_display_links = ("number",)
-    list_filter = ("status", lookups.DecisionFilter, "priority", "created_at", "error_code")
+    list_filter = (
+        "status",
+        lookups.DecisionFilter,
+        "priority",
+        "created_at",
+        ("error_code", lookups.ErrorFilter),
+    )
     list_select_related = ()
     ordering = ("-id",)
     search_fields = ("guid",)  # shows the box; ``lookups.search`` does the rest
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
-    sortable_by = ("number", "created_at", "sent_at")
+    sortable_by = ("number", "written", "sent")
 
     def has_text_permission(self, request: HttpRequest) -> bool:
         """Whether this person may see texts."""

@@ -38,7 +38,7 @@ class MessagePages(MessageList):
             return writing.FIELDSETS
         text = "whole_text" if self.has_text_permission(request) else "hidden_text"
         sets = [
-            (None, {"fields": ("status_badge", "what_happened", "number", text, "segments")}),
+            (None, {"fields": ("status_badge", "what_happened", "recipient", text, "segments")}),
             (_("Sending"), {"fields": ("source", "priority", "tag", "created_by", "guid")}),
             (_("Times"), {"fields": _times(obj)}),
             (_("Gateway"), {"fields": DEALINGS}),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -25,8 +27,15 @@ def badge(word: str, label: Any) -> SafeString:
 
 
 def sentence(error_code: str) -> Any:
-    """What an error code means; nothing for none, the code itself for one of another version."""
-    return ErrorCode(error_code).label if error_code in ErrorCode.values else error_code
+    """What an error code means: a dash for none, the code itself for one of another version."""
+    return ErrorCode(error_code).label if error_code in ErrorCode.values else error_code or "-"
+
+
+def moment(value: datetime | None) -> str | None:
+    """A time, short enough for a column."""
+    if value is None:
+        return None
+    return formats.date_format(timezone.localtime(value), "SHORT_DATETIME_FORMAT")
 
 
 class MessageFields:
@@ -44,6 +53,21 @@ class MessageFields:
     def decision(self, message: SmsMessage) -> Any:
         """A resolution, or a resend: the same columns say who and when."""
         return message.get_resolution_display() or _("send again")
+
+    @admin.display(description=_("number"))
+    def recipient(self, message: SmsMessage) -> str:
+        """The number, without what helps to fill it in."""
+        return message.number
+
+    @admin.display(description=_("created at"), ordering="created_at")
+    def written(self, message: SmsMessage) -> str | None:
+        """When it was written."""
+        return moment(message.created_at)
+
+    @admin.display(description=_("sent at"), ordering="sent_at")
+    def sent(self, message: SmsMessage) -> str | None:
+        """When it was sent, as the gateway says."""
+        return moment(message.sent_at)
 
     @admin.display(description=_("text"))
     def beginning(self, message: SmsMessage) -> str:
@@ -63,4 +87,4 @@ class MessageFields:
     @admin.display(description=_("what happened"))
     def what_happened(self, message: SmsMessage) -> Any:
         """The sentence of the error code."""
-        return sentence(message.error_code) or None
+        return sentence(message.error_code)

@@ -101,7 +101,7 @@ RESEND = Verb(
     lambda rows, by: rows.resend(by=by),
     ngettext_lazy("Send %(count)s message again?", "Send %(count)s messages again?", "count"),
     _(
-        "Nobody can prove whether it went out. Whoever got it will get it twice, and it is paid"
+        "Nobody can prove what went out. Whoever got a message will get it twice, and it is paid"
         " twice. Who sent it again and when is recorded."
     ),
 )
@@ -119,7 +119,7 @@ RESOLVE_SENT = Verb(
         "Decide that %(count)s messages were sent?",
         "count",
     ),
-    _("It will not be sent again. Who decided and when is recorded, and can not be undone."),
+    _("Nothing is sent again. Who decided and when is recorded, and can not be undone."),
 )
 GIVE_UP = Verb(
     "give_up",
@@ -129,7 +129,7 @@ GIVE_UP = Verb(
     ngettext_lazy("%(count)s message was given up.", "%(count)s messages were given up.", "count"),
     lambda rows, by: rows.resolve(Resolution.GIVEN_UP, by=by),
     ngettext_lazy("Give up %(count)s message?", "Give up %(count)s messages?", "count"),
-    _("It will not be sent again. Who decided and when is recorded, and can not be undone."),
+    _("Nothing is sent again. Who decided and when is recorded, and can not be undone."),
 )
 VERBS = (SEND_NOW, REFRESH, CANCEL, COPY, RESEND, RESOLVE_SENT, GIVE_UP)
 
