@@ -191,13 +191,13 @@ def test_nothing_here_touches_the_network(sandbox):
         ("source", "s" * 33, "invalid"),
         ("source", "s\n", "invalid"),
         ("source", 89234560000, "invalid"),
-        ("send_at", datetime(2900, 1, 1), "naive"),  # noqa: DTZ001
+        ("send_at", datetime(2900, 1, 1), "naive"),
         ("send_at", "2900-01-01T00:00:00Z", "invalid"),
         ("send_at", LATER.date(), "invalid"),
         ("send_at", LATER.timestamp(), "invalid"),
         ("send_at", datetime.min.replace(tzinfo=timezone(HOUR)), "range"),
         ("send_at", datetime.max.replace(tzinfo=timezone(-HOUR)), "range"),
-        ("expires_at", datetime(2900, 1, 1), "naive"),  # noqa: DTZ001
+        ("expires_at", datetime(2900, 1, 1), "naive"),
         ("expires_at", 60, "invalid"),
         ("expires_at", datetime(2020, 1, 1, tzinfo=timezone.utc), "expires_before_send"),
         ("priority", 1, "invalid"),
