@@ -9,6 +9,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -103,9 +104,16 @@ def _is_base_url(value: Any) -> bool:
         host, _port = (url.hostname or "").encode("idna").decode(), url.port
     except ValueError:  # a port that is none, an unclosed bracket, a label over 63 characters
         return False
-    loopback = host in {"localhost", "::1"} or host.startswith("127.")
-    plain = not (url.username or url.password or url.query or url.fragment)
-    return bool(host) and plain and (url.scheme == "https" or (url.scheme == "http" and loopback))
+    plain = not ("@" in url.netloc or url.query or url.fragment)
+    scheme = url.scheme == "https" or (url.scheme == "http" and _is_loopback(host))
+    return bool(host) and plain and scheme
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_text(value: Any) -> bool:
@@ -127,7 +135,7 @@ def _is_backend(value: Any) -> bool:
         return False
     try:
         return callable(import_string(value))
-    except ImportError:
+    except (ImportError, ValueError, TypeError):  # a name that begins with a dot
         return False
 
 
@@ -148,7 +156,8 @@ def _is_codes(value: Any) -> bool:
 
 def _is_replies(value: Any, meanings: set[str]) -> bool:
     return isinstance(value, Mapping) and all(
-        type(code) is int and meaning in meanings for code, meaning in value.items()
+        type(code) is int and isinstance(meaning, str) and meaning in meanings
+        for code, meaning in value.items()
     )
 
 
@@ -156,8 +165,8 @@ def _is_pattern(value: Any) -> bool:
     if not isinstance(value, str) or not value:
         return False
     try:
-        re.compile(value)
-    except re.error:
+        re.compile(value, re.ASCII)
+    except (re.error, ValueError, OverflowError, RecursionError):
         return False
     return True
 

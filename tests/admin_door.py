@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils.html import strip_tags
 
+from django_mobilon_sms.choices import ErrorCode, Outcome, Status
+from django_mobilon_sms.clock import db_now
+from django_mobilon_sms.models import SmsBatch, SmsMessage
+
+from .conftest import write
+
+HOUR = timedelta(hours=1)
 LIST = "/admin/mobilon_sms/smsmessage/"
 ADD = f"{LIST}add/"
 JOURNAL = "/admin/mobilon_sms/smsbatch/"
@@ -59,3 +68,43 @@ def told(response: Any) -> list[str]:
     """The lines above the page that a POST led to."""
     assert response.status_code == 200
     return [str(line) for line in response.context["messages"]]
+
+
+def change(message: SmsMessage, **values: Any) -> SmsMessage:
+    """Put a message where a run would have brought it."""
+    assert SmsMessage.objects.filter(pk=message.pk).change(**values) == 1
+    return message
+
+
+def become(messages: list[SmsMessage], **values: Any) -> list[SmsMessage]:
+    """Put messages where a run would have brought them."""
+    batch = SmsBatch.objects.create(
+        worker="elsewhere:1", lease_until=db_now() + HOUR, outcome=Outcome.NO_PROOF,
+        closed_at=db_now(), applied_at=db_now(), error_code=ErrorCode.TIMEOUT,
+    )  # fmt: skip
+    SmsMessage.objects.filter(pk__in=[m.pk for m in messages]).change(batch=batch, **values)
+    return messages
+
+
+def unknown(count: int = 1) -> list[SmsMessage]:
+    """Messages that may have gone out."""
+    return become(write(count), status=Status.UNKNOWN, error_code=ErrorCode.TIMEOUT)
+
+
+def accepted(count: int = 1) -> list[SmsMessage]:
+    """Messages that the gateway took."""
+    given = {"status": Status.ACCEPTED, "gateway_id": "a1", "accepted_at": db_now()}
+    return become(write(count), **given, next_check_at=db_now() + HOUR)
+
+
+def statuses() -> list[str]:
+    """Where all messages are, in the order of their writing."""
+    return list(SmsMessage.objects.order_by("pk").values_list("status", flat=True))
+
+
+def history() -> list[tuple[str, str, str]]:
+    """Who did what with what, oldest first."""
+    return [
+        (entry.user.username, entry.object_repr, entry.change_message)
+        for entry in LogEntry.objects.select_related("user").order_by("pk")
+    ]

@@ -1,24 +1,33 @@
-"""The actions of the admin, through its door."""
+"""Refresh, cancel, resend and decide, through the admin's door."""
 
 from __future__ import annotations
-
-from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection
 
-from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
+from django_mobilon_sms.choices import Resolution, Status
+from django_mobilon_sms.models import SmsBatch, SmsMessage
 
-from .admin_door import EVERYTHING, LIST, act, confirm, page, person, text_of, told
+from .admin_door import (
+    EVERYTHING,
+    LIST,
+    accepted,
+    act,
+    become,
+    confirm,
+    history,
+    page,
+    person,
+    statuses,
+    text_of,
+    told,
+    unknown,
+)
 from .conftest import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
-HOUR = timedelta(hours=1)
 SKIPPED = "1 message was skipped: its state has changed, or does not allow it."
 
 
@@ -32,155 +41,6 @@ def atomic_requests(request):
     connection.settings_dict["ATOMIC_REQUESTS"] = request.param
     yield request.param
     connection.settings_dict["ATOMIC_REQUESTS"] = False
-
-
-def become(messages, **values):
-    """Put messages where a run would have brought them."""
-    batch = SmsBatch.objects.create(
-        worker="elsewhere:1", lease_until=db_now() + HOUR, outcome=Outcome.NO_PROOF,
-        closed_at=db_now(), applied_at=db_now(), error_code=ErrorCode.TIMEOUT,
-    )  # fmt: skip
-    SmsMessage.objects.filter(pk__in=[m.pk for m in messages]).change(batch=batch, **values)
-    return messages
-
-
-def unknown(count=1):
-    return become(write(count), status=Status.UNKNOWN, error_code=ErrorCode.TIMEOUT)
-
-
-def accepted(count=1, **values):
-    given = {"status": Status.ACCEPTED, "gateway_id": "a1", "accepted_at": db_now()}
-    return become(write(count), **given, next_check_at=db_now() + HOUR, **values)
-
-
-def statuses():
-    return list(SmsMessage.objects.order_by("pk").values_list("status", flat=True))
-
-
-def history():
-    """Who did what with what, oldest first."""
-    return [
-        (entry.user.username, entry.object_repr, entry.change_message)
-        for entry in LogEntry.objects.select_related("user").order_by("pk")
-    ]
-
-
-# Send now
-
-
-def test_send_now_sends_in_one_post_outside_of_any_transaction(sandbox, client, atomic_requests):
-    messages, seen = write(2), []
-
-    def look(exchange):
-        # Another connection sees the claim only if it was committed.
-        seen.append(list(SmsMessage.objects.values_list("status", flat=True)))
-        connection.close()
-
-    sandbox.on_request = look
-    assert act(client, "send_now", messages) == ["The gateway accepted 2 messages."]
-    assert statuses() == ["accepted", "accepted"]
-    assert len(sandbox.posts) == 1
-    assert seen == [["sending", "sending"]]
-    assert sorted(history()) == sorted(
-        ("anna", str(message), "Asked to send it now.") for message in messages
-    )
-
-
-def test_send_now_leaves_to_the_worker_what_does_not_fit_into_one_post(sandbox, client, settings):
-    settings.MOBILON_SMS_BATCH_SIZE = 2
-    assert act(client, "send_now", write(5)) == [
-        "The gateway accepted 2 messages.",
-        "3 messages are left to the worker: one request at a time is sent from here.",
-    ]
-    assert len(sandbox.posts) == 1
-    assert statuses().count("pending") == 3
-
-
-def test_send_now_sends_what_had_trouble_before_alone(sandbox, client):
-    messages = write(3)
-    SmsMessage.objects.filter(pk=messages[0].pk).change(resends=1)
-    act(client, "send_now", messages)
-    assert statuses() == ["pending", "accepted", "accepted"]
-    act(client, "send_now", messages)
-    assert [len(post.objects) for post in sandbox.posts] == [2, 1]
-
-
-def test_send_now_skips_what_is_not_pending(sandbox, client):
-    [message] = write()
-    act(client, "send_now", [message])
-    assert act(client, "send_now", [message]) == [SKIPPED]
-    assert sandbox.copies(message.guid) == 1
-
-
-def test_send_now_sends_before_the_time_but_not_after_the_expiry(sandbox, client):
-    later, expired = write(2)
-    SmsMessage.objects.filter(pk=later.pk).change(send_at=db_now() + HOUR, due_at=db_now() + HOUR)
-    SmsMessage.objects.filter(pk=expired.pk).change(
-        send_at=db_now() - 2 * HOUR, expires_at=db_now() - HOUR
-    )
-    assert act(client, "send_now", [later, expired]) == [
-        "The gateway accepted 1 message.",
-        SKIPPED,
-    ]
-    assert statuses() == ["accepted", "pending"]
-
-
-@pytest.mark.parametrize(
-    ("fault", "line", "status"),
-    [
-        (
-            "reset_after_read",
-            "1 message may have gone out, and nobody can prove it: it waits for a decision.",
-            "unknown",
-        ),
-        (
-            "http_401",
-            "1 message did not go out because of trouble with the gateway. The worker will try"
-            " again.",
-            "pending",
-        ),
-        ("rejected", "1 message failed.", "failed"),
-    ],
-)
-def test_send_now_tells_what_happened(sandbox, client, settings, fault, line, status):
-    settings.MOBILON_SMS_SEND_REPLIES = {0: "accepted", 5: "failed"}
-    options = {"http_401": ("http", {"code": 401}), "rejected": ("status", {"value": 5})}
-    name, given = options.get(fault, (fault, {}))
-    sandbox.fault(name, **given)
-    assert act(client, "send_now", write()) == [line]
-    assert statuses() == [status]
-
-
-def test_send_now_says_that_sending_is_paused_off_or_blocked(sandbox, client, settings):
-    messages = write()
-    GatewayState.objects.pause(by=None)
-    paused = act(client, "send_now", messages)
-    GatewayState.objects.resume()
-    GatewayState.objects.update(blocked_until=db_now() + HOUR)
-    [blocked] = act(client, "send_now", messages)
-    settings.MOBILON_SMS_ENABLED = False
-    assert paused == ["Nothing was sent: sending is paused. Resume it, and send again."]
-    assert blocked.startswith("Nothing was sent: after trouble with the gateway it waits until ")
-    assert act(client, "send_now", messages) == [
-        "Nothing was sent: sending is switched off (MOBILON_SMS_ENABLED)."
-    ]
-    assert sandbox.exchanges == []
-    assert statuses() == ["pending"]
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("BATCH_SIZE", 500), ("BASE_URL", "ftp://x/"), ("BACKEND", "no.such.Gateway")],
-)
-def test_send_now_with_a_wrong_setting_is_told_without_the_setting(client, settings, name, value):
-    setattr(settings, f"MOBILON_SMS_{name}", value)
-    assert act(client, "send_now", write()) == [
-        "Nothing was sent: a setting is wrong. “manage.py check” tells which."
-    ]
-    assert statuses() == ["pending"]
-
-
-# One conditional update
 
 
 def test_cancel_cancels_what_is_pending_and_counts_the_rest(client, atomic_requests):
@@ -225,61 +85,6 @@ def test_refresh_lets_the_next_run_ask(client):
         SKIPPED,
     ]
     assert list(SmsMessage.objects.checkable()) == [message]
-
-
-# Copy
-
-
-def test_copy_writes_new_messages_of_those_that_ended_badly(client, atomic_requests):
-    failed, pending = write(2, tag="order 7", priority=9)
-    become([failed], status=Status.FAILED, error_code=ErrorCode.REJECTED)
-    assert act(client, "copy", [failed, pending]) == [
-        "1 message was copied. The copy waits for the worker.",
-        SKIPPED,
-    ]
-    copy = SmsMessage.objects.latest("pk")
-    kept = [(m.number, m.text, m.source, m.priority, m.tag) for m in (failed, copy)]
-    assert kept[0] == kept[1]
-    assert (copy.status, copy.guid == failed.guid) == ("pending", False)
-    assert copy.created_by.username == "anna"
-    assert history() == [("anna", str(failed), "Copied it into a new message.")]
-
-
-def test_copy_clicked_twice_writes_one_copy_and_asked_anew_another(client):
-    failed = become(write(), status=Status.FAILED)
-    once = uuid4()
-    act(client, "copy", failed, once=once)
-    assert act(client, "copy", failed, once=once) == [SKIPPED]
-    assert SmsMessage.objects.count() == 2
-    act(client, "copy", failed, once=uuid4())
-    assert SmsMessage.objects.count() == 3
-
-
-@pytest.mark.parametrize(("once", "count"), [("", 2), ("garbage", 1), ("\0", 1)])
-def test_copy_with_a_wrong_token_does_nothing_and_without_one_copies(client, once, count):
-    assert len(act(client, "copy", become(write(), status=Status.FAILED), once=once)) == 1
-    assert SmsMessage.objects.count() == count
-
-
-def test_copy_of_what_the_rules_no_longer_allow_is_told(client, settings):
-    failed = become(write(), status=Status.FAILED)
-    settings.MOBILON_SMS_NUMBER_PATTERN = r"\+1\d{10}"
-    assert act(client, "copy", failed) == [
-        "1 message can not be copied: its number, sender or text is no longer allowed."
-    ]
-    assert SmsMessage.objects.count() == 1
-
-
-def test_copy_takes_no_more_than_a_person_can_answer_for(client, monkeypatch):
-    from django_mobilon_sms.admin import actions, verbs
-
-    monkeypatch.setattr(actions, "MOST", 3)
-    monkeypatch.setattr(verbs, "CHUNK", 2)
-    assert act(client, "copy", become(write(5), status=Status.FAILED)) == [
-        "3 messages were copied. The copies wait for the worker.",
-        "2 more are left for the next time.",
-    ]
-    assert SmsMessage.objects.count() == 8
 
 
 # Resend and resolve

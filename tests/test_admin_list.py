@@ -1,0 +1,205 @@
+"""The list of messages, through the admin's door."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.contrib.staticfiles import finders
+
+from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
+from django_mobilon_sms.models import SmsMessage
+
+from .admin_door import ADD, EVERYTHING, LIST, change, page, person, text_of
+from .conftest import write
+
+pytestmark = pytest.mark.django_db
+
+XSS = "<script>alert(1)</script>\"'&"
+
+
+@pytest.fixture
+def client():
+    return person(*EVERYTHING)
+
+
+@pytest.fixture
+def reader():
+    """Sees messages, but not their texts."""
+    return person("view_smsmessage", name="reader")
+
+
+def found(client, **query):
+    """The messages that the list shows for this address, newest first."""
+    response = client.get(LIST, query)
+    assert response.status_code == 200
+    return list(response.context["cl"].result_list)
+
+
+def test_list_shows_status_number_text_parts_sender_and_times(client):
+    write(text="Ваш заказ\n готов " + "и ждёт " * 20)
+    html = client.get(LIST).content.decode()
+    row = re.search(r"<tbody>.*?</tbody>", html, re.S)[0]
+    assert '<span class="mobilon-sms-badge mobilon-sms-pending">pending</span>' in row
+    assert "Ваш заказ готов и ждёт и ждёт" in row
+    assert len(re.search(r'field-beginning">([^<]*)<', row)[1]) == 50
+    for shown in (">+79135292926</a>", 'field-segments">3<', ">89234560000<"):
+        assert shown in row
+
+
+@pytest.mark.parametrize("word", [*Status.values, *Outcome.values, "none"])
+def test_every_status_and_outcome_has_its_colour(word):
+    css = Path(finders.find("mobilon_sms/admin.css")).read_text()
+    assert word in ("pending", "expired", "cancelled") or f".mobilon-sms-{word}" in css
+
+
+def test_text_is_hidden_from_those_who_may_not_see_it(reader):
+    [message] = write(text="пароль 4711")
+    for address in (LIST, page(message)):
+        shown = text_of(reader.get(address))
+        assert ("hidden" in shown, "4711" in shown) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"text__startswith": "п"},
+        {"text__contains": "4711"},
+        {"text": "пароль 4711"},
+        {"created_by__password__startswith": "p"},
+        {"status__exact": "\0"},
+        {"decision": "\0"},
+        {"_to_field": "text"},
+    ],
+)
+def test_address_can_not_ask_what_the_filters_do_not(reader, query):
+    write(text="пароль 4711")
+    assert reader.get(LIST, query).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"priority__exact": "abc"},
+        {"created_at__gte": "yesterday"},
+    ],
+)
+def test_filter_that_makes_no_sense_leads_to_the_whole_list(client, query):
+    response = client.get(LIST, query)
+    assert (response.status_code, response["Location"]) == (302, f"{LIST}?e=1")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"status__exact": "no_such"},
+        {"priority__exact": "9" * 30},
+        {"decision": "x"},
+        {"p": "9" * 30},
+        {"p": "-3"},
+        {"all": "", "e": "1"},
+    ],
+)
+def test_filter_by_what_does_not_exist_is_no_error(client, query):
+    write()
+    assert client.get(LIST, query).status_code == 200
+
+
+def test_filters_narrow_the_list(client):
+    pending, decided, open_ = (*write(2), *write(priority=9))
+    change(decided, status=Status.UNKNOWN, error_code=ErrorCode.HELD, resolution="given_up")
+    change(open_, status=Status.UNKNOWN, error_code=ErrorCode.LOST)
+    assert found(client, status__exact="pending") == [pending]
+    assert found(client, priority__exact="9") == [open_]
+    assert found(client, decision="none") == [open_]
+    assert found(client, decision="given_up") == [decided]
+    assert found(client, error_code__exact="held") == [decided]
+    assert found(client, created_at__lt="2001-01-01 00:00:00+00:00") == []
+    assert found(client) == [open_, decided, pending]
+
+
+@pytest.mark.parametrize("order", ["3", "-2.1", "99", "x", "\0"])
+def test_order_in_the_address_never_fails(client, order):
+    write(2)
+    assert len(found(client, o=order)) == 2
+
+
+def test_list_counts_nothing_it_need_not_and_asks_the_same_for_more_rows(
+    client, django_assert_max_num_queries
+):
+    write(30)
+    client.get(LIST)
+    with django_assert_max_num_queries(9):
+        assert len(found(client)) == 30
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_found"),
+    [
+        ("+79135292926", True),
+        ("8 (913) 529-29-26", True),
+        ("9135292926", True),
+        ("  79135292926 ", True),
+        ("8913", True),
+        ("+7 (913) 52", True),
+        ("913", True),
+        ("79135", True),
+        ("+7914", False),
+        ("91", False),
+        ("+7 913 529-29-27", False),
+        ("a1b2c3", True),
+        ("A1B2C", False),
+        ("order 7", True),
+        ("order", False),
+        ("\0", False),
+        ("8913\0", False),
+        ("%", False),
+        ("'; DROP TABLE x; --", False),
+        ("9" * 500, False),
+        ("", True),
+        ("   ", True),
+    ],
+)
+def test_search_by_number_tag_and_gateway_id(reader, typed, is_found):
+    [message] = write(tag="order 7", text="Ваш заказ готов")
+    change(message, gateway_id="a1b2c3")
+    assert found(reader, q=typed) == ([message] if is_found else [])
+
+
+def test_search_by_guid(reader):
+    [message, _other] = write(2)
+    for typed in (str(message.guid), message.guid.hex, f" {str(message.guid).upper()} "):
+        assert found(reader, q=typed) == [message]
+    assert found(reader, q=str(uuid4())) == []
+
+
+def test_search_in_texts_is_for_those_who_may_see_them(client, reader):
+    [message, _other] = [*write(text="Ваш заказ готов"), *write(text="Ваш код 4711")]
+    assert found(client, q="готов заказ") == [message]
+    assert found(client, q="готов код") == []
+    assert found(reader, q="готов") == []
+    assert "words of a text" in text_of(client.get(LIST))
+    assert "words of a text" not in text_of(reader.get(LIST))
+
+
+def test_undecided_messages_are_shown_with_the_way_to_them(client):
+    assert "nobody can prove" not in text_of(client.get(LIST))
+    for message in write(2):
+        change(message, status=Status.UNKNOWN, error_code=ErrorCode.TIMEOUT)
+    response = client.get(LIST)
+    notice = "2 messages may have gone out, and nobody can prove it. Look and decide"
+    assert notice in text_of(response)
+    assert 'href="?decision=none"' in response.content.decode()
+    SmsMessage.objects.all().resolve(Resolution.SENT, by=None)
+    assert "nobody can prove" not in text_of(client.get(LIST))
+
+
+def test_pages_hold_under_a_strict_content_security_policy(client):
+    [message] = write(text=XSS)
+    change(message, status=Status.UNKNOWN, error_code=ErrorCode.TIMEOUT)
+    for address in (LIST, ADD, page(message)):
+        html = client.get(address).content.decode()
+        assert re.findall(r"<script(?![^>]*\bsrc=)[^>]*>|<style|\sstyle=|\son\w+=", html) == []
+        assert "mobilon_sms/admin.css" in html
