@@ -100,7 +100,7 @@ def test_a_signal_stops_it_though_a_request_hangs(number: int) -> None:
 
 
 def test_it_goes_on_when_nobody_reads_its_lines_any_more() -> None:
-    with command(*CREDENTIALS) as (process, url):
+    with command(*CREDENTIALS, PYTHONUNBUFFERED="") as (process, url):
         assert process.stdout is not None
         process.stdout.close()
         assert [send(url).status_code for _ in range(3)] == [200, 200, 200]

@@ -81,12 +81,12 @@ def send(pks: list[int], *, waiting: int, by: AbstractBaseUser) -> Iterator[Line
     verbs.record(verbs.SEND_NOW, SmsMessage.objects.on_primary().filter(pk__in=pks), by)
     try:
         report = send_now(pks)
-    except (ImproperlyConfigured, ImportError):
-        logger.exception("send_now.configuration")
+    except (ImproperlyConfigured, ImportError) as error:
+        logger.error("send_now.configuration error=%s", type(error).__name__)
         text = _("Nothing was sent: a setting is wrong. “manage.py check” tells which.")
         yield messages.ERROR, text
-    except DatabaseError:
-        logger.exception("send_now.database")
+    except DatabaseError as error:
+        logger.error("send_now.database error=%s", type(error).__name__)
         text = _("The database did not answer in time. Look at the messages before you go on.")
         yield messages.ERROR, text
     else:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
+import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -67,9 +70,13 @@ class Command(BaseCommand):
         """Print lines at once; without a reader the gateway goes on in silence."""
         encoding = getattr(self.stdout, "encoding", None) or "utf-8"
         text = "".join(f"{line}\n" for line in lines)
-        with suppress(OSError):
+        try:
             self.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding), ending="")
             self.stdout.flush()
+        except OSError:
+            # What stays in the buffer would fail once more at the exit, and change its code.
+            with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def sandbox_from(options: dict[str, Any]) -> Sandbox:
