@@ -177,7 +177,7 @@ class SmsBatch(models.Model):
 
     class Meta:
         verbose_name = _("batch")
-        verbose_name_plural = _("journal")
+        verbose_name_plural = _("batches (journal)")
         default_permissions = ("view",)
         indexes = [
             models.Index(fields=["applied_at", "lease_until"], name="mobilon_sms_batch_open"),

@@ -103,10 +103,13 @@ def write_many(rows: Iterable[Mapping[str, Any]]) -> list[SmsMessage]:
     return messages
 
 
-def copy_message(message: SmsMessage, *, created_by: AbstractBaseUser | None) -> SmsMessage:
+def copy_message(
+    message: SmsMessage, *, created_by: AbstractBaseUser | None, guid: UUID | None = None
+) -> SmsMessage:
     """Send a failed, expired or cancelled message anew: a new row with a new guid, due now.
 
-    Raises ``ValidationError`` for any other message.
+    The same ``guid`` again copies nothing again. Raises ``ValidationError`` for any other
+    message, and for one whose number, sender or text is not allowed any more.
     """
     if message.status not in COPYABLE:
         raise ValidationError(
@@ -118,6 +121,7 @@ def copy_message(message: SmsMessage, *, created_by: AbstractBaseUser | None) ->
         source=message.source,
         priority=message.priority,
         tag=message.tag,
+        guid=guid,
         created_by=created_by,
     )
 

@@ -226,13 +226,17 @@ class BatchQuerySet(PrimaryQuerySet):
 class StateQuerySet(PrimaryQuerySet):
     """The one row of ``GatewayState``, changed by conditional updates only."""
 
+    def seen(self) -> GatewayState | None:
+        """The state with ``now``, the database's time, on it; ``None`` before the first run."""
+        state: GatewayState | None = self.on_primary().annotate(now=db_now()).filter(pk=1).first()
+        return state
+
     def current(self) -> GatewayState:
-        """The state now, with ``now``, the database's time, on it."""
-        rows = self.on_primary().annotate(now=db_now())
-        state: GatewayState | None = rows.filter(pk=1).first()
+        """The state now; its row is written where there is none yet."""
+        state = self.seen()
         if state is None:
             self.on_primary().get_or_create(pk=1)
-            state = rows.get(pk=1)
+            state = self.on_primary().annotate(now=db_now()).get(pk=1)
         return state
 
     def pause(self, *, by: AbstractBaseUser | None) -> int:

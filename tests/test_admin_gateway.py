@@ -84,3 +84,8 @@ def test_switch_that_does_not_exist_is_not_found(client):
 def test_who_may_switch_but_not_see_is_led_to_the_start():
     sender = person("send_smsmessage", name="sender")
     assert switch(sender, "pause").redirect_chain == [("/admin/", 302)]
+
+
+def test_looking_at_the_list_writes_nothing(client):
+    assert "Sending is on." in text_of(client.get(LIST))
+    assert GatewayState.objects.count() == 0

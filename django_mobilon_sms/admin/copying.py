@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import router, transaction
 
 from ..models import SmsMessage
-from ..outbox import send_sms
+from ..outbox import copy_message
 from ..patience import persist
 from . import verbs
 
@@ -43,23 +43,12 @@ def _copy_chunk(pks: Sequence[int], once: UUID, by: AbstractBaseUser) -> Copies:
     with transaction.atomic(using=rows.db):
         for original in originals:
             try:
-                if _copy(original, once, by).was_written:
+                # The guid comes from the form, so that a form sent twice writes one copy.
+                guid = uuid5(once, str(original.guid))
+                if copy_message(original, created_by=by, guid=guid).was_written:
                     copied.append(original.pk)
             except ValidationError:
                 refused += 1
         if copied:
             verbs.record(verbs.COPY, rows.filter(pk__in=copied), by)
     return Copies(len(copied), refused)
-
-
-def _copy(original: SmsMessage, once: UUID, by: AbstractBaseUser) -> SmsMessage:
-    return send_sms(
-        original.number,
-        original.text,
-        source=original.source,
-        priority=original.priority,
-        tag=original.tag,
-        # The guid comes from the form, so that a form sent twice writes one copy.
-        guid=uuid5(once, str(original.guid)),
-        created_by=by,
-    )

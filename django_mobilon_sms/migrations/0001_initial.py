@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'batch',
-                'verbose_name_plural': 'journal',
+                'verbose_name_plural': 'batches (journal)',
                 'default_permissions': ('view',),
                 'indexes': [models.Index(fields=['applied_at', 'lease_until'], name='mobilon_sms_batch_open'), models.Index(fields=['created_at'], name='mobilon_sms_batch_created')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('outcome__in', ['', 'answered', 'refused', 'never_left', 'no_proof', 'lost'])), name='mobilon_sms_outcome_known'), models.CheckConstraint(condition=models.Q(('outcome', ''), ('closed_at__isnull', False), _connector='OR'), name='mobilon_sms_outcome_closed')],

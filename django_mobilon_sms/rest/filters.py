@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -12,15 +13,21 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
+from rest_framework.settings import api_settings
 
 from ..choices import ErrorCode, Status
 from ..phone_numbers import normalize_number
 from .pagination import MessagePagination
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 #: Any number that can be stored can be looked for, also one that is not allowed any more.
 ANY_NUMBER = r"\+\d{7,15}"
-NOT_FILTERS = {MessagePagination.cursor_query_param, MessagePagination.page_size_query_param}
-NOT_FILTERS |= {"format"}
+#: What the list takes besides filters.
+PAGING = {MessagePagination.cursor_query_param, MessagePagination.page_size_query_param}
+#: What may be given more than once.
+SEVERAL = {"status"}
 
 
 class TimeField(forms.DateTimeField):
@@ -38,17 +45,22 @@ class TimeField(forms.DateTimeField):
 
 
 class FilterForm(forms.Form):
-    """What can be asked for."""
+    """What can be asked for. What is named has a value: an empty one would mean every message."""
 
     status = forms.MultipleChoiceField(choices=Status.choices, required=False)
     number = forms.CharField(required=False)
     tag = forms.CharField(required=False, strip=False)
     source = forms.CharField(required=False, strip=False)
-    error_code = forms.ChoiceField(choices=[("", ""), *ErrorCode.choices], required=False)
+    error_code = forms.ChoiceField(choices=ErrorCode.choices, required=False)
     created_after = TimeField(required=False)
     created_before = TimeField(required=False)
     sent_after = TimeField(required=False)
     sent_before = TimeField(required=False)
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        for name in set(self.fields) & set(data):
+            self.fields[name].required = True
 
     def clean_number(self) -> str:
         """The number as it is stored."""
@@ -77,11 +89,10 @@ class MessageFilter(BaseFilterBackend):
     ) -> QuerySet[Any, Any]:
         """The messages that are asked for; ``serializers.ValidationError`` by parameter."""
         parameters = request.query_params
-        if unknown := set(parameters) - set(LOOKUPS) - NOT_FILTERS:
-            message = _("There is no such parameter.")
-            raise serializers.ValidationError(
-                {name: [message] for name in sorted(unknown)}, code="unknown_parameter"
-            )
+        unknown = set(parameters) - set(LOOKUPS) - _not_filters(view)
+        _refuse(unknown, _("There is no such parameter."), "unknown_parameter")
+        repeated = {name for name in parameters if len(parameters.getlist(name)) > 1} - SEVERAL
+        _refuse(repeated, _("Give this parameter only once."), "repeated")
         form = FilterForm(parameters)
         if not form.is_valid():
             raise serializers.ValidationError(
@@ -92,3 +103,13 @@ class MessageFilter(BaseFilterBackend):
             )
         given = {LOOKUPS[name]: value for name, value in form.cleaned_data.items() if value}
         return queryset.filter(**given)
+
+
+def _not_filters(view: Any) -> set[str | None]:
+    paging = PAGING if view.action == "list" else set()
+    return {*paging, api_settings.URL_FORMAT_OVERRIDE}
+
+
+def _refuse(names: Collection[str], message: StrPromise, code: str) -> None:
+    if names:
+        raise serializers.ValidationError({name: [message] for name in sorted(names)}, code=code)

@@ -52,4 +52,5 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     unique = dict(pairs)
     if len(unique) != len(pairs):
         raise ValueError("A key twice.")
+    "".join(unique).encode()  # a ValueError for a lone surrogate: no answer could name that key
     return unique

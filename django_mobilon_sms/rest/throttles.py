@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from rest_framework.settings import api_settings
 from rest_framework.throttling import UserRateThrottle
 
 
@@ -12,9 +15,9 @@ class MessageThrottle(UserRateThrottle):
     default_rate: str
 
     def get_rate(self) -> str | None:
-        """The project's rate for the scope, or the default."""
-        rate: str | None = self.THROTTLE_RATES.get(self.scope, self.default_rate)
-        return rate
+        """The project's rate for the scope (``None``: no limit), or the default."""
+        rates = cast("dict[str, str | None]", api_settings.DEFAULT_THROTTLE_RATES)
+        return rates.get(self.scope, self.default_rate)
 
 
 class CreateThrottle(MessageThrottle):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
-from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
-from rest_framework import mixins, serializers, status
+from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,17 +21,18 @@ from ..exceptions import GuidConflict, InvalidRows
 from ..models import SmsMessage
 from ..outbox import send_sms, write_many
 from ..querysets import MessageQuerySet
+from .errors import by_field, by_index, conflict, fault, with_codes
 from .filters import MessageFilter
 from .pagination import MessagePagination
 from .parsers import StrictJSONParser
 from .permissions import ACT, SEE, WRITE, MessagePermission
-from .serializers import MessageSerializer, read_row
+from .rows import read_row, read_rows
+from .serializers import MessageSerializer
 from .throttles import ActThrottle, CreateThrottle
 
 #: How many messages one request may write.
 MAX_ROWS = 1000
-
-Errors = Mapping[str, Sequence[Mapping[str, str]]]
+ACTIONS = ("refresh", "cancel", "resend")
 
 
 class MessageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[SmsMessage]):
@@ -45,12 +45,12 @@ class MessageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
     pagination_class = MessagePagination
     filter_backends = [MessageFilter]
     lookup_field = "guid"
-    lookup_value_converter = "uuid"
+    lookup_value_converter = "str"  # what is no guid gets this API's 404, not the project's page
 
     @property
     def required_permission(self) -> str:
         """The permission that the current request needs."""
-        if self.action in ("refresh", "cancel", "resend"):
+        if self.action in ACTIONS:
             return ACT
         return WRITE if self.request.method == "POST" else SEE
 
@@ -60,18 +60,27 @@ class MessageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         return cast("AbstractBaseUser", self.request.user)
 
     def get_throttles(self) -> list[BaseThrottle]:
-        """Writing and acting are limited, reading is the project's matter."""
+        """Writing and acting are limited, besides what the project limits."""
+        own: list[BaseThrottle] = []
         if self.action == "create":
-            return [CreateThrottle()]
-        if self.action in ("refresh", "cancel", "resend"):
-            return [ActThrottle()]
-        return super().get_throttles()
+            own = [CreateThrottle()]
+        if self.action in ACTIONS:
+            own = [ActThrottle()]
+        return [*super().get_throttles(), *own]
+
+    def get_queryset(self) -> MessageQuerySet:
+        """The messages; for an action as the primary has them, a replica may lag behind."""
+        rows = SmsMessage.objects.all()
+        return rows.on_primary() if self.action in ACTIONS else rows
+
+    def filter_queryset(self, queryset: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
+        """The list and the summary are filtered; one message is found by its guid alone."""
+        return queryset if self.detail else super().filter_queryset(queryset)
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Errors by field, each with its code beside its message."""
+        """Errors by field or ``detail``, each with its code beside its message."""
         response = super().handle_exception(exc)
-        if isinstance(exc, serializers.ValidationError):
-            response.data = exc.get_full_details()
+        response.data = with_codes(response.data)
         return response
 
     def create(self, request: Request) -> Response:
@@ -82,12 +91,11 @@ class MessageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         if isinstance(request.data, list):
             return self._create_many(request.data)
         try:
-            row = read_row(request.data)
-            message = send_sms(**row, created_by=self.user)
+            message = send_sms(**read_row(request.data), created_by=self.user)
         except ValidationError as error:
-            return Response(_by_field(error), status.HTTP_400_BAD_REQUEST)
+            return Response(by_field(error), status.HTTP_400_BAD_REQUEST)
         except GuidConflict as error:
-            return Response(_conflict(error), status.HTTP_409_CONFLICT)
+            return Response(conflict(error), status.HTTP_409_CONFLICT)
         data = self.get_serializer(message).data
         if not message.was_written:
             return Response(data)
@@ -97,18 +105,14 @@ class MessageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
     def _create_many(self, given: Sequence[object]) -> Response:
         if not 1 <= len(given) <= MAX_ROWS:
             message = _("Give a list of 1 to %(most)d messages.") % {"most": MAX_ROWS}
-            error = {"non_field_errors": [{"code": "length", "message": message}]}
+            error = {"non_field_errors": [fault("length", message)]}
             return Response(error, status.HTTP_400_BAD_REQUEST)
-        rows, errors = _read_rows(given)
-        if errors:
-            return Response({"errors": errors}, status.HTTP_400_BAD_REQUEST)
         try:
-            messages = write_many(row | {"created_by": self.user} for row in rows)
+            messages = write_many(row | {"created_by": self.user} for row in read_rows(given))
         except InvalidRows as error:
-            found = [vars(one) for one in error.errors]
-            conflict = all(one.code == "conflict" for one in error.errors)
-            code = status.HTTP_409_CONFLICT if conflict else status.HTTP_400_BAD_REQUEST
-            return Response({"errors": found, "count": error.count}, code)
+            conflicts = all(one.code == "conflict" for one in error.errors)
+            code = status.HTTP_409_CONFLICT if conflicts else status.HTTP_400_BAD_REQUEST
+            return Response(by_index(error), code)
         written = any(message.was_written for message in messages)
         data = self.get_serializer(messages, many=True).data
         return Response(data, status.HTTP_201_CREATED if written else status.HTTP_200_OK)
@@ -121,65 +125,34 @@ class MessageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         return Response({"statuses": list(counts)})
 
     @action(detail=True, methods=["post"])
-    def refresh(self, request: Request, guid: UUID) -> Response:
+    def refresh(self, request: Request, guid: str) -> Response:
         """Let the worker ask for the status soon."""
-        return self._act(request, MessageQuerySet.check_soon, status.HTTP_202_ACCEPTED)
+        return self._act(MessageQuerySet.check_soon, code=status.HTTP_202_ACCEPTED)
 
     @action(detail=True, methods=["post"])
-    def cancel(self, request: Request, guid: UUID) -> Response:
+    def cancel(self, request: Request, guid: str) -> Response:
         """Take a pending message back."""
-        return self._act(request, MessageQuerySet.cancel)
+        return self._act(MessageQuerySet.cancel)
 
     @action(detail=True, methods=["post"])
-    def resend(self, request: Request, guid: UUID) -> Response:
+    def resend(self, request: Request, guid: str) -> Response:
         """Send an unknown message again, though the person may get it twice."""
         accepted = isinstance(request.data, dict) and request.data.get("accept_duplicate") is True
         if not accepted:
             message = _('The person may get it twice. Say {"accept_duplicate": true} to go on.')
-            error = {"accept_duplicate": [{"code": "required", "message": message}]}
+            error = {"accept_duplicate": [fault("required", message)]}
             return Response(error, status.HTTP_400_BAD_REQUEST)
-        return self._act(request, lambda rows: rows.resend(by=self.user))
+        return self._act(lambda rows: rows.resend(by=self.user))
 
-    def _act(self, request: Request, verb: Any, code: int = status.HTTP_200_OK) -> Response:
+    def _act(self, verb: Any, *, code: int = status.HTTP_200_OK) -> Response:
         """Do it if the message's state allows; 409 with the current state otherwise."""
         message = self.get_object()
-        changed = verb(SmsMessage.objects.on_primary().filter(pk=message.pk))
-        current = SmsMessage.objects.on_primary().get(pk=message.pk)
+        changed = verb(self.get_queryset().filter(pk=message.pk))
+        current = self.get_object()
         data = self.get_serializer(current).data
         if changed:
             return Response(data, code)
-        label = Status(current.status).label
         detail = _("This can not be done to a message with the status “%(status)s”.")
-        error = {"code": "state", "message": detail % {"status": label}}
+        label = Status(current.status).label
+        error = fault("state", detail % {"status": label})
         return Response({"non_field_errors": [error], "current": data}, status.HTTP_409_CONFLICT)
-
-    def filter_queryset(self, queryset: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
-        """The list and the summary are filtered; one message is found by its guid alone."""
-        return queryset if self.detail else super().filter_queryset(queryset)
-
-
-def _read_rows(given: Sequence[object]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    rows, errors = [], []
-    for index, item in enumerate(given):
-        try:
-            rows.append(read_row(item))
-        except ValidationError as error:
-            errors += [
-                {"index": index, "field": field, **one}
-                for field, found in _by_field(error).items()
-                for one in found
-            ]
-    return rows, errors
-
-
-def _by_field(error: ValidationError) -> Errors:
-    return {
-        field: [{"code": str(one.code), "message": one.messages[0]} for one in found]
-        for field, found in error.error_dict.items()
-    }
-
-
-def _conflict(error: GuidConflict) -> Errors:
-    message = _("A message with this guid exists with another %(fields)s.")
-    text = message % {"fields": ", ".join(error.fields)}
-    return {"guid": [{"code": "conflict", "message": text}]}

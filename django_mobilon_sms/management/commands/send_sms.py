@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import signal
 import sys
@@ -182,7 +181,7 @@ def database_trouble(error: DatabaseError) -> str:
 
 def as_dict(report: RunReport) -> dict[str, Any]:
     """The report for --json; times in ISO 8601."""
-    fields = dataclasses.asdict(report) | {"exit_code": report.exit_code}
+    fields = vars(report) | {"exit_code": report.exit_code}
     del fields["exit_codes"]
     until = report.blocked_until
     return fields | {"blocked_until": until.isoformat() if until else None}

@@ -1,0 +1,51 @@
+"""The one shape of an error: what it is about, and for each fault its code and its message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import ErrorDetail
+
+from ..exceptions import GuidConflict, InvalidRows
+
+
+def fault(code: str, message: object) -> dict[str, str]:
+    """One fault: a code for programs, a translated message for people."""
+    return {"code": code, "message": str(message)}
+
+
+def with_codes(data: Any) -> Any:
+    """What DRF says of an error, each message with its code beside it, by field or ``detail``."""
+    if isinstance(data, ErrorDetail):
+        return fault(str(data.code), data)
+    if isinstance(data, Mapping):
+        return {name: _listed(with_codes(value)) for name, value in data.items()}
+    if isinstance(data, Sequence) and not isinstance(data, str):
+        return [with_codes(value) for value in data]
+    return data
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, Mapping) else value
+
+
+def by_field(error: ValidationError) -> dict[str, list[dict[str, str]]]:
+    """The faults of one message."""
+    return {
+        field: [fault(str(one.code), one.messages[0]) for one in found]
+        for field, found in error.error_dict.items()
+    }
+
+
+def by_index(error: InvalidRows) -> dict[str, Any]:
+    """The faults of a list: the first 100, and how many of its messages have one."""
+    return {"errors": [vars(one) for one in error.errors], "count": error.count}
+
+
+def conflict(error: GuidConflict) -> dict[str, list[dict[str, str]]]:
+    """What differs from the message that has the guid already."""
+    message = _("A message with this guid exists with another %(fields)s.")
+    return {"guid": [fault("conflict", message % {"fields": ", ".join(error.fields)})]}
