@@ -92,15 +92,7 @@ def write_many(rows: Iterable[Mapping[str, Any]]) -> list[SmsMessage]:
     given = list(rows)
     cleaned, faults = _clean_all(given)
     _raise_for(faults)
-    with transaction.atomic(using=alias):
-        messages = _write(cleaned, alias)
-        conflicts = {
-            index: ValidationError({"guid": _conflict(differing)})
-            for index, (message, fields, row) in enumerate(zip(messages, cleaned, given))
-            if (differing := _differences(message, fields, named=row))
-        }
-        _raise_for(conflicts)
-    return messages
+    return _write(cleaned, alias, check=lambda found: _refuse_conflicts(found, cleaned, given))
 
 
 def copy_message(
@@ -162,14 +154,36 @@ def _conflict(differing: Sequence[str]) -> ValidationError:
     )
 
 
-def _write(rows: Sequence[Mapping[str, Any]], alias: str) -> list[SmsMessage]:
-    """The messages of these rows: found under their guid, or written."""
+def _refuse_conflicts(
+    messages: Sequence[SmsMessage],
+    cleaned: Sequence[Mapping[str, Any]],
+    given: Sequence[Mapping[str, Any]],
+) -> None:
+    conflicts = {
+        index: ValidationError({"guid": _conflict(differing)})
+        for index, (message, fields, row) in enumerate(zip(messages, cleaned, given))
+        if (differing := _differences(message, fields, named=row))
+    }
+    _raise_for(conflicts)
+
+
+def _write(
+    rows: Sequence[Mapping[str, Any]],
+    alias: str,
+    *,
+    check: Callable[[Sequence[SmsMessage]], None] = lambda messages: None,
+) -> list[SmsMessage]:
+    """The messages of these rows: found under their guid, or written once they pass the check.
+
+    No transaction of its own spans the reading and the writing: one that reads first can not
+    write on SQLite when another wrote meanwhile.
+    """
     guids = {row["guid"] for row in rows if "guid" in row}
     try:
-        return _insert(rows, _existing(guids, alias), alias)
+        return _insert(rows, _existing(guids, alias), alias, check)
     except IntegrityError:
         # Another writer was faster with one of the guids; whatever else is wrong, is again.
-        return _insert(rows, _existing(guids, alias), alias)
+        return _insert(rows, _existing(guids, alias), alias, check)
 
 
 def _existing(guids: Collection[UUID], alias: str) -> dict[UUID, SmsMessage]:
@@ -186,7 +200,10 @@ def _existing(guids: Collection[UUID], alias: str) -> dict[UUID, SmsMessage]:
 
 
 def _insert(
-    rows: Sequence[Mapping[str, Any]], known: dict[UUID, SmsMessage], alias: str
+    rows: Sequence[Mapping[str, Any]],
+    known: dict[UUID, SmsMessage],
+    alias: str,
+    check: Callable[[Sequence[SmsMessage]], None],
 ) -> list[SmsMessage]:
     messages, new = [], []
     for row in rows:
@@ -196,6 +213,7 @@ def _insert(
             new.append(message)
             known[message.guid] = message
         messages.append(message)
+    check(messages)
     if new:
         with transaction.atomic(using=alias):
             SmsMessage.objects.using(alias).bulk_create(new, batch_size=CHUNK)

@@ -18,6 +18,8 @@ from django_mobilon_sms.setting_rules import RULES, problems, require_valid
 
 from .conftest import write
 
+pytestmark = pytest.mark.django_db  # Django's own checks ask SQLite whether it knows JSON
+
 # The values that a setting must not have, by the id of its error.
 WRONG = {
     ("E001", "BASE_URL"): [

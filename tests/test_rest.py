@@ -224,6 +224,30 @@ def test_same_guid_at_the_same_moment_is_written_once():
     assert SmsMessage.objects.count() == 1
 
 
+@pytest.mark.databases
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("same", [True, False], ids=["same guid", "other guids"])
+@pytest.mark.parametrize("many", [True, False], ids=["list", "one"])
+def test_requests_at_the_same_moment_all_get_their_rows(many, same):
+    guid, start, codes_seen = str(uuid4()), threading.Barrier(8, timeout=30), []
+
+    def send(client):
+        body = GOOD | {"guid": guid if same else str(uuid4())}
+        start.wait()
+        codes_seen.append(post(client, [body] if many else body).status_code)
+        connection.close()
+
+    clients = [login(*ALL) for _ in range(8)]
+    threads = [threading.Thread(target=send, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    written = 1 if same else 8
+    assert sorted(codes_seen) == [200] * (8 - written) + [201] * written
+    assert SmsMessage.objects.count() == written
+
+
 # Lists
 
 
