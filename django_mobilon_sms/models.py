@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from .choices import ErrorCode, Outcome, Priority, Resolution, Status
 from .exceptions import MessageIsWritten
 from .phone_numbers import mask_number
-from .querysets import BatchQuerySet, MessageQuerySet, StateQuerySet
+from .querysets import BatchQuerySet, MessageQuerySet, StateQuerySet, quoting_no_row
 
 
 class SmsMessage(models.Model):
@@ -137,6 +137,7 @@ class SmsMessage(models.Model):
     def __repr__(self) -> str:
         return f"<SmsMessage {self.guid}: {self.status}>"
 
+    @quoting_no_row
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Write a new row. Raises ``MessageIsWritten`` for one that exists."""
         if not self._state.adding:

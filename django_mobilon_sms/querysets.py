@@ -5,13 +5,14 @@ All of them write to the database that the project's router names for writing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from functools import wraps
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models, router, transaction
+from django.db import DataError, IntegrityError, models, router, transaction
 from django.db.models import Case, Exists, Expression, F, OuterRef, Q, When
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .models import GatewayState, SmsBatch, SmsMessage
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 #: The first wait before a status is asked for.
 FIRST_CHECK = timedelta(seconds=10)
@@ -52,6 +56,23 @@ class ByPk(Expression):
         return f"({sql})::{self.output_field.db_type(connection)}", params
 
 
+def quoting_no_row(write: Callable[P, R]) -> Callable[P, R]:
+    """Shorten what the database says when it refuses a row: PostgreSQL quotes all of it.
+
+    The error is a new one, without the frames below: they hold the row as parameters.
+    """
+
+    @wraps(write)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return write(*args, **kwargs)
+        except (IntegrityError, DataError) as error:
+            refusal = type(error)(str(error).partition("\n")[0])
+        raise refusal
+
+    return wrapper
+
+
 class PrimaryQuerySet(models.QuerySet[Any]):
     """What is read to be acted upon is read where it is written: a replica may lag."""
 
@@ -70,6 +91,11 @@ class MessageQuerySet(PrimaryQuerySet):
     def bulk_update(self, *args: Any, **kwargs: Any) -> int:
         """Raises ``MessageIsWritten``."""
         raise MessageIsWritten
+
+    @quoting_no_row
+    def bulk_create(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """Write new messages."""
+        return super().bulk_create(*args, **kwargs)
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete ended messages. Raises ``ProtectedError``, and deletes none, with any other."""
@@ -176,6 +202,7 @@ class MessageQuerySet(PrimaryQuerySet):
         )
         return asked.change(next_check_at=db_now())
 
+    @quoting_no_row
     def change(self, **values: Any) -> int:
         """Update the rows and tell ``status_changed`` after the commit; returns how many.
 

@@ -66,7 +66,7 @@ class MessagePages(MessageList):
         """Only the sender: a number or a text in an address would stay in a server's log."""
         return {"source": conf.SOURCE}
 
-    @method_decorator(sensitive_post_parameters("number", "text"))
+    @method_decorator(sensitive_post_parameters("number", "text", "source"))
     def changeform_view(
         self,
         request: HttpRequest,

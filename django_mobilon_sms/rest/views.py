@@ -9,6 +9,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -102,6 +103,7 @@ class MessageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         address = self.reverse_action("detail", args=[message.guid])
         return Response(data, status.HTTP_201_CREATED, headers={"Location": address})
 
+    @sensitive_variables("given")
     def _create_many(self, given: Sequence[object]) -> Response:
         if not 1 <= len(given) <= MAX_ROWS:
             message = _("Give a list of 1 to %(most)d messages.") % {"most": MAX_ROWS}
