@@ -160,7 +160,10 @@ def _matches(
 
 
 def _rows(found: dict[int, StatusReport], *statuses: Status) -> MessageQuerySet:
-    return SmsMessage.objects.on_primary().filter(pk__in=list(found), status__in=statuses)
+    # Another id: it was sent again meanwhile, and the report is of the first time.
+    ids = ByPk({pk: report.id for pk, report in found.items()}, models.TextField())
+    rows = SmsMessage.objects.on_primary().filter(pk__in=list(found), status__in=statuses)
+    return rows.filter(gateway_id=ids)
 
 
 def _codes(found: dict[int, StatusReport]) -> ByPk:

@@ -122,6 +122,13 @@ def test_report_that_does_not_match_changes_nothing(sandbox, worker, fault):
     assert row("status") == ("accepted",)
 
 
+def test_report_whose_status_is_true_changes_nothing(sandbox, worker):
+    accepted(sandbox, worker)
+    sandbox.fault("true_status", path="/status/")  # 1 would mean sent, and True == 1
+    worker()
+    assert row("status") == ("accepted",)
+
+
 def test_two_different_reports_for_one_id_prove_nothing(sandbox, worker):
     accepted(sandbox, worker)
     sandbox.fault("contradictory", path="/status/")
