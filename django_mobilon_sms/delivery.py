@@ -109,17 +109,23 @@ class _Run:
 
     def deliver(self, *, limit: int | None, stopping: Callable[[], bool]) -> None:
         """Keep as many POSTs under way as allowed until there is nothing to claim."""
-        while True:
-            while self._may_claim() and not stopping():
-                left = self.batch_size if limit is None else limit - self.report.claimed
-                claim = self._claim(min(left, self.batch_size)) if left > 0 else None
-                if claim is None:
-                    self.stopped = True
-                else:
-                    self._post(claim)
-            if not self.calls:
-                return
-            self._record_next()
+        try:
+            self._claim_all(limit, stopping)
+            while self.calls:
+                self._record_next()
+                self._claim_all(limit, stopping)
+        finally:
+            while self.calls:  # what is under way is recorded, whatever ended the claims
+                self._record_next()
+
+    def _claim_all(self, limit: int | None, stopping: Callable[[], bool]) -> None:
+        while self._may_claim() and not stopping():
+            left = self.batch_size if limit is None else limit - self.report.claimed
+            claim = self._claim(min(left, self.batch_size)) if left > 0 else None
+            if claim is None:
+                self.stopped = True
+            else:
+                self._post(claim)
 
     def deliver_one(self, pks: Sequence[int]) -> None:
         """One POST with what can be claimed of these messages."""
@@ -155,7 +161,7 @@ class _Run:
 
     def _take(self, pks: Sequence[int], is_probe: bool) -> Claim | None:
         began, lease = time.monotonic(), timedelta(seconds=conf.LEASE)
-        batch = SmsBatch(worker=worker_name(), lease_until=db_now() + lease)
+        batch = SmsBatch(worker=worker_name(), created_at=db_now(), lease_until=db_now() + lease)
         messages = SmsMessage.objects.using(self.alias)
         with transaction.atomic(using=self.alias, durable=True):
             # The INSERT comes first: SQLite then waits for its lock instead of failing.
@@ -220,7 +226,8 @@ class _Run:
             return
         self.report.count(counts)
         self.report.exit_codes.append(exit_code(proof))
-        self._judge(claim, proof, proofs.is_good(proof, guids))
+        judge = partial(self._judge, claim, proof, proofs.is_good(proof, guids))
+        persist(judge, using=self.alias, seconds=DATABASE_PATIENCE)
         self.progress(len(claim.messages))
 
     def _judge(self, claim: Claim, proof: Proof, good: bool) -> None:

@@ -199,7 +199,8 @@ def _read(response: requests.Response, deadline: float) -> bytes:
         body += chunk
         if len(body) > MAX_REPLY_BYTES:
             raise OutcomeUnknown("bad_reply", http_code=response.status_code)
-        if time.monotonic() > deadline:
+        # A whole body counts, however late: the process may have been stopped meanwhile.
+        if time.monotonic() > deadline and response.raw.length_remaining != 0:
             raise OutcomeUnknown("timeout", http_code=response.status_code)
     return bytes(body)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from django.db import DataError, IntegrityError, router, transaction
+from django.db import DatabaseError, router, transaction
 
 from . import proofs
 from .choices import ErrorCode, Outcome, Status
@@ -20,27 +20,31 @@ logger = logging.getLogger(__name__)
 
 
 def sweep() -> RunReport:
-    """Apply outcomes that did not reach their messages, end what is lost or expired."""
+    """Apply outcomes that did not reach their messages, end what is lost or expired.
+
+    Each step by itself: a batch that can not be swept must not stop all sending for good.
+    """
     report = RunReport()
-    for batch in SmsBatch.objects.unapplied():
-        _sweep(report, batch.pk, partial(_apply, batch))
-    for batch in SmsBatch.objects.lost():
-        logger.warning("batch.lost batch=%s", batch.pk)
-        lost = Proof(Outcome.LOST, ErrorCode.LOST)
-        _sweep(report, batch.pk, partial(proofs.record, batch, lost, []))
-    _sweep(report, "expired", SmsMessage.objects.expire)
+    alias = router.db_for_write(SmsMessage)
+    for what, step in _steps():
+        patience = 0.0 if report.failed else DATABASE_PATIENCE
+        try:
+            report.count(persist(step, using=alias, seconds=patience))
+        except DatabaseError as error:
+            # Its type only: a database's own words can hold a row's contents.
+            logger.error("sweep.failed batch=%s error=%s", what, type(error).__name__)
+            report.failed = True
     return report
 
 
-def _sweep(report: RunReport, what: object, step: Callable[[], Mapping[Status, int]]) -> None:
-    """One step by itself: a batch that can not be swept must not stop all sending for good."""
-    alias = router.db_for_write(SmsMessage)
-    try:
-        report.count(persist(step, using=alias, seconds=DATABASE_PATIENCE))
-    except (IntegrityError, DataError) as error:
-        # Its type only: a database's own words can hold a row's contents.
-        logger.error("sweep.failed batch=%s error=%s", what, type(error).__name__)
-        report.failed = True
+def _steps() -> Iterator[tuple[object, Callable[[], Mapping[Status, int]]]]:
+    for batch in SmsBatch.objects.unapplied():
+        yield batch.pk, partial(_apply, batch)
+    for batch in SmsBatch.objects.lost():
+        logger.warning("batch.lost batch=%s", batch.pk)
+        lost = Proof(Outcome.LOST, ErrorCode.LOST)
+        yield batch.pk, partial(proofs.record, batch, lost, [])
+    yield "expired", SmsMessage.objects.expire
 
 
 def _apply(batch: SmsBatch) -> Counter[Status]:

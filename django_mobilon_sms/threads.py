@@ -12,6 +12,9 @@ from .exceptions import OutcomeUnknown
 
 #: How much longer than its timeout a request is waited for, in seconds.
 GRACE = 5.0
+#: A wait that ends so many seconds too late: this process was stopped, or its host asleep. What
+#: came meanwhile is there to be read, so the call gets ``GRACE`` once more.
+STOOD_STILL = 1.0
 
 K = TypeVar("K")
 R = TypeVar("R")
@@ -47,6 +50,10 @@ class Calls(Generic[K, R]):
             try:
                 over, result = self._done.get(timeout=self._left(key))
             except queue.Empty:
+                overslept = time.monotonic() - self._deadlines[key]
+                if overslept > STOOD_STILL:
+                    self._deadlines[key] += overslept + GRACE
+                    continue
                 over, result = key, OutcomeUnknown("deadline")
             if self._deadlines.pop(over, None) is not None:  # else it was abandoned before
                 return over, result

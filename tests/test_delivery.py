@@ -8,12 +8,13 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
-from django_mobilon_sms import proofs
+from django_mobilon_sms import delivery, proofs
 from django_mobilon_sms.choices import ErrorCode, Outcome, Priority, Resolution, Status
 from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.delivery import deliver, send_now
+from django_mobilon_sms.gateway import MobilonGateway
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
 from django_mobilon_sms.replies import SendResult
 from django_mobilon_sms.sweeping import sweep
@@ -88,6 +89,23 @@ def test_gateway_hears_of_a_message_only_after_its_claim_was_committed(sandbox):
     sandbox.on_request = look
     deliver()
     assert seen == [[("sending", "")] * 2]
+
+
+def test_database_lost_while_claiming_forgets_nothing_that_is_under_way(sandbox, monkeypatch):
+    write(3)
+    found, due_pks = [], delivery.due_pks
+
+    def lost_at_the_third(size):
+        found.append(size)
+        if len(found) == 3:
+            raise OperationalError
+        return due_pks(size)
+
+    # A server that is away for just this one query can not be had at will.
+    monkeypatch.setattr(delivery, "due_pks", lost_at_the_third)
+    with pytest.raises(OperationalError):
+        deliver(batch_size=1)
+    assert statuses() == ["accepted", "accepted", "pending"]
 
 
 def test_limit_is_never_exceeded(sandbox, worker):
@@ -181,6 +199,62 @@ def test_batch_that_can_not_be_swept_does_not_stop_the_others(sandbox, worker):
     proofs.close(batch, too_long, [messages[0].guid])
     assert worker("--no-refresh").code == 1
     assert statuses() == ["sending", "accepted"]
+
+
+# Record
+
+
+def test_answer_is_matched_by_guid_and_not_by_position(sandbox, worker):
+    write(3)
+    sandbox.fault("shuffled")
+    assert worker("--no-refresh").code == 0
+    taken = {message.guid: message.id for message in sandbox.messages}
+    found = SmsMessage.objects.values_list("guid", "gateway_id")
+    assert {str(guid): id_ for guid, id_ in found} == taken
+
+
+class Breaks(MobilonGateway):
+    """Raises what its test names, after the gateway took the messages."""
+
+    error: BaseException
+
+    def send(self, messages):
+        super().send(messages)
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError(), KeyError(), OSError(), MemoryError(), SystemExit(3), GeneratorExit()]
+)
+def test_error_that_nobody_foresaw_proves_nothing(sandbox, worker, settings, monkeypatch, error):
+    settings.MOBILON_SMS_BACKEND = "tests.test_delivery.Breaks"
+    monkeypatch.setattr(Breaks, "error", error, raising=False)
+    write(2)
+    assert worker("--no-refresh", "--batch-size=1").code == 4
+    found = SmsMessage.objects.order_by("pk").values_list("status", "error_code")
+    assert list(found) == [("unknown", "unforeseen"), ("pending", "")]
+    assert len(sandbox.posts) == 1
+
+
+@pytest.mark.parametrize("error", [OperationalError, IntegrityError, DataError])
+def test_batch_that_the_database_refuses_for_any_reason_stops_no_other(
+    sandbox, worker, monkeypatch, error
+):
+    stuck, _ = claimed(1, lease=-HOUR)
+    claimed(1, lease=-HOUR)
+    write(1)
+    apply = proofs.apply
+
+    def refused(batch):
+        if batch.pk == stuck.pk:
+            raise error
+        return apply(batch)
+
+    # What a trigger or another's lock would do for longer than any patience.
+    monkeypatch.setattr(proofs, "apply", refused)
+    monkeypatch.setattr("django_mobilon_sms.sweeping.DATABASE_PATIENCE", 0)
+    assert worker("--no-refresh").code == 1
+    assert statuses() == ["sending", "unknown", "accepted"]
 
 
 # Late words

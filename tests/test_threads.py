@@ -1,0 +1,61 @@
+"""Calls in threads of their own, and the owner who waits for none of them longer than its time."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from django_mobilon_sms.exceptions import OutcomeUnknown
+from django_mobilon_sms.threads import Calls
+
+PATIENCE = 60  # seconds: longer than anything here takes
+
+
+def test_value_and_error_come_back_under_their_key():
+    calls = Calls(PATIENCE)
+    error = SystemExit("the thread ends")
+
+    def fail():
+        raise error
+
+    calls.start("good", lambda: 5)
+    calls.start("bad", fail)
+    assert len(calls) == 2
+    assert dict([calls.wait(), calls.wait()]) == {"good": 5, "bad": error}
+    assert len(calls) == 0
+
+
+def test_call_that_outlives_its_time_is_abandoned():
+    calls, over = Calls(0.05), threading.Event()
+    calls.start("slow", lambda: over.wait(5))
+    key, error = calls.wait()
+    over.set()
+    assert (key, type(error), getattr(error, "code", "")) == ("slow", OutcomeUnknown, "deadline")
+    assert len(calls) == 0
+
+
+def test_late_end_of_an_abandoned_call_is_not_told():
+    calls, over, threads = Calls(0), threading.Event(), []
+
+    def slow():
+        threads.append(threading.current_thread())
+        over.wait(PATIENCE)
+
+    calls.start("slow", slow)
+    assert calls.wait()[0] == "slow"
+    over.set()
+    while not threads or threads[0].is_alive():
+        threading.Event().wait(0.01)
+    calls._seconds = PATIENCE  # the next one is not to be abandoned
+    calls.start("next", lambda: "heard")
+    assert calls.wait() == ("next", "heard")
+
+
+def test_process_that_stood_still_hears_what_came_meanwhile(monkeypatch):
+    calls, go = Calls(PATIENCE), threading.Event()
+    calls.start("slow", lambda: go.wait(PATIENCE))
+    # The clock leaps as it does over a SIGSTOP, which no test can survive in its own process.
+    real, leap = time.monotonic, iter([PATIENCE * 2.0] * 2)
+    monkeypatch.setattr("django_mobilon_sms.threads.time.monotonic", lambda: real() + next(leap, 0))
+    threading.Timer(0.1, go.set).start()
+    assert calls.wait() == ("slow", True)
