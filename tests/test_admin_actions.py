@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.db import connection
 
 from django_mobilon_sms.choices import Resolution, Status
+from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.models import SmsBatch, SmsMessage
 
 from .admin_door import (
@@ -121,12 +123,52 @@ def test_resend_sends_again_under_the_same_guid_and_records_who(sandbox, client,
     assert {sandbox.copies(m.guid) for m in messages} == {1}
 
 
-def test_second_click_on_resend_is_skipped(client, atomic_requests):
+DECISIONS = {
+    "resend": "1 message will be sent again by the worker.",
+    "resolve_sent": "1 message counts as sent.",
+    "give_up": "1 message was given up.",
+}
+
+
+@pytest.mark.parametrize("action", DECISIONS)
+def test_second_click_on_a_decision_is_skipped(client, atomic_requests, action):
     messages = unknown()
-    confirm(client, "resend", messages)
-    assert confirm(client, "resend", messages) == [SKIPPED]
-    assert [m.resends for m in SmsMessage.objects.all()] == [1]
+    assert confirm(client, action, messages) == [DECISIONS[action]]
+    before = list(SmsMessage.objects.values())
+    assert confirm(client, action, messages) == [SKIPPED]
+    assert list(SmsMessage.objects.values()) == before
     assert len(history()) == 1
+
+
+MEANWHILE = {
+    "resent by another": lambda rows, ivan: rows.resend(by=ivan),
+    "decided by another": lambda rows, ivan: rows.resolve(Resolution.GIVEN_UP, by=ivan),
+    "accepted late": lambda rows, ivan: rows.accept({rows.get().pk: "id"}, {rows.get().pk: 0}),
+}
+
+
+@pytest.mark.parametrize("change", MEANWHILE.values(), ids=MEANWHILE)
+@pytest.mark.parametrize("action", DECISIONS)
+def test_decision_from_a_stale_page_skips_what_has_changed(client, action, change):
+    changed, same = messages = unknown(2)
+    data = {"action": action, "_selected_action": [m.pk for m in messages], "index": 0}
+    asked = client.post(LIST, data).context["pks"]
+    rows = SmsMessage.objects.filter(pk=changed.pk)
+    assert change(rows, User.objects.create(username="ivan")) == 1
+    before = rows.values().get()
+    response = client.post(LIST, data | {"_selected_action": asked, "post": "yes"}, follow=True)
+    assert told(response) == [DECISIONS[action], SKIPPED]
+    assert rows.values().get() == before
+    assert SmsMessage.objects.get(pk=same.pk).resolved_by.username == "anna"
+    assert [(who, what) for who, what, _sentence in history()] == [("anna", str(same))]
+
+
+def test_decision_from_a_stale_page_whose_messages_have_all_changed_does_nothing(client):
+    messages = unknown()
+    SmsMessage.objects.all().resolve(Resolution.SENT, by=None)
+    assert confirm(client, "resend", messages) == [SKIPPED]
+    assert statuses() == ["unknown"]
+    assert history() == []
 
 
 def test_resend_waits_for_a_post_that_may_be_under_way(client):
@@ -138,20 +180,27 @@ def test_resend_waits_for_a_post_that_may_be_under_way(client):
 
 
 @pytest.mark.parametrize(
-    ("action", "resolution", "line"),
+    ("action", "sentence", "status", "resolution"),
     [
-        ("resolve_sent", Resolution.SENT, "1 message counts as sent."),
-        ("give_up", Resolution.GIVEN_UP, "1 message was given up."),
+        ("resend", "Resent it, although it may have gone out.", "pending", ""),
+        ("resolve_sent", "Decided that it was sent.", "unknown", Resolution.SENT),
+        ("give_up", "Gave it up.", "unknown", Resolution.GIVEN_UP),
     ],
 )
-def test_decision_is_kept_with_who_and_when(client, action, resolution, line):
+def test_decision_is_kept_with_who_and_when(client, action, sentence, status, resolution):
+    [message] = messages = unknown()
+    assert confirm(client, action, messages) == [DECISIONS[action]]
+    now = SmsMessage.objects.filter(resolved_at__gt=message.created_at, resolved_at__lte=db_now())
+    [row] = now
+    assert (row.status, row.resolution, row.resolved_by.username) == (status, resolution, "anna")
+    assert history() == [("anna", str(message), sentence)]
+
+
+def test_message_that_was_given_up_is_not_resent(client):
     messages = unknown()
-    assert confirm(client, action, messages) == [line]
-    message = SmsMessage.objects.get()
-    assert (message.status, message.resolution) == ("unknown", resolution)
-    assert message.resolved_by.username == "anna"
-    assert message.resolved_at is not None
+    confirm(client, "give_up", messages)
     assert confirm(client, "resend", messages) == [SKIPPED]
+    assert statuses() == ["unknown"]
 
 
 def test_decision_takes_no_more_than_was_asked_for(client, monkeypatch):

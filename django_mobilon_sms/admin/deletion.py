@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from django.contrib import admin, messages
 from django.contrib.admin import actions
 from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.utils import unquote
 from django.db import router, transaction
 from django.db.models import BooleanField, ExpressionWrapper, ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -61,7 +62,11 @@ class EndedOnly(MessageModelAdmin):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Django's own; what has changed meanwhile is told."""
+        """Django's own; what lives, or has changed meanwhile, is told."""
+        message = self.get_object(request, unquote(object_id))
+        if message is not None and self.has_delete_permission(request) and not _has_ended(message):
+            self.message_user(request, ALIVE % {"message": message}, messages.ERROR)
+            return self._to_list()
         attempt = partial(super().delete_view, request, object_id, extra_context)
         return self._unless_changed(request, attempt) or self._to_list()
 
