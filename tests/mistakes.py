@@ -1,0 +1,278 @@
+"""Plants mistakes in a copy of the app, one at a time, and shows that a named test fails.
+
+``make mistakes`` runs it. It ends with 0 only if the tests pass without a mistake and each
+mistake is caught.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+APP = "django_mobilon_sms"
+COPIED = (APP, "tests", "pyproject.toml", "setup.cfg")
+AT_ONCE = 2
+NO_CODE = "(Type|Name|UnboundLocal|Attribute|Import|ModuleNotFound|Syntax|Indentation)Error"
+#: A test that waits for ever is no test that fails.
+PATIENCE = 180  # seconds
+
+
+class Mistake(NamedTuple):
+    """In ``file``, ``new`` instead of the one ``old``, is to make ``test`` fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+MISTAKES = [
+    Mistake(
+        "lost back to pending",
+        "proofs.py",
+        "if batch.outcome in (Outcome.NO_PROOF, Outcome.LOST):",
+        "if batch.outcome == Outcome.NO_PROOF:",
+        "test_delivery.py::test_lost_batch_leaves_its_messages_unknown",
+    ),
+    Mistake(
+        "no proof back to pending",
+        "proofs.py",
+        "if batch.outcome in (Outcome.NO_PROOF, Outcome.LOST):",
+        "if batch.outcome == Outcome.LOST:",
+        "test_delivery.py::test_blocked_gateway_is_left_alone_and_messages_wait",
+    ),
+    Mistake(
+        "token dropped from the record",
+        "proofs.py",
+        "SmsMessage.objects.on_primary().filter(batch=batch)",
+        "SmsMessage.objects.on_primary().filter(guid__in=batch.guids)",
+        "test_delivery.py::test_late_acceptance_does_not_touch_a_resend_in_another_batch",
+    ),
+    Mistake(
+        "status dropped from the claim",
+        "querysets.py",
+        "pending = self.unexpired().filter(status=Status.PENDING)",
+        "pending = self.unexpired()",
+        "test_models.py::test_what_is_not_pending_is_not_cancelled_or_claimed",
+    ),
+    Mistake(
+        "expiry dropped from the claim",
+        "querysets.py",
+        "pending = self.unexpired().filter(status=Status.PENDING)",
+        "pending = self.filter(status=Status.PENDING)",
+        "test_models.py::test_claim_takes_what_is_pending_and_has_not_expired",
+    ),
+    Mistake(
+        "POST before the claim's commit",
+        "delivery.py",
+        """\
+        self.report.claimed += claimed
+        rows = list(messages.filter(batch=batch).order_by("pk"))
+        return Claim(batch, rows, began, is_probe)
+""",
+        """\
+            self.report.claimed += claimed
+            rows = list(messages.filter(batch=batch).order_by("pk"))
+            claim = Claim(batch, rows, began, is_probe)
+            self._post(claim)
+            while self.calls._done.empty():
+                time.sleep(0.01)
+        self._post = lambda claim: delattr(self, "_post")  # this one has been posted
+        return claim
+""",
+        "test_delivery.py::test_gateway_hears_of_a_message_only_after_its_claim_was_committed",
+    ),
+    Mistake(
+        "every exception to pending",
+        "delivery.py",
+        "proof = proofs.of_error(result)",
+        "proof = Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)",
+        "test_delivery.py::test_error_that_nobody_foresaw_proves_nothing",
+    ),
+    Mistake(
+        "transport retries 3",
+        "gateway.py",
+        'session.mount("http://", HTTPAdapter(max_retries=0))',
+        'session.mount("http://", HTTPAdapter('
+        "max_retries=requests.adapters.Retry(3, allowed_methods=None)))",
+        "test_gateway.py::test_broken_connection_is_not_tried_again",
+    ),
+    Mistake(
+        "redirects on",
+        "gateway.py",
+        "allow_redirects=False",
+        "allow_redirects=True",
+        "test_gateway.py::test_redirect_is_not_followed",
+    ),
+    Mistake(
+        "environment proxies on",
+        "gateway.py",
+        "session.trust_env = False",
+        "session.trust_env = True",
+        "test_gateway.py::test_environment_is_ignored",
+    ),
+    Mistake(
+        "reply matched by position",
+        "gateway.py",
+        "return list(send_results(reply, guids))",
+        "return [dataclasses.replace(result, guid=message.guid)"
+        " for message, result in zip(messages, send_results(reply, guids))]",
+        "test_delivery.py::test_answer_is_matched_by_guid_and_not_by_position",
+    ),
+    Mistake(
+        "save() of an existing row allowed",
+        "models.py",
+        "        if not self._state.adding:\n            raise MessageIsWritten\n",
+        "",
+        "test_models.py::test_existing_row_is_not_saved_again",
+    ),
+    Mistake(
+        "status == 1 without type check",
+        "replies.py",
+        "type(value) is int and",
+        "isinstance(value, int) and",
+        "test_tracking.py::test_report_whose_status_is_true_changes_nothing",
+    ),
+    Mistake(
+        "record without deadlock repeat",
+        "delivery.py",
+        "counts = persist(write, using=self.alias, seconds=left)",
+        "counts = write()",
+        "test_journal.py::test_database_that_was_away_when_the_reply_came_gets_the_truth"
+        "_when_it_is_back",
+    ),
+    Mistake(
+        "resent row cancelled for good",
+        "querysets.py",
+        "return sum(pending.end(Status.CANCELLED, ErrorCode.CANCELLED).values())",
+        'return pending.change(status=Status.CANCELLED, error_code="")',
+        "test_models.py::test_cancelled_resend_may_have_gone_out_and_is_unknown",
+    ),
+    Mistake(
+        "no deadline beyond the socket's",
+        "threads.py",
+        "self._done.get(timeout=self._left(key))",
+        "self._done.get()",
+        "test_threads.py::test_call_that_outlives_its_time_is_abandoned",
+    ),
+    Mistake(
+        "probe off",
+        "delivery.py",
+        "if is_probe := state.blocked_until is not None:",
+        "if is_probe := False:",
+        "test_delivery.py::test_probe_is_one_message_and_its_good_reply_clears_the_way",
+    ),
+]
+
+
+class Run(NamedTuple):
+    """What pytest said: its exit code, the first test that failed, and why."""
+
+    code: int | None
+    failed: str
+    reason: str
+    output: str
+
+
+def stale(mistake: Mistake) -> bool:
+    """Whether the app no longer holds, once, what the mistake replaces."""
+    return (ROOT / APP / mistake.file).read_text().count(mistake.old) != 1
+
+
+def planted(mistake: Mistake) -> Run:
+    """The named test on a copy with the mistake."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = copy(Path(folder)) / APP / mistake.file
+        path.write_text(path.read_text().replace(mistake.old, mistake.new))
+        return run(Path(folder), [mistake.test])
+
+
+def unplanted() -> Run:
+    """All named tests on a copy without a mistake."""
+    with tempfile.TemporaryDirectory() as folder:
+        return run(copy(Path(folder)), sorted({mistake.test for mistake in MISTAKES}))
+
+
+def copy(folder: Path) -> Path:
+    """What the tests need of the repository, in the folder."""
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def run(folder: Path, tests: list[str]) -> Run:
+    """The tests in the folder, on the copy of the app that is there and no other."""
+    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["COLUMNS"] = "400"  # whole reasons
+    environment["TMPDIR"] = str(folder)  # each run has its own database
+    environment.pop("DATABASE_URL", None)
+
+    def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    imported = python("-c", f"import {APP}.apps; print({APP}.apps.__file__)").stdout.strip()
+    assert Path(imported).parent == folder / APP, f"{imported} is not in the copy."
+    options = ["-q", "-x", "-rf", "--tb=no", "-p", "no:cacheprovider", "--color=no"]
+    try:
+        done = python("-m", "pytest", *options, *(f"tests/{test}" for test in tests))
+    except subprocess.TimeoutExpired:
+        return Run(None, "", "", f"It did not end in {PATIENCE} s.")
+    failed = re.search(r"^FAILED (.+?)(?: - (.*))?$", done.stdout, re.MULTILINE)
+    test, reason = failed.groups("") if failed else ("", "")
+    return Run(done.returncode, test, reason, done.stdout)
+
+
+def caught(run: Run) -> bool:
+    """Whether a test failed; an error of collection, setup or usage is none.
+
+    Neither is code that can not run: then the mistake is not the one that it is called.
+    """
+    return run.code == 1 and run.failed != "" and not re.match(NO_CODE, run.reason)
+
+
+def main() -> int:
+    """Plant them all; 0 if each is caught."""
+    if gone := [mistake.name for mistake in MISTAKES if stale(mistake)]:
+        print("stale:", ", ".join(gone), "(what they replace is not in the app, or not once)")
+        return 1
+    before = unplanted()
+    if before.code != 0:
+        print(before.output, "The named tests do not pass without a mistake.", sep="\n")
+        return 1
+    print(f"The named tests pass without a mistake: {before.output.splitlines()[-1]}.", flush=True)
+    count = 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for mistake, result in zip(MISTAKES, pool.map(planted, MISTAKES)):
+            count += caught(result)
+            word = "caught" if caught(result) else "MISSED"
+            print(f"{word:8} {mistake.name:36} {result.failed}", flush=True)
+            if not caught(result):
+                print(result.output)
+    print(f"{count} of {len(MISTAKES)} caught")
+    return 0 if count == len(MISTAKES) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
