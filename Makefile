@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: help demo run test coverage lint format types docs messages package clean
+.PHONY: help demo run test coverage chaos mistakes lint format types docs messages package clean
 
 help:
 	@echo "make demo      send sample messages through a local gateway and show the result"
 	@echo "make run       the admin, REST and the local gateway, to explore"
 	@echo "make test      the whole suite on SQLite"
-	@echo "make coverage | lint | format | types | docs | messages | package | clean"
+	@echo "make chaos     kill real workers at work, and count what they lost or sent twice"
+	@echo "make coverage | mistakes | lint | format | types | docs | messages | package | clean"
 
 # A stamp for each set of extras, so that nothing is installed twice.
 $(VENV)/.python:
@@ -37,6 +38,13 @@ coverage: $(VENV)/.installed-test
 	$(BIN)/python -m coverage run -m pytest --quiet -m 'not packaging'
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
+
+# CHAOS="--set long --database postgres://..." runs all of it, or another database.
+chaos: $(VENV)/.installed-test
+	@$(BIN)/python -m tests.chaos $(CHAOS)
+
+mistakes: $(VENV)/.installed-test
+	@$(BIN)/python -m tests.mistakes
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .

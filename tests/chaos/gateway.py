@@ -1,0 +1,83 @@
+"""The gateway of a storm, in its own process: it writes down what it takes in, then answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import django
+from django.db import DatabaseError, connection
+
+from django_mobilon_sms.sandbox import Exchange, Sandbox
+from django_mobilon_sms.sandbox_requests import SEND
+
+
+def main() -> None:
+    """Serve until SIGTERM. The first line printed is the address."""
+    django.setup()
+    sandbox = Sandbox(latency=float(os.environ["CHAOS_LATENCY"]))
+    sandbox.random.seed(int(os.environ["CHAOS_SEED"]))
+    sandbox.on_request = Ledger(Path(os.environ["CHAOS_FOLDER"]) / "ledger").note
+    for fault in json.loads(os.environ["CHAOS_FAULTS"]):
+        sandbox.fault(**fault)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with sandbox:
+        print(sandbox.url, flush=True)
+        stop.wait()
+
+
+class Ledger:
+    """A line a POST, on disk before its answer leaves."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a")
+        self._lock = threading.Lock()
+
+    def note(self, exchange: Exchange) -> None:
+        """Look what the database shows of these messages, then write the line."""
+        if exchange.path != SEND:
+            return
+        heard = [message["guid"] for message in exchange.objects or []]
+        line = {
+            "heard": len(heard),
+            "taken": [[message.guid, message.id] for message in exchange.received],
+            "fault": exchange.fault,
+            **look(heard),
+        }
+        with self._lock:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+
+
+def look(guids: list[str]) -> dict[str, Any]:
+    """What another connection sees of messages whose POST has just been heard.
+
+    ``uncommitted`` are those whose claim it does not see. ``given_up`` are those whose worker, or
+    the sweep, closed the batch before the POST was heard here.
+    """
+    from django_mobilon_sms.models import SmsMessage
+
+    if not guids:
+        return {}
+    rows = SmsMessage.objects.filter(guid__in=guids).values_list("guid", "status", "resends")
+    try:
+        seen = {str(guid): (status, resends) for guid, status, resends in rows}
+    except DatabaseError:
+        return {"not_looked": len(guids)}
+    finally:
+        connection.close()
+    uncommitted = [
+        guid for guid in guids if guid not in seen or seen[guid] in {("pending", 0), ("expired", 0)}
+    ]
+    sending = sum(seen[guid][0] == "sending" for guid in guids if guid in seen)
+    given_up = len(guids) - sending - len(uncommitted)
+    return {"sending": sending, "given_up": given_up, "uncommitted": uncommitted}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""The tests' settings for the processes of a storm: short times, and traps in the workers."""
+
+import os
+import sys
+
+from ..settings import *  # noqa: F403
+from ..settings import DATABASES, INSTALLED_APPS
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.chaos"]
+
+MOBILON_SMS_TIMEOUT = 2
+MOBILON_SMS_LEASE = 6
+
+if os.environ.get("CHAOS_WAL"):
+    DATABASES["default"]["OPTIONS"] = {"init_command": "PRAGMA journal_mode=wal"}
+if os.environ.get("CHAOS_ROLE") == "gateway" and "sqlite" in DATABASES["default"]["ENGINE"]:
+    # It looks if it can: it must not make a sender wait for a database that is held locked.
+    DATABASES["default"].setdefault("OPTIONS", {})["timeout"] = 0.2
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(process)d %(asctime)s %(name)s %(message)s"}},
+    "handlers": {"all": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "loggers": {"django_mobilon_sms": {"handlers": ["all"], "stream": sys.stderr}},
+}
