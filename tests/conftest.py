@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from io import StringIO
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import trustme
 from django.core.management import call_command
 from django.utils import translation
 
@@ -50,6 +52,16 @@ def worker() -> Callable[..., Run]:
         return Run(0, output.getvalue())
 
     return run
+
+
+@pytest.fixture
+def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> trustme.CA:
+    """An authority that is trusted, in place of the public ones."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    # No public authority would sign for a test, and the adapter has no option to trust another.
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(tmp_path / "authority.pem"))
+    return authority
 
 
 def write(count: int = 1, **fields: Any) -> list[SmsMessage]:

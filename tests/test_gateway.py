@@ -5,13 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import socket
-import ssl
 import subprocess
 import sys
-import threading
 import traceback
-from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from pathlib import Path
@@ -31,10 +27,10 @@ from django_mobilon_sms.replies import (
 )
 from django_mobilon_sms.sandbox import Sandbox
 
+from .ports import PATIENT, free_port, full_port, https
+
 ROOT = Path(__file__).parents[1]
 GUID = UUID("7802d99b-3917-41ac-a0b7-52d5d44e6cd3")
-# Longer than anything here takes on the slowest machine; what shall time out says so itself.
-PATIENT = 60
 
 
 @pytest.fixture
@@ -229,9 +225,7 @@ def test_text_that_no_encoding_holds_is_sent_as_json_escapes(sandbox):
 
 
 def test_refused_connection_never_left():
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        port = server.getsockname()[1]
-    error = failure(f"http://127.0.0.1:{port}/")
+    error = failure(f"http://127.0.0.1:{free_port()}/")
     assert (type(error), error.code, str(error)) == (NeverLeft, "connection", "connection")
 
 
@@ -241,69 +235,17 @@ def test_unknown_host_never_left():
 
 
 def test_connection_that_is_not_made_in_time_never_left():
-    with closing(socket.socket()) as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen(0)
-        full = []
-        for _ in range(8):  # nobody takes them, so the queue is full and no other gets in
-            client = socket.socket()
-            client.setblocking(False)
-            client.connect_ex(server.getsockname())
-            full.append(client)
-        error = failure(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout=0.5)
-        for client in full:
-            client.close()
+    with full_port() as port:
+        error = failure(f"http://127.0.0.1:{port}/", timeout=0.5)
     assert (type(error), error.code) == (NeverLeft, "connection")
 
 
 # TLS
 
-REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
-
-
-@contextmanager
-def https(certificate: trustme.LeafCert | None):
-    """An HTTPS server and what it heard; without a certificate it closes in the handshake."""
-    heard: list[bytes] = []
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    if certificate:
-        certificate.configure_cert(context)
-
-    def serve():
-        connection, _ = server.accept()
-        with connection:
-            if certificate is None:
-                connection.recv(65536)
-                return
-            try:
-                with context.wrap_socket(connection, server_side=True) as secure:
-                    while not (b"".join(heard)).endswith(b"]"):
-                        heard.append(secure.recv(65536))
-                    secure.sendall(REPLY)
-            except (ssl.SSLError, OSError):  # the client left: that is what is tested
-                return
-
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        server.settimeout(PATIENT)
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"https://127.0.0.1:{server.getsockname()[1]}/", heard
-        thread.join()
-
-
-@pytest.fixture
-def authority(monkeypatch, tmp_path):
-    """An authority that is trusted, in place of the public ones."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    # No public authority would sign for a test, and the adapter has no option to trust another.
-    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(tmp_path / "authority.pem"))
-    return authority
-
 
 def test_trusted_certificate_is_spoken_to(authority):
     with https(authority.issue_cert("127.0.0.1")) as (url, heard):
-        assert gateway(url).send([message()]) == []
+        assert [result.status for result in gateway(url).send([message()])] == [0]
     assert b"".join(heard).startswith(b"POST /send/ HTTP/1.1\r\n")
 
 

@@ -360,7 +360,9 @@ def test_nothing_changes_by_get(client, path):
     assert client.get(f"/sms/messages/{message.guid}/{path}").status_code == 405
 
 
-@pytest.mark.parametrize("guid", ["1", "99999999999999999999", "%00", "7802d99b-3917-41ac-a0b7-52d5d44e6cd3"])
+@pytest.mark.parametrize(
+    "guid", ["1", "99999999999999999999", "%00", "7802d99b-3917-41ac-a0b7-52d5d44e6cd3"]
+)
 def test_guid_that_is_none_or_nobodys_is_not_found(client, guid):
     assert client.get(f"/sms/messages/{guid}/").status_code == 404
 

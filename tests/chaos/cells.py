@@ -115,7 +115,7 @@ def long(database: str) -> Iterator[Cell]:
     for workers in (1, 2, 4, 8):
         for batch, messages in ((1, 400), (10, 1500), (100, 7000)):
             faults = mixed() if (workers + batch) % 2 else ()
-            yield Cell("killed", database, workers, batch, messages, many(KILLS, 24), faults)
+            yield Cell("killed", database, workers, batch, messages, many(KILLS, 26), faults)
     for workers in (2, 8):
         stops = ("STOP before_post", "STOP claimed", "STOP after_post", "STOP before_record")
         yield Cell("stopped", database, workers, 10, 300, (*stops, "STOP", "STOP", *PEOPLE))
