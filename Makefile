@@ -31,11 +31,10 @@ run: $(VENV)/.installed-example
 	@$(BIN)/python example_project/run.py
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --quiet
+	$(BIN)/python $(COVER) -m pytest --quiet
 
-coverage: $(VENV)/.installed-test
-	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest --quiet -m 'not packaging'
+coverage: COVER := -m coverage run
+coverage: test
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 

@@ -134,11 +134,10 @@ class Storm:
 
     def tend(self) -> None:
         """Start workers where some ended, wake those that were stopped for longer than a lease."""
+        self.wake()
         for worker in self.workers:
             if worker.poll() is not None:
                 self.counts["kills"] += worker.returncode == -signal.SIGKILL
-            elif is_stopped(worker.pid):
-                self.wake(worker.pid)
         self.workers = [worker for worker in self.workers if worker.poll() is None]
         while len(self.workers) < self.cell.workers:
             options = ("--loop", "--interval=0.05", f"--batch-size={self.cell.batch}")
@@ -151,13 +150,14 @@ class Storm:
         command = ("-m", "django", "send_sms", "--json", *options)
         return process("worker", self.folder, *command, MOBILON_SMS_BASE_URL=self.url)
 
-    def wake(self, pid: int) -> None:
-        """Let a stopped worker go on once its lease is over."""
+    def wake(self) -> None:
+        """Let stopped workers go on once their lease is over."""
         now = time.monotonic()
-        if now > self.stopped.setdefault(pid, now + MOBILON_SMS_LEASE + 1):
-            del self.stopped[pid]
-            self.counts["stops"] += 1
-            os.kill(pid, signal.SIGCONT)
+        for pid in [worker.pid for worker in self.workers if is_stopped(worker.pid)]:
+            if now > self.stopped.setdefault(pid, now + MOBILON_SMS_LEASE + 1):
+                del self.stopped[pid]
+                self.counts["stops"] += 1
+                os.kill(pid, signal.SIGCONT)
 
     # The database
 
@@ -203,49 +203,64 @@ class Storm:
         """Write so many messages into the outbox."""
         rows = [{"number": "+79135292926", "text": f"Заказ {n}"} for n in range(count)]
         if rows:
-            self.created += persisting(lambda: send_many(rows))
+            self.created += self.persisting(lambda: send_many(rows))
 
     def some(self, status: Status) -> list[int]:
         """A fifth of the messages in this status."""
         found = SmsMessage.objects.filter(status=status, resolution="")
-        pks = persisting(lambda: list(found.values_list("pk", flat=True)))
+        pks = self.persisting(lambda: list(found.values_list("pk", flat=True)))
         return self.random.sample(pks, len(pks) // 5)
 
     def resend(self) -> None:
         """A person sends unknown messages again."""
         rows = SmsMessage.objects.filter(pk__in=self.some(Status.UNKNOWN))
-        self.counts["resent"] += persisting(lambda: rows.resend(by=None))
+        self.counts["resent"] += self.persisting(lambda: rows.resend(by=None))
 
     def resolve(self) -> None:
         """A person decides about unknown messages."""
         rows = SmsMessage.objects.filter(pk__in=self.some(Status.UNKNOWN))
         decision = self.random.choice(list(Resolution))
-        persisting(lambda: rows.resolve(decision, by=None))
+        self.persisting(lambda: rows.resolve(decision, by=None))
 
     def cancel(self) -> None:
         """A person takes back messages."""
         rows = SmsMessage.objects.filter(pk__in=self.some(Status.PENDING))
-        persisting(rows.cancel)
+        self.persisting(rows.cancel)
 
     def try_now(self) -> None:
         """A person who does not wait for the breaker, but leaves a probe its time."""
         states = GatewayState.objects.filter(blocked_until__gt=db_now())
         if time.monotonic() > self.pressed + 2.0:
             states, self.pressed = GatewayState.objects.all(), time.monotonic()
-        persisting(states.try_now)
+        self.persisting(states.try_now)
 
     def pause(self) -> None:
         """A person pauses, and resumes a little later."""
-        persisting(lambda: GatewayState.objects.pause(by=None))
+        self.persisting(lambda: GatewayState.objects.pause(by=None))
         time.sleep(self.random.uniform(0.1, 0.5))
-        persisting(GatewayState.objects.resume)
+        self.persisting(GatewayState.objects.resume)
+
+    def persisting(self, function: Callable[[], T]) -> T:
+        """People and callers try again too, where the database is held or cut.
+
+        A worker may have been stopped while it holds SQLite's lock: it must be woken meanwhile.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return persist(function, using="default", seconds=0.0)
+            except DatabaseError:
+                if time.monotonic() > deadline:
+                    raise
+            self.wake()
+            time.sleep(0.05)
 
     # The end
 
     def calm(self, url: str) -> None:
         """No fault any more: let the workers send what waits, and end."""
         urllib.request.urlopen(urllib.request.Request(f"{url}faults/", method="DELETE"))
-        persisting(GatewayState.objects.resume)
+        self.persisting(GatewayState.objects.resume)
         self.wait(lambda: not self.pending())
         self.wait(lambda: not any(is_stopped(worker.pid) for worker in self.workers))
         for worker in self.workers:
@@ -253,11 +268,11 @@ class Storm:
         for worker in self.workers:
             worker.wait(PATIENCE)
         leases = SmsBatch.objects.filter(outcome="")
-        persisting(lambda: leases.update(lease_until=F("created_at")))
+        self.persisting(lambda: leases.update(lease_until=F("created_at")))
         # One sweep, by a run that may send nothing: what it leaves is stuck.
-        persisting(lambda: GatewayState.objects.pause(by=None))
+        self.persisting(lambda: GatewayState.objects.pause(by=None))
         self.start("--no-refresh").wait(PATIENCE)
-        persisting(SmsMessage.objects.filter(status=Status.ACCEPTED).check_soon)
+        self.persisting(SmsMessage.objects.filter(status=Status.ACCEPTED).check_soon)
         self.start("--refresh-only").wait(PATIENCE)
 
     def end(self) -> None:
@@ -269,8 +284,8 @@ class Storm:
     def pending(self) -> int:
         """How many messages wait; those that wait for a later try are made to be due."""
         rows = SmsMessage.objects.filter(status=Status.PENDING)
-        persisting(lambda: rows.filter(due_at__gt=db_now()).change(due_at=db_now()))
-        return persisting(rows.count)
+        self.persisting(lambda: rows.filter(due_at__gt=db_now()).change(due_at=db_now()))
+        return self.persisting(rows.count)
 
     def posts(self) -> int:
         """How many POSTs the gateway wrote down."""
@@ -305,11 +320,6 @@ class Storm:
         noted = Counter(troubles.read_text().split() if troubles.exists() else [])
         findings.deadlocks, findings.locked = noted["deadlock"], noted["locked"]
         return findings
-
-
-def persisting(function: Callable[[], T]) -> T:
-    """People and callers try again too, where the database is held or cut."""
-    return persist(function, using="default", seconds=PATIENCE)
 
 
 def is_stopped(pid: int) -> bool:
