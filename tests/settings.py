@@ -50,6 +50,7 @@ TEMPLATES = [
     }
 ]
 
+# No test takes the machine's power away, so none waits for the disk either.
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{_folder}/mobilon_sms.sqlite3")}
 if DATABASES["default"]["ENGINE"].endswith("mysql"):
     DATABASES["default"]["OPTIONS"] = {
@@ -57,11 +58,14 @@ if DATABASES["default"]["ENGINE"].endswith("mysql"):
         "init_command": "SET sql_mode='STRICT_TRANS_TABLES', time_zone='+00:00'",
     }
     DATABASES["default"]["TEST"] = {"CHARSET": "utf8mb4"}
+elif DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    DATABASES["default"]["OPTIONS"] = {"options": "-c synchronous_commit=off"}
 elif DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file and not memory: several processes and threads work on it. The process id keeps two
     # runs of the suite apart; a process that a test starts is told the name by DATABASE_URL.
     _name = f"test_mobilon_sms_{os.getpid()}.sqlite3"
     DATABASES["default"]["TEST"] = {"NAME": str(_folder / _name)}
+    DATABASES["default"]["OPTIONS"] = {"init_command": "PRAGMA synchronous=off"}
 
 MOBILON_SMS_BASE_URL = env("MOBILON_SMS_BASE_URL", default="http://127.0.0.1:9/")
 MOBILON_SMS_USERNAME = env("MOBILON_SMS_USERNAME", default="sandbox")

@@ -11,11 +11,13 @@ INSTALLED_APPS = [*INSTALLED_APPS, "tests.chaos"]
 MOBILON_SMS_TIMEOUT = 2
 MOBILON_SMS_LEASE = 6
 
+if not DATABASES["default"]["ENGINE"].endswith("mysql"):
+    DATABASES["default"]["OPTIONS"] = {}  # as Django sets it up
 if os.environ.get("CHAOS_WAL"):
     DATABASES["default"]["OPTIONS"] = {"init_command": "PRAGMA journal_mode=wal"}
 if os.environ.get("CHAOS_ROLE") == "gateway" and "sqlite" in DATABASES["default"]["ENGINE"]:
     # It looks if it can: it must not make a sender wait for a database that is held locked.
-    DATABASES["default"].setdefault("OPTIONS", {})["timeout"] = 0.2
+    DATABASES["default"]["OPTIONS"]["timeout"] = 0.2
 
 LOGGING = {
     "version": 1,
