@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import csv
 import re
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.setting_rules import RULES
 from tests.documents import DOCS, DOCUMENTS, PLAIN, README, ROOT, blocks, column, document, table
 
+DATABASES = ("SQLite", "SQLite WAL", "PostgreSQL", "MariaDB")
 PROMISE = (
     "The program repeats a message only when it never left or when the gateway refused the whole"
     " request. Whatever may have gone out is never repeated unless a person asks. Nothing is lost."
@@ -73,6 +75,17 @@ def test_settings_are_those_of_the_code(path, name):
     settings = [value for value in vars(Conf).values() if isinstance(value, Setting)]
     told = [(row[0], row[1]) for row in table(path, name)]
     assert told == [(setting.name, default_cell(setting.default)) for setting in settings]
+
+
+def test_last_long_run_bears_out_what_is_said_of_it():
+    with (DOCS / "reliability.csv").open() as file:
+        *kinds, total = csv.DictReader(file)
+    sums = {name: int(value) for name, value in total.items() if value.isdigit()}
+    assert sums == {name: sum(int(kind[name]) for kind in kinds) for name in sums}
+    assert {kind["database"] for kind in kinds} == {*DATABASES}
+    assert (sums["messages"] >= 100_000, sums["kills"] >= 1_000) == (True, True)
+    zero = column(DOCS / "reliability.rst", "zero-table", 0)
+    assert {name: sums[name] for name in zero} == dict.fromkeys(zero, 0)
 
 
 def test_checks_are_those_of_the_code():
