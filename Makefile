@@ -31,7 +31,7 @@ run: $(VENV)/.installed-example
 	@$(BIN)/python example_project/run.py
 
 test: $(VENV)/.installed-test
-	$(BIN)/python $(COVER) -m pytest --quiet
+	$(BIN)/python $(COVER) -m pytest --quiet --numprocesses auto --dist worksteal
 
 coverage: COVER := -m coverage run
 coverage: test

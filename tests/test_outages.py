@@ -19,7 +19,7 @@ from django_mobilon_sms.outbox import send_many
 
 from .cron import PATIENCE, Cron
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 MESSAGES, BATCH, WORKERS, CONCURRENCY = 5000, 100, 2, 4
 HOUR = 60  # minutes

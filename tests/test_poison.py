@@ -14,7 +14,7 @@ from django_mobilon_sms.sandbox_faults import find
 from .conftest import write
 from .cron import Cron
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 MESSAGES, BATCH = 300, 100
 POISON = "яд"

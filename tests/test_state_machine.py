@@ -42,7 +42,11 @@ from . import state_model
 from .conftest import write
 from .state_model import FATES, TAKEN, WORKERS, Protocol, Row, State, canonical
 
-pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.databases,
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+]
 
 PROTOCOL = Protocol()
 LONG_AGO = datetime(2020, 1, 1, tzinfo=timezone.utc)

@@ -6,6 +6,8 @@ import pytest
 
 from .state_model import MISTAKES, Protocol, Row, State, Step, search
 
+pytestmark = pytest.mark.slow
+
 ONE, TWO = State((Row(),)), State((Row(), Row()))
 #: What a batch goes through. People and reports touch each message by itself: one is enough there.
 OF_BATCHES = (
