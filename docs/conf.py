@@ -4,5 +4,6 @@ project = "django-mobilon-sms"
 author = "django-mobilon-sms contributors"
 copyright = f"2026, {author}"
 html_theme = "alabaster"
+html_theme_options = {"page_width": "1200px", "body_max_width": "none"}  # wide tables
 html_static_path: list[str] = []
 exclude_patterns = ["_build"]
