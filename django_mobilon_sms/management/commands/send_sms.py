@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -92,7 +93,7 @@ class Command(BaseCommand):
         elif code := self.run(options, stop.is_set).exit_code:
             sys.exit(code)
 
-    def loop(self, options: dict[str, Any], stop: threading.Event) -> None:
+    def loop(self, options: dict[str, Any], stop: Stop) -> None:
         """Run until told to stop; trouble is told and never ends it."""
         while not stop.is_set():
             try:
@@ -154,12 +155,32 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(plan) if as_json else "\n".join(lines))
 
 
-def stop_on_signals() -> threading.Event:
-    """Set by the first SIGTERM or SIGINT; a second one ends the process as usual."""
-    stop = threading.Event()
+class Stop:
+    """Whether the process was told to stop.
+
+    No ``threading.Event``: a signal's handler that sets one waits for ever for the lock that the
+    interrupted ``wait()`` holds.
+    """
+
+    told = False
+
+    def is_set(self) -> bool:
+        """Whether it was."""
+        return self.told
+
+    def wait(self, seconds: float) -> None:
+        """Sleep so long, or until told."""
+        until = time.monotonic() + seconds
+        while not self.told and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))  # a signal that comes before a sleep does not end it
+
+
+def stop_on_signals() -> Stop:
+    """Told by the first SIGTERM or SIGINT; a second one ends the process as usual."""
+    stop = Stop()
 
     def note(number: int, frame: object) -> None:
-        stop.set()
+        stop.told = True
         signal.signal(number, signal.SIG_DFL)
 
     if threading.current_thread() is threading.main_thread():
