@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import pty
@@ -23,7 +24,7 @@ from django.db import connection
 
 from django_mobilon_sms.choices import ErrorCode
 from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.management.commands.send_sms import Command
+from django_mobilon_sms.management.commands.send_sms import Command, stop_on_signals
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
 
 from .conftest import write
@@ -480,3 +481,29 @@ def test_message_that_became_unknown_earlier_is_no_trouble_now(worker):
     write()
     SmsMessage.objects.all().hold(ErrorCode.TIMEOUT)
     assert worker() == (0, "Nothing to do.\n")
+
+
+def test_signal_at_any_step_of_the_wait_ends_it():
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    former = sys.gettrace()
+
+    def told_at(step):
+        stop, steps = stop_on_signals(), itertools.count(1)
+
+        def trace(frame, event, arg):
+            if next(steps) == step:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return trace
+
+        sys.settrace(trace)
+        try:
+            stop.wait(0.01)
+        finally:
+            sys.settrace(former)
+        return stop.is_set()
+
+    try:
+        assert [told_at(step) for step in range(1, 6)] == [True] * 5
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
