@@ -16,24 +16,25 @@ def database_problems(alias: str) -> Iterator[Problem]:
     if connections[alias].vendor != "mysql":
         return
     with connections[alias].cursor() as cursor:
-        cursor.execute("SELECT TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), CURRENT_TIMESTAMP())")
-        if cursor.fetchone() != (0,):
+        cursor.execute(
+            "SELECT TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), CURRENT_TIMESTAMP()),"
+            " (SELECT character_set_name FROM information_schema.columns"
+            " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = 'text')",
+            [SmsMessage._meta.db_table],
+        )
+        minutes, charset = cursor.fetchone()
+        if minutes != 0:
             yield Problem(
                 "E030",
                 alias,
                 f"The session of database '{alias}' is not in UTC: due times would be wrong.",
                 "OPTIONS = {'init_command': \"SET time_zone = '+00:00'\"}",
             )
-        cursor.execute(
-            "SELECT character_set_name FROM information_schema.columns"
-            " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = 'text'",
-            [SmsMessage._meta.db_table],
-        )
-        if (row := cursor.fetchone()) and row[0] != "utf8mb4":
+        if charset not in (None, "utf8mb4"):
             yield Problem(
                 "E031",
                 alias,
-                f"The texts in database '{alias}' are kept in {row[0]}: emoji would be lost.",
+                f"The texts in database '{alias}' are kept in {charset}: emoji would be lost.",
                 "ALTER DATABASE and the app's tables to CHARACTER SET utf8mb4.",
             )
 

@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 from django.db import DatabaseError, router, transaction
 
-from . import proofs
+from . import candidates, proofs
 from .backends import get_backend
-from .choices import ErrorCode, Outcome, Priority, Status
+from .candidates import Candidate
+from .choices import ErrorCode, Outcome, Status
 from .clock import db_now
 from .conf import conf
 from .databases import require_fit
@@ -43,7 +44,7 @@ class Claim(NamedTuple):
     """A batch that is ours, with its messages, and when (monotonic) its claim began."""
 
     batch: SmsBatch
-    messages: list[SmsMessage]
+    messages: list[Candidate]
     began: float
     is_probe: bool
 
@@ -142,16 +143,16 @@ class _Run:
         while True:
             state = GatewayState.objects.current()
             if self.report.halts(state):
-                if self.report.halted == "blocked" and due_pks(1):
+                if self.report.halted == "blocked" and candidates.due(1):
                     self.report.exit_codes.append(TROUBLE)
                 return None
             if is_probe := state.blocked_until is not None:
                 size = 1
-            candidates = due_pks(size) if pks is None else pending_pks(pks, size)
-            if not candidates:
+            found = candidates.due(size) if pks is None else candidates.pending(pks, size)
+            if not found:
                 return None
             claim = persist(
-                partial(self._take, candidates, is_probe),
+                partial(self._take, found, is_probe),
                 using=self.alias,
                 seconds=DATABASE_PATIENCE,
             )
@@ -159,7 +160,7 @@ class _Run:
                 return claim
             # Other workers were faster with all of them, or with the probe: look again.
 
-    def _take(self, pks: Sequence[int], is_probe: bool) -> Claim | None:
+    def _take(self, found: Sequence[Candidate], is_probe: bool) -> Claim | None:
         began, lease = time.monotonic(), timedelta(seconds=conf.LEASE)
         batch = SmsBatch(worker=worker_name(), created_at=db_now(), lease_until=db_now() + lease)
         messages = SmsMessage.objects.using(self.alias)
@@ -167,13 +168,16 @@ class _Run:
             # The INSERT comes first: SQLite then waits for its lock instead of failing.
             batch.save(using=self.alias, force_insert=True)
             won = not is_probe or GatewayState.objects.win_probe(batch, lease)
+            pks = [one.pk for one in found]
             claimed = messages.filter(pk__in=pks).claim(batch) if won else 0
             if not claimed:
                 transaction.set_rollback(True, using=self.alias)
                 return None
         self.report.claimed += claimed
-        rows = list(messages.filter(batch=batch).order_by("pk"))
-        return Claim(batch, rows, began, is_probe)
+        if claimed < len(found):  # another worker was faster with some
+            mine = set(messages.filter(batch=batch).values_list("pk", flat=True))
+            found = [one for one in found if one.pk in mine]
+        return Claim(batch, list(found), began, is_probe)
 
     def _post(self, claim: Claim) -> None:
         outgoing = self._outgoing(claim)
@@ -212,8 +216,8 @@ class _Run:
 
     def _record(self, claim: Claim, proof: Proof) -> None:
         del self.under_way[claim.batch]
-        guids = [message.guid for message in claim.messages]
-        write = partial(proofs.record, claim.batch, proof, guids)
+        pks = {str(message.guid): message.pk for message in claim.messages}
+        write = partial(proofs.record, claim.batch, proof, pks)
         left = max(1.0, claim.began + conf.LEASE - time.monotonic())
         try:
             counts = persist(write, using=self.alias, seconds=left)
@@ -222,11 +226,11 @@ class _Run:
             self.stopped = self.report.failed = True
             # The truth must not be lost with the messages' rows: a later sweep applies it.
             with suppress(DatabaseError):
-                proofs.close(claim.batch, proof, guids)
+                proofs.close(claim.batch, proof, pks)
             return
         self.report.count(counts)
         self.report.exit_codes.append(exit_code(proof))
-        judge = partial(self._judge, claim, proof, proofs.is_good(proof, guids))
+        judge = partial(self._judge, claim, proof, proofs.is_good(proof, pks))
         persist(judge, using=self.alias, seconds=DATABASE_PATIENCE)
         self.progress(len(claim.messages))
 
@@ -244,38 +248,12 @@ class _Run:
             logger.warning("breaker.trip batch=%s tripped=%d", claim.batch.pk, tripped)
 
 
-def due_pks(size: int) -> list[int]:
-    """Messages to claim next: the sooner priority first, and what had trouble before alone."""
-    rows: list[tuple[int, int, int]] = []
-    due = SmsMessage.objects.on_primary().due().order_by("due_at", "pk")
-    for priority in Priority.values:  # a query each: an ordered one would walk future rows
-        of_priority = due.filter(priority=priority).values_list("pk", "attempts", "resends")
-        rows += of_priority[: size - len(rows)]
-        if len(rows) == size:
-            break
-    return _together(rows)
-
-
-def pending_pks(pks: Sequence[int], size: int) -> list[int]:
-    """Which of these messages to claim next, whatever their time."""
-    pending = SmsMessage.objects.on_primary().unexpired().filter(pk__in=pks, status=Status.PENDING)
-    rows = pending.order_by("priority", "pk").values_list("pk", "attempts", "resends")
-    return _together(list(rows[:size]))
-
-
-def _together(rows: Sequence[tuple[int, int, int]]) -> list[int]:
-    alone = [attempts > 0 or resends > 0 for _pk, attempts, resends in rows]
-    if alone and alone[0]:
-        return [rows[0][0]]
-    return [row[0] for row, is_alone in zip(rows, alone) if not is_alone]
-
-
 def worker_name() -> str:
     """Which process this is, for the journal."""
     return f"{socket.gethostname()[:64]}:{os.getpid()}"
 
 
-def _wire(message: SmsMessage) -> OutgoingMessage:
+def _wire(message: Candidate) -> OutgoingMessage:
     """What the gateway is given. Raises ``ValueError`` for what it can not be given."""
     if not message.text.strip() or "\0" in message.text or not is_source(message.source):
         raise ValueError("not for the wire")

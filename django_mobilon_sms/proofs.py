@@ -19,9 +19,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import F
 
 from .choices import ErrorCode, Outcome, Status
@@ -112,23 +111,27 @@ def _settle_one(status: int | None, id_: str | None, meanings: Mapping[int, str]
     return Settled(Status.ACCEPTED, "", status, id_)
 
 
-def is_good(proof: Proof, guids: Sequence[UUID]) -> bool:
+def is_good(proof: Proof, guids: Collection[str]) -> bool:
     """Whether the reply settled at least one message: the gateway works as it should."""
-    settled = settle([str(guid) for guid in guids], proof.reply, conf.SEND_REPLIES)
+    settled = settle(guids, proof.reply, conf.SEND_REPLIES)
     return any(one.status != Status.UNKNOWN for one in settled.values())
 
 
-def record(batch: SmsBatch, proof: Proof, guids: Sequence[UUID]) -> Counter[Status]:
+def record(batch: SmsBatch, proof: Proof, pks: Mapping[str, int]) -> Counter[Status]:
     """Write the outcome to the batch and its messages, in one transaction.
 
-    Returns how many messages came to which status; nothing if the batch has an outcome already.
+    ``pks`` are the messages that the POST carried, by guid. Returns how many messages came to
+    which status; nothing if the batch has an outcome already.
     """
-    batches = SmsBatch.objects.on_primary().filter(pk=batch.pk)
-    with transaction.atomic(using=batches.db):
-        return apply(batches.get()) if close(batch, proof, guids) else Counter()
+    with transaction.atomic(using=router.db_for_write(SmsBatch)):
+        if not close(batch, proof, pks, applied_at=db_now()):
+            return Counter()
+        batch.outcome, batch.error_code = proof.outcome, proof.error_code
+        batch.guids, batch.reply = list(pks), proof.reply
+        return apply(batch, pks)
 
 
-def close(batch: SmsBatch, proof: Proof, guids: Sequence[UUID]) -> int:
+def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], **values: Any) -> int:
     """Write the outcome to the batch alone; the next sweep takes it to the messages."""
     return (
         SmsBatch.objects.on_primary()
@@ -137,44 +140,47 @@ def close(batch: SmsBatch, proof: Proof, guids: Sequence[UUID]) -> int:
             proof.outcome,
             error_code=proof.error_code,
             http_code=proof.http_code,
-            guids=[str(guid) for guid in guids],
+            guids=list(guids),
             reply=proof.reply,
+            **values,
         )
     )
 
 
-def apply(batch: SmsBatch) -> Counter[Status]:
-    """Take a closed batch's outcome to its messages, once, inside the caller's transaction."""
-    unapplied = SmsBatch.objects.unapplied().filter(pk=batch.pk, outcome=batch.outcome)
-    if not unapplied.update(applied_at=db_now()):
-        return Counter()
+def apply(batch: SmsBatch, pks: Mapping[str, int] | None = None) -> Counter[Status]:
+    """Take a batch's outcome to its messages, inside the transaction that marks it applied."""
     messages = SmsMessage.objects.on_primary().filter(batch=batch)
     if batch.outcome == Outcome.ANSWERED:
-        return _apply_reply(batch, messages)
+        return _apply_reply(batch, messages, _pks(messages) if pks is None else pks)
     if batch.outcome in (Outcome.NO_PROOF, Outcome.LOST):
         sending = messages.filter(status=Status.SENDING)
         return Counter({Status.UNKNOWN: sending.hold(ErrorCode(batch.error_code))})
     return _put_back(batch, messages.undecided())
 
 
-def _apply_reply(batch: SmsBatch, messages: MessageQuerySet) -> Counter[Status]:
-    settled = settle(batch.guids, batch.reply, conf.SEND_REPLIES)
-    proofs = {
-        pk: settled.get(str(guid), Settled(Status.UNKNOWN, ErrorCode.NO_ANSWER))
-        for pk, guid in messages.select_for_update().order_by("pk").values_list("pk", "guid")
-    }
+def _pks(messages: MessageQuerySet) -> dict[str, int]:
+    rows = messages.select_for_update().order_by("pk").values_list("guid", "pk")
+    return {str(guid): pk for guid, pk in rows}
+
+
+def _apply_reply(
+    batch: SmsBatch, messages: MessageQuerySet, pks: Mapping[str, int]
+) -> Counter[Status]:
     counts: Counter[Status] = Counter()
-    if accepted := {pk: one for pk, one in proofs.items() if one.status == Status.ACCEPTED}:
+    accepted: dict[int, Settled] = {}
+    groups = defaultdict(list)
+    for guid, one in settle(pks, batch.reply, conf.SEND_REPLIES).items():
+        if one.status == Status.ACCEPTED:
+            accepted[pks[guid]] = one
+        else:
+            groups[one].append(pks[guid])
+    if accepted:
         counts[Status.ACCEPTED] = messages.accept(
             {pk: one.gateway_id for pk, one in accepted.items()},
             {pk: one.gateway_status for pk, one in accepted.items()},
         )
-    groups = defaultdict(list)
-    for pk, one in proofs.items():
-        if pk not in accepted:
-            groups[one].append(pk)
-    for one, pks in groups.items():
-        rows, code = messages.filter(pk__in=pks), ErrorCode(one.error_code)
+    for one, found in groups.items():
+        rows, code = messages.filter(pk__in=found), ErrorCode(one.error_code)
         if one.status == Status.FAILED:
             ended = rows.undecided().end(Status.FAILED, code, gateway_status=one.gateway_status)
             counts.update(ended)

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from django.db import DatabaseError, router, transaction
+from django.db.models import Exists, Q
 
 from . import proofs
 from .choices import ErrorCode, Outcome, Status
-from .models import SmsBatch, SmsMessage
+from .clock import db_now
+from .models import GatewayState, SmsBatch, SmsMessage
 from .patience import DATABASE_PATIENCE, persist
 from .proofs import Proof
 from .reports import RunReport
@@ -25,6 +27,8 @@ def sweep() -> RunReport:
     Each step by itself: a batch that can not be swept must not stop all sending for good.
     """
     report = RunReport()
+    if not _needed():
+        return report
     alias = router.db_for_write(SmsMessage)
     for what, step in _steps():
         patience = 0.0 if report.failed else DATABASE_PATIENCE
@@ -37,16 +41,26 @@ def sweep() -> RunReport:
     return report
 
 
+def _needed() -> bool:
+    """Whether there is anything to sweep: one query, since most runs find nothing."""
+    batches = SmsBatch.objects
+    left = map(Exists, (batches.unapplied(), batches.lost(), SmsMessage.objects.late()))
+    found = GatewayState.objects.on_primary().annotate(left=Q(*left, _connector=Q.OR))
+    # No row to ask with: before the first run.
+    return found.filter(pk=1).values_list("left", flat=True).first() is not False
+
+
 def _steps() -> Iterator[tuple[object, Callable[[], Mapping[Status, int]]]]:
     for batch in SmsBatch.objects.unapplied():
         yield batch.pk, partial(_apply, batch)
     for batch in SmsBatch.objects.lost():
         logger.warning("batch.lost batch=%s", batch.pk)
         lost = Proof(Outcome.LOST, ErrorCode.LOST)
-        yield batch.pk, partial(proofs.record, batch, lost, [])
+        yield batch.pk, partial(proofs.record, batch, lost, {})
     yield "expired", SmsMessage.objects.expire
 
 
 def _apply(batch: SmsBatch) -> Counter[Status]:
+    unapplied = SmsBatch.objects.unapplied().filter(pk=batch.pk, outcome=batch.outcome)
     with transaction.atomic(using=router.db_for_write(SmsBatch)):
-        return proofs.apply(batch)
+        return proofs.apply(batch) if unapplied.update(applied_at=db_now()) else Counter()

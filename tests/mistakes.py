@@ -75,19 +75,17 @@ MISTAKES = [
         "POST before the claim's commit",
         "delivery.py",
         """\
+                return None
         self.report.claimed += claimed
-        rows = list(messages.filter(batch=batch).order_by("pk"))
-        return Claim(batch, rows, began, is_probe)
 """,
         """\
-            self.report.claimed += claimed
-            rows = list(messages.filter(batch=batch).order_by("pk"))
-            claim = Claim(batch, rows, began, is_probe)
+                return None
+            claim = Claim(batch, list(found), began, is_probe)
             self._post(claim)
             while self.calls._done.empty():
                 time.sleep(0.01)
         self._post = lambda claim: delattr(self, "_post")  # this one has been posted
-        return claim
+        self.report.claimed += claimed
 """,
         "test_delivery.py::test_gateway_hears_of_a_message_only_after_its_claim_was_committed",
     ),

@@ -10,14 +10,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
-from django_mobilon_sms import delivery, proofs
+from django_mobilon_sms import candidates, proofs
 from django_mobilon_sms.choices import ErrorCode, Outcome, Priority, Resolution, Status
 from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.delivery import deliver, send_now
 from django_mobilon_sms.gateway import MobilonGateway
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
 from django_mobilon_sms.replies import SendResult
-from django_mobilon_sms.sweeping import sweep
+from django_mobilon_sms.sweeping import _apply, sweep
 
 from .conftest import write
 
@@ -42,13 +42,17 @@ def answer(messages, status=0):
     return proofs.of_reply([SendResult(m.guid, status, uuid4().hex) for m in messages])
 
 
+def by_guid(messages):
+    return {str(message.guid): message.pk for message in messages}
+
+
 # Claim
 
 
 def test_sooner_priority_goes_first_and_earlier_due_before_later(sandbox, worker):
     for priority in (Priority.LOW, Priority.NORMAL, Priority.HIGH):
         write(2, priority=priority, text=priority.label)
-    worker("--no-refresh", "--batch-size=2")
+    worker("--no-refresh", "--batch-size=2", "--concurrency=1")
     assert [m.text for m in sandbox.messages] == ["high"] * 2 + ["normal"] * 2 + ["low"] * 2
 
 
@@ -93,16 +97,16 @@ def test_gateway_hears_of_a_message_only_after_its_claim_was_committed(sandbox):
 
 def test_database_lost_while_claiming_forgets_nothing_that_is_under_way(sandbox, monkeypatch):
     write(3)
-    found, due_pks = [], delivery.due_pks
+    found, due = [], candidates.due
 
     def lost_at_the_third(size):
         found.append(size)
         if len(found) == 3:
             raise OperationalError
-        return due_pks(size)
+        return due(size)
 
     # A server that is away for just this one query can not be had at will.
-    monkeypatch.setattr(delivery, "due_pks", lost_at_the_third)
+    monkeypatch.setattr(candidates, "due", lost_at_the_third)
     with pytest.raises(OperationalError):
         deliver(batch_size=1)
     assert statuses() == ["accepted", "accepted", "pending"]
@@ -175,7 +179,7 @@ def test_batch_within_its_lease_is_left_alone(worker):
 
 def test_outcome_that_did_not_reach_its_messages_is_applied_whatever_the_lease(worker):
     batch, messages = claimed(2)
-    assert proofs.close(batch, answer(messages), [m.guid for m in messages]) == 1
+    assert proofs.close(batch, answer(messages), by_guid(messages)) == 1
     assert statuses() == ["sending"] * 2
     assert worker("--no-refresh").code == 0
     assert statuses() == ["accepted"] * 2
@@ -196,7 +200,7 @@ def test_batch_that_can_not_be_swept_does_not_stop_the_others(sandbox, worker):
     batch, messages = claimed(1)
     write()
     too_long = proofs.of_reply([SendResult(messages[0].guid, 0, "x" * 65)])
-    proofs.close(batch, too_long, [messages[0].guid])
+    proofs.close(batch, too_long, by_guid(messages))
     assert worker("--no-refresh").code == 1
     assert statuses() == ["sending", "accepted"]
 
@@ -245,10 +249,10 @@ def test_batch_that_the_database_refuses_for_any_reason_stops_no_other(
     write(1)
     apply = proofs.apply
 
-    def refused(batch):
+    def refused(batch, pks=None):
         if batch.pk == stuck.pk:
             raise error
-        return apply(batch)
+        return apply(batch, pks)
 
     # What a trigger or another's lock would do for longer than any patience.
     monkeypatch.setattr(proofs, "apply", refused)
@@ -263,7 +267,7 @@ def test_batch_that_the_database_refuses_for_any_reason_stops_no_other(
 def test_late_acceptance_of_a_lost_batch_counts():
     batch, messages = claimed(1, lease=-HOUR)
     sweep()
-    proofs.record(batch, answer(messages), [messages[0].guid])
+    proofs.record(batch, answer(messages), by_guid(messages))
     assert statuses() == ["accepted"]
 
 
@@ -271,7 +275,7 @@ def test_late_never_left_puts_a_lost_message_back():
     batch, messages = claimed(1, lease=-HOUR)
     sweep()
     never = proofs.Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)
-    proofs.record(batch, never, [messages[0].guid])
+    proofs.record(batch, never, by_guid(messages))
     assert statuses() == ["pending"]
 
 
@@ -280,7 +284,7 @@ def test_late_refusal_does_not_touch_what_a_person_decided(outcome):
     batch, messages = claimed(1, lease=-HOUR)
     sweep()
     SmsMessage.objects.resolve(Resolution.GIVEN_UP, by=None)
-    proofs.record(batch, proofs.Proof(outcome, ErrorCode.HTTP_REFUSED), [messages[0].guid])
+    proofs.record(batch, proofs.Proof(outcome, ErrorCode.HTTP_REFUSED), by_guid(messages))
     assert list(SmsMessage.objects.values_list("status", "resolution")) == [("unknown", "given_up")]
 
 
@@ -288,7 +292,7 @@ def test_late_acceptance_saves_a_resend_that_was_not_claimed(sandbox, worker):
     batch, messages = claimed(1, lease=-HOUR)
     sweep()
     assert SmsMessage.objects.resend(by=None) == 1
-    proofs.record(batch, answer(messages), [messages[0].guid])
+    proofs.record(batch, answer(messages), by_guid(messages))
     assert statuses() == ["accepted"]
     worker("--no-refresh")
     assert sandbox.exchanges == []
@@ -300,13 +304,13 @@ def test_late_acceptance_does_not_touch_a_resend_in_another_batch():
     SmsMessage.objects.resend(by=None)
     second = SmsBatch.objects.create(worker="w", lease_until=db_now() + HOUR)
     SmsMessage.objects.all().claim(second)
-    proofs.record(batch, answer(messages), [messages[0].guid])
+    proofs.record(batch, answer(messages), by_guid(messages))
     assert list(SmsMessage.objects.values_list("status", "batch")) == [("sending", second.pk)]
 
 
 def test_outcome_is_applied_once():
     batch, messages = claimed(1)
-    guids = [messages[0].guid]
+    guids = by_guid(messages)
     assert proofs.record(batch, answer(messages), guids) == {Status.ACCEPTED: 1}
     assert proofs.record(batch, proofs.Proof(Outcome.NO_PROOF, "timeout"), guids) == {}
     assert statuses() == ["accepted"]
@@ -315,15 +319,15 @@ def test_outcome_is_applied_once():
 def test_acceptance_does_not_touch_a_message_that_was_put_back():
     batch, messages = claimed(1)
     SmsMessage.objects.all().change(status=Status.PENDING)
-    proofs.record(batch, answer(messages), [messages[0].guid])
+    proofs.record(batch, answer(messages), by_guid(messages))
     assert statuses() == ["pending"]
 
 
 def test_batch_that_was_applied_is_not_applied_again():
     batch, messages = claimed(1)
-    proofs.record(batch, answer(messages), [messages[0].guid])
+    proofs.record(batch, answer(messages), by_guid(messages))
     SmsMessage.objects.all().change(status=Status.UNKNOWN)
-    assert proofs.apply(SmsBatch.objects.get()) == {}
+    assert _apply(SmsBatch.objects.get()) == {}
     assert statuses() == ["unknown"]
 
 

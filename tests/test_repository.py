@@ -28,6 +28,7 @@ FLOORS = {
     "rest": 3,
     "delivery": 2,
     "outbox": 2,
+    "candidates": 2,
     "proofs": 2,
     "reports": 2,
     "sweeping": 2,

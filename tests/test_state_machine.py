@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 )
 
 from django_mobilon_sms import proofs, tracking
+from django_mobilon_sms.candidates import Candidate
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution
 from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.delivery import _Run
@@ -149,7 +150,9 @@ class Outbox:
 
     def claim(self, worker: str, indexes) -> None:
         run = _Run(RunReport(), 1, 100, lambda count: None)
-        claim = run._take([self.messages[index].pk for index in indexes], False)
+        rows = SmsMessage.objects.filter(pk__in=[self.messages[index].pk for index in indexes])
+        found = map(Candidate._make, rows.order_by("pk").values_list(*Candidate._fields))
+        claim = run._take(list(found), False)
         self.model = PROTOCOL.claim(self.model, worker, tuple(indexes))
         assert (claim is not None) == (self.model.held_by(worker) is not None)
         if claim is None:
@@ -196,13 +199,13 @@ class Outbox:
 
     def record(self, worker: str) -> None:
         claim, proof = self.claims[worker], self.proofs[worker]
-        proofs.record(claim.batch, proof, [message.guid for message in claim.messages])
+        proofs.record(claim.batch, proof, by_guid(claim.messages))
         self.model = PROTOCOL.record(self.model, worker)
         self.drop(worker)
 
     def close(self, worker: str) -> None:
         claim, proof = self.claims[worker], self.proofs[worker]
-        proofs.close(claim.batch, proof, [message.guid for message in claim.messages])
+        proofs.close(claim.batch, proof, by_guid(claim.messages))
         self.model = PROTOCOL.close(self.model, worker)
         self.drop(worker)
 
@@ -232,7 +235,7 @@ class Outbox:
 
     def lose(self, place: int) -> None:
         batch = SmsBatch.objects.get(pk=self.batches[place])
-        proofs.record(batch, Proof(Outcome.LOST, ErrorCode.LOST), [])
+        proofs.record(batch, Proof(Outcome.LOST, ErrorCode.LOST), {})
         self.model = PROTOCOL.lose(self.model, place)
 
     def apply(self, place: int) -> None:
@@ -278,6 +281,10 @@ class Outbox:
         tracking.record([asked], [report])
         if word and names in ("id", "id and guid"):
             self.model = PROTOCOL.report(self.model, index, word)
+
+
+def by_guid(messages):
+    return {str(message.guid): message.pk for message in messages}
 
 
 def real_statuses():
