@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 COPYABLE = (Status.FAILED, Status.EXPIRED, Status.CANCELLED)
 #: How many faults ``InvalidRows`` lists.
 MAX_ERRORS = 100
-#: How many rows one INSERT, and how many guids one SELECT carries.
-CHUNK = 500
+#: How many rows one INSERT, and how many guids one SELECT carries, where the database allows.
+CHUNK = 1000
 #: What makes two messages under one guid the same message.
 CONTENT = ("number", "text", "source", "send_at", "expires_at", "priority", "tag")
 
@@ -189,14 +189,14 @@ def _write(
 
 def _existing(guids: Collection[UUID], alias: str) -> dict[UUID, SmsMessage]:
     """The messages that have these guids already, as last committed."""
+    rows = SmsMessage.objects.using(alias)
+    if not transaction.get_autocommit(using=alias):
+        # FOR UPDATE reads what others committed even where a transaction reads from a snapshot.
+        rows = rows.select_for_update()
     wanted = list(guids)
     found: dict[UUID, SmsMessage] = {}
     for start in range(0, len(wanted), CHUNK):
-        # FOR UPDATE reads what others committed even where a transaction reads from a snapshot.
-        with transaction.atomic(using=alias):
-            chunk = SmsMessage.objects.using(alias).select_for_update()
-            messages = chunk.filter(guid__in=wanted[start : start + CHUNK])
-            found.update((message.guid, message) for message in messages)
+        found |= rows.in_bulk(wanted[start : start + CHUNK], field_name="guid")
     return found
 
 
