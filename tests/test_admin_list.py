@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.staticfiles import finders
 
+from django_mobilon_sms.admin import counting
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
 from django_mobilon_sms.models import SmsMessage
 
@@ -182,6 +183,37 @@ def test_search_in_texts_is_for_those_who_may_see_them(client, reader):
     assert found(reader, q="готов") == []
     assert "words of a text" in text_of(client.get(LIST))
     assert "words of a text" not in text_of(reader.get(LIST))
+
+
+@pytest.mark.databases
+def test_long_list_is_counted_up_to_a_bound_and_says_so(client, monkeypatch):
+    more = "There are more than 150: the list shows the first 150."
+    monkeypatch.setattr(counting, "MOST", 150)
+    write()
+    SmsMessage.objects.bulk_create(
+        SmsMessage(number="+79135292926", source="1", text="x", segments=1) for _ in range(149)
+    )
+    exact = client.get(LIST)
+    assert "Select all 150 messages" in text_of(exact)
+    assert more not in text_of(exact)
+    write()
+    bounded = client.get(LIST)
+    assert bounded.context["cl"].result_count == 150
+    assert more in text_of(bounded)
+    assert "Select all, more than 150" in text_of(bounded)
+    assert "Select all 150" not in text_of(bounded)
+    assert len(found(client, p="2")) == 50
+    assert client.get(LIST, {"p": "3"})["Location"] == f"{LIST}?e=1"
+    assert more not in text_of(client.get(LIST, {"priority__exact": "0"}))
+
+
+def test_long_list_says_so_in_russian(client, monkeypatch):
+    monkeypatch.setattr(counting, "MOST", 1)
+    for message in write(2):
+        change(message, status=Status.UNKNOWN, error_code=ErrorCode.TIMEOUT)
+    html = text_of(client.get(LIST, headers={"accept-language": "ru"}))
+    assert "Всего больше 1: в списке показаны первые 1." in html
+    assert "Больше 1 сообщений могли уйти" in html
 
 
 def test_undecided_messages_are_shown_with_the_way_to_them(client):

@@ -15,6 +15,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from ..models import SmsBatch, SmsMessage
+from .counting import BoundedPaginator
 from .lookups import OutcomeFilter
 from .shown import badge, moment, sentence
 
@@ -51,6 +52,7 @@ class JournalAdmin(BatchModelAdmin):
     )
     list_filter = (OutcomeFilter, "created_at")
     ordering = ("-created_at", "-pk")
+    paginator = BoundedPaginator
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     sortable_by = ("claimed",)

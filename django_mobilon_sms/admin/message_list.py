@@ -15,7 +15,7 @@ from django.utils.text import capfirst
 
 from ..choices import Status
 from ..models import SmsMessage
-from . import lookups
+from . import counting, lookups
 from .actions import MessageActions
 from .gateway_panel import GatewaySwitches, panel
 from .shown import MessageFields
@@ -47,6 +47,7 @@ class MessageList(MessageFields, GatewaySwitches):
     )
     list_select_related = ()
     ordering = ("-id",)
+    paginator = counting.BoundedPaginator
     search_fields = ("guid",)  # shows the box; ``lookups.search`` does the rest
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
@@ -71,7 +72,8 @@ class MessageList(MessageFields, GatewaySwitches):
             unknown = SmsMessage.objects.filter(status=Status.UNKNOWN, resolution="")
             context["gateway"] = panel()
             context["has_send_permission"] = self.has_send_permission(request)
-            context["undecided"] = unknown.count()
+            context["undecided"] = counting.count_up_to_most(unknown.order_by("-pk"))
+            context["most"] = counting.MOST
         return super().changelist_view(request, context | (extra_context or {}))
 
     def get_list_display(self, request: HttpRequest) -> Any:
