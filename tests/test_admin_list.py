@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from django.contrib.staticfiles import finders
 
 from django_mobilon_sms.admin import counting
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
+from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.models import SmsMessage
 
 from .admin_door import ADD, EVERYTHING, LIST, change, page, person, text_of
@@ -181,8 +183,65 @@ def test_search_in_texts_is_for_those_who_may_see_them(client, reader):
     assert found(client, q="готов заказ") == [message]
     assert found(client, q="готов код") == []
     assert found(reader, q="готов") == []
-    assert "words of a text" in text_of(client.get(LIST))
-    assert "words of a text" not in text_of(reader.get(LIST))
+    assert "in the texts of the last 30 days" in text_of(client.get(LIST))
+    assert "in the texts" not in text_of(reader.get(LIST))
+
+
+@pytest.mark.databases
+def test_texts_older_than_a_month_are_not_searched(client):
+    old, late = [*write(text="Ваш заказ готов"), *write(text="Ваш заказ собран")]
+    change(old, created_at=db_now() - timedelta(days=31))
+    assert found(client, q="заказ") == [late]
+    change(late, created_at=db_now() - timedelta(days=31))
+    assert found(client, q="заказ") == []
+
+
+def test_words_are_searched_for_only_where_nothing_has_that_name(client):
+    tagged, _other = [*write(tag="заказ", text="Готово"), *write(text="Ваш заказ готов")]
+    assert found(client, q="заказ") == [tagged]
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_found"),
+    [
+        ("4711", False),
+        ("SALE4711", False),
+        ("sale-last", False),
+        ("промокод SALE4711", True),
+        ("промокод", True),
+    ],
+)
+def test_single_word_is_searched_for_in_texts_only_if_it_is_of_letters(client, typed, is_found):
+    [message] = write(text="Ваш промокод SALE4711 sale-last")
+    assert found(client, q=typed) == ([message] if is_found else [])
+
+
+@pytest.mark.databases
+def test_all_that_has_the_name_is_found(reader):
+    messages = [*write(tag="9135292926"), *write(tag="9135292926", number="+79130000000")]
+    [by_number, _other] = [*write(), *write(number="+79130000000")]
+    assert found(reader, q="9135292926") == [by_number, *reversed(messages)]
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize(
+    ("typed", "numbers"),
+    [
+        ("+7913", ["+79130000000", "+79139999999"]),
+        ("+79139", ["+79139999999"]),
+        ("+999", ["+999999999999999"]),
+        ("+998", ["+998901234567"]),
+    ],
+)
+def test_beginning_of_a_number_finds_all_with_it_and_no_other(reader, typed, numbers):
+    SmsMessage.objects.bulk_create(
+        SmsMessage(number=number, source="1", text="x", segments=1)
+        for number in (
+            "+79129999999", "+79130000000", "+79139999999", "+79140000000",
+            "+998901234567", "+999999999999999",
+        )
+    )  # fmt: skip
+    assert [message.number for message in reversed(found(reader, q=typed))] == numbers
 
 
 @pytest.mark.databases
