@@ -1,0 +1,177 @@
+"""What the admin and the REST API ask the database: how much, and by which way."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_mobilon_sms.models import SmsMessage
+
+from .admin_door import EVERYTHING, JOURNAL, LIST, change, person
+from .conftest import write
+from .plans import faults, fill
+from .test_rest import ALL, GOOD, login, post
+
+pytestmark = [pytest.mark.databases, pytest.mark.django_db]
+
+REST = "/sms/messages/"
+
+
+@pytest.fixture
+def operator():
+    return person(*EVERYTHING)
+
+
+@pytest.fixture
+def program():
+    cache.clear()  # of what the throttles have counted
+    return login(*ALL)
+
+
+@pytest.fixture
+def full():
+    """A full table, where its plans can be read."""
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL's plans are read")
+    fill()
+
+
+def plans(client, addresses):
+    """The faults of the plans behind these addresses, by the address."""
+    found = {}
+    for address in addresses:
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(address).status_code == 200
+        asked = [query["sql"] for query in captured if SmsMessage._meta.db_table in query["sql"]]
+        assert asked
+        found[address] = [fault for sql in asked for fault in faults(sql)]
+    return {address: named for address, named in found.items() if named}
+
+
+def addresses(door, *queries):
+    return [f"{door}?{urlencode(query)}" for query in queries]
+
+
+# The admin
+
+
+# Session, user, the permissions of user and groups, the gateway's state, what waits for a
+# decision, the bounded count, the page.
+PAGE = 8
+
+
+def test_list_asks_the_same_whatever_it_shows(operator, django_assert_num_queries):
+    write(30)
+    for query in ({}, {"status__exact": "pending"}, {"decision": "none"}, {"o": "-5"}):
+        with django_assert_num_queries(PAGE):
+            operator.get(LIST, query)
+    with django_assert_num_queries(PAGE - 2):
+        operator.get(JOURNAL)
+
+
+@pytest.mark.parametrize(
+    ("typed", "more"),
+    [
+        ("+79135292926", 2),  # whether it is a gateway id or a tag
+        ("8913", 2),
+        ("a1b2c3", 2),
+        ("order 7", 2),
+        ("заказ", 3),  # and where the texts begin that are searched
+        ("a1b2c4", 0),  # neither, and no words: no page is read
+        ("{guid}", 0),
+    ],
+)
+def test_search_asks_little_more(operator, django_assert_num_queries, typed, more):
+    [message] = write(tag="order 7")
+    change(message, gateway_id="a1b2c3")
+    with django_assert_num_queries(PAGE + more):
+        operator.get(LIST, {"q": typed.format(guid=message.guid)})
+
+
+def test_list_reads_no_whole_table(operator, full):
+    queries = addresses(
+        LIST,
+        {},
+        {"p": 100},
+        {"status__exact": "pending"},
+        {"status__exact": "sent"},
+        {"status__exact": "failed"},
+        {"decision": "none"},
+        {"created_at__gte": "2000-01-01 00:00:00+00:00"},
+        {"o": "2"},
+        {"o": "-5"},
+    )
+    assert plans(operator, queries) == {}
+
+
+def test_search_reads_no_whole_table(operator, full):
+    message = SmsMessage.objects.filter(status="sent")[0]
+    typed = [
+        message.number,
+        "+79990000000",
+        "8913",
+        "+791355",
+        "+7800",
+        str(message.guid),
+        str(uuid4()),
+        message.gateway_id,
+        f"{0:024}",
+        "order-5",
+        "sale-3",
+        "order-0",
+        "заказ готов",
+        "нет такого",
+    ]
+    queries = [*({"q": each} for each in typed), {"q": "sale-3", "status__exact": "failed"}]
+    assert plans(operator, addresses(LIST, *queries)) == {}
+
+
+# The REST API
+
+
+@pytest.mark.parametrize("query", [{}, {"status": "pending"}, {"number": "8 913 529-29-26"}])
+def test_rest_list_asks_once(program, django_assert_num_queries, query):
+    write(30)
+    program.get(REST)
+    with django_assert_num_queries(5):  # session, user, permissions of user and groups, the page
+        assert len(program.get(REST, query).json()["results"]) == 30
+
+
+@pytest.mark.parametrize(("named", "asked"), [({}, 7), ({"guid": str(uuid4())}, 8)])
+def test_message_is_written_by_one_statement(program, django_assert_num_queries, named, asked):
+    with django_assert_num_queries(asked):  # as the list, in a transaction; whether it is there
+        assert post(program, GOOD | named).status_code == 201
+
+
+def test_list_is_written_by_one_statement(program, django_assert_num_queries):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite takes few rows in one statement")
+    rows = [GOOD | {"guid": str(uuid4())} for _ in range(1000)]
+    with django_assert_num_queries(8):
+        assert post(program, rows).status_code == 201
+    with django_assert_num_queries(5):
+        assert post(program, rows).status_code == 200
+
+
+def test_rest_list_reads_no_whole_table(program, full):
+    filters = [
+        {},
+        {"status": "sent"},
+        {"status": "failed"},
+        {"status": ["failed", "unknown"]},
+        {"number": SmsMessage.objects.all()[0].number},
+        {"number": "+79990000000"},
+        {"tag": "sale-3"},
+        {"tag": "order-0"},
+        {"created_after": "2000-01-01T00:00:00Z"},
+    ]
+    middle = SmsMessage.objects.order_by("pk")[10_000].pk
+    deep = b64encode(f"p={middle}".encode()).decode()
+    pages = [f"{REST}?{urlencode(each, doseq=True)}" for each in filters]
+    assert plans(program, [*pages, *(f"{page}&cursor={deep}" for page in pages)]) == {}
