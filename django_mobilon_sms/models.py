@@ -94,7 +94,8 @@ class SmsMessage(models.Model):
             models.Index(fields=["status", "priority", "due_at", "id"], name="mobilon_sms_claim"),
             models.Index(fields=["status", "expires_at"], name="mobilon_sms_expiry"),
             models.Index(fields=["next_check_at"], name="mobilon_sms_check"),
-            models.Index(fields=["status", "id"], name="mobilon_sms_status"),
+            # With the resolution, so that what waits for a decision is counted without its rows.
+            models.Index(fields=["status", "id", "resolution"], name="mobilon_sms_status"),
             models.Index(fields=["number", "id"], name="mobilon_sms_number"),
             models.Index(fields=["tag", "id"], name="mobilon_sms_tag"),
             models.Index(fields=["gateway_id"], name="mobilon_sms_gateway_id"),

@@ -15,7 +15,7 @@ from django_mobilon_sms.models import SmsMessage
 
 from .admin_door import EVERYTHING, JOURNAL, LIST, change, person
 from .conftest import write
-from .plans import faults, fill
+from .plans import faults, fill, steps, vacuum
 from .test_rest import ALL, GOOD, login, post
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
@@ -108,6 +108,16 @@ def test_list_reads_no_whole_table(operator, full):
         {"o": "-5"},
     )
     assert plans(operator, queries) == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_waits_for_a_decision_is_counted_without_what_was_decided(operator, full):
+    vacuum()
+    with CaptureQueriesContext(connection) as captured:
+        operator.get(LIST)
+    counts = [query["sql"] for query in captured if "COUNT(*)" in query["sql"]]
+    [undecided] = [sql for sql in counts if "resolution" in sql]
+    assert [step for step in steps(undecided) if "resolution" in step.get("Index Cond", "")]
 
 
 def test_search_reads_no_whole_table(operator, full):
