@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import DataError, IntegrityError, models, router, transaction
 from django.db.models import Case, Exists, Expression, F, OuterRef, Q, When
+from django.db.models.functions import Coalesce
 from django.db.models.sql.compiler import SQLCompiler
 
 from .choices import ErrorCode, Outcome, Resolution, Status
@@ -122,6 +123,15 @@ class MessageQuerySet(PrimaryQuerySet):
         """Messages whose time has not passed."""
         return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=db_now()))
 
+    def past_indexes(self) -> Self:
+        """With ``status_now`` and ``check_now``, which no index has, for conditions beside keys.
+
+        A planner whose figures are old, as those of a queue are, takes a few waiting messages for
+        granted: it would read all that wait instead of the hundred that are named.
+        """
+        same = {name: Coalesce(name, name) for name in ("status", "next_check_at")}
+        return self.alias(status_now=same["status"], check_now=same["next_check_at"])
+
     def undecided(self) -> Self:
         """Messages under way, or lost with their worker and not decided about by a person."""
         lost = Q(status=Status.UNKNOWN, error_code=ErrorCode.LOST, resolution="")
@@ -129,14 +139,14 @@ class MessageQuerySet(PrimaryQuerySet):
 
     def claim(self, batch: SmsBatch) -> int:
         """Take these messages, if they are still to be sent, into the batch."""
-        pending = self.unexpired().filter(status=Status.PENDING)
+        pending = self.unexpired().past_indexes().filter(status_now=Status.PENDING)
         return pending.change(status=Status.SENDING, batch=batch)
 
     def accept(self, ids: Mapping[int, str], codes: Mapping[int, int | None]) -> int:
         """The gateway took them. This also saves a resend that has not been claimed yet."""
-        waiting = Q(status__in=[Status.SENDING, Status.UNKNOWN])
-        saved = Q(status=Status.PENDING, resends__gt=0)
-        return self.filter(waiting | saved, pk__in=list(ids)).change(
+        waiting = Q(status_now__in=[Status.SENDING, Status.UNKNOWN])
+        saved = Q(status_now=Status.PENDING, resends__gt=0)
+        return self.past_indexes().filter(waiting | saved, pk__in=list(ids)).change(
             status=Status.ACCEPTED,
             gateway_id=ByPk(ids, models.TextField()),
             gateway_status=ByPk(codes, models.IntegerField()),

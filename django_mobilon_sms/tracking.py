@@ -101,7 +101,7 @@ def take_due() -> list[Asked]:
     mark = timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311  no secret
     times = {pk: next_check(accepted, now, mark) for pk, _guid, _id, accepted, now in found}
     move = partial(
-        rows.checkable().filter(pk__in=list(times)).change,
+        rows.past_indexes().filter(pk__in=list(times), check_now__lte=db_now()).change,
         next_check_at=ByPk(times, models.DateTimeField()),
     )
     moved = persist(move, using=rows.db, seconds=DATABASE_PATIENCE)
@@ -162,8 +162,8 @@ def _matches(
 def _rows(found: dict[int, StatusReport], *statuses: Status) -> MessageQuerySet:
     # Another id: it was sent again meanwhile, and the report is of the first time.
     ids = ByPk({pk: report.id for pk, report in found.items()}, models.TextField())
-    rows = SmsMessage.objects.on_primary().filter(pk__in=list(found), status__in=statuses)
-    return rows.filter(gateway_id=ids)
+    rows = SmsMessage.objects.on_primary().past_indexes()
+    return rows.filter(pk__in=list(found), status_now__in=statuses, gateway_id=ids)
 
 
 def _codes(found: dict[int, StatusReport]) -> ByPk:

@@ -110,6 +110,26 @@ def full():
         cursor.execute("ANALYZE mobilon_sms_smsmessage")
 
 
+def indexes(sql):
+    return {step["Index Name"] for step in steps(sql) if "Index Name" in step}
+
+
+def test_rows_that_are_named_are_found_by_their_keys_though_the_figures_are_old(sandbox, full):
+    with connection.cursor() as cursor:  # as where nothing was analyzed yet
+        cursor.execute(
+            "DELETE FROM pg_statistic WHERE starelid = 'mobilon_sms_smsmessage'::regclass"
+        )
+    asked = statements(lambda: deliver(limit=100))
+    become_due()
+    asked += statements(refresh)
+    updates = [sql for sql in asked if sql.startswith('UPDATE "mobilon_sms_smsmessage"')]
+    assert len(updates) >= 4
+    with connection.cursor() as cursor:
+        made = connection.introspection.get_constraints(cursor, SmsMessage._meta.db_table)
+    keys = {name for name, about in made.items() if about["columns"] in (["id"], ["batch_id"])}
+    assert {sql: used for sql in updates if (used := indexes(sql) - keys)} == {}
+
+
 def sorts(sql):
     return [step for step in steps(sql) if step["Node Type"] == "Sort"]
 
