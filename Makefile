@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: help demo run test coverage chaos mistakes lint format types docs messages package clean
+.PHONY: help demo run test coverage chaos bench mistakes lint format types docs messages package clean
 
 help:
 	@echo "make demo      send sample messages through a local gateway and show the result"
 	@echo "make run       the admin, REST and the local gateway, to explore"
 	@echo "make test      the whole suite on SQLite"
 	@echo "make chaos     kill real workers at work, and count what they lost or sent twice"
+	@echo "make bench     what it costs here: figures beside a bare loop and django-post_office"
 	@echo "make coverage | mistakes | lint | format | types | docs | messages | package | clean"
 
 # A stamp for each set of extras, so that nothing is installed twice.
@@ -41,6 +42,10 @@ coverage: test
 # CHAOS="--set long --database postgres://..." runs all of it, or another database.
 chaos: $(VENV)/.installed-test
 	@$(BIN)/python -m tests.chaos $(CHAOS)
+
+# BENCH="drain size --database postgres://..." runs parts of it, or on another database.
+bench: $(VENV)/.installed-bench
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 mistakes: $(VENV)/.installed-test
 	@$(BIN)/python -m tests.mistakes

@@ -31,6 +31,7 @@ from .models import GatewayState, SmsBatch, SmsMessage
 from .patience import DATABASE_PATIENCE, persist
 from .phone_numbers import wire_number
 from .proofs import Proof
+from .querysets import Named
 from .replies import SendResult
 from .reports import TROUBLE, RunReport, exit_code
 from .setting_rules import is_source, require_valid
@@ -168,8 +169,8 @@ class _Run:
             # The INSERT comes first: SQLite then waits for its lock instead of failing.
             batch.save(using=self.alias, force_insert=True)
             won = not is_probe or GatewayState.objects.win_probe(batch, lease)
-            pks = [one.pk for one in found]
-            claimed = messages.filter(pk__in=pks).claim(batch) if won else 0
+            named = Named(one.pk for one in found)
+            claimed = messages.filter(named).claim(batch) if won else 0
             if not claimed:
                 transaction.set_rollback(True, using=self.alias)
                 return None
@@ -230,7 +231,8 @@ class _Run:
             return
         self.report.count(counts)
         self.report.exit_codes.append(exit_code(proof))
-        judge = partial(self._judge, claim, proof, proofs.is_good(proof, pks))
+        good = counts[Status.ACCEPTED] > 0 or proofs.is_good(proof, pks)
+        judge = partial(self._judge, claim, proof, good)
         persist(judge, using=self.alias, seconds=DATABASE_PATIENCE)
         self.progress(len(claim.messages))
 

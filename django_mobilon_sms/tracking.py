@@ -27,7 +27,7 @@ from .gateway import MAX_OBJECTS, Backend
 from .models import SmsMessage
 from .patience import DATABASE_PATIENCE, persist
 from .proofs import of_error
-from .querysets import ByPk, MessageQuerySet
+from .querysets import ByPk, MessageQuerySet, Named
 from .replies import StatusReport
 from .reports import TROUBLE, RunReport, exit_code
 from .setting_rules import require_valid
@@ -101,7 +101,7 @@ def take_due() -> list[Asked]:
     mark = timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311  no secret
     times = {pk: next_check(accepted, now, mark) for pk, _guid, _id, accepted, now in found}
     move = partial(
-        rows.past_indexes().filter(pk__in=list(times), check_now__lte=db_now()).change,
+        rows.past_indexes().filter(Named(times), check_now__lte=db_now()).change,
         next_check_at=ByPk(times, models.DateTimeField()),
     )
     moved = persist(move, using=rows.db, seconds=DATABASE_PATIENCE)
@@ -163,7 +163,7 @@ def _rows(found: dict[int, StatusReport], *statuses: Status) -> MessageQuerySet:
     # Another id: it was sent again meanwhile, and the report is of the first time.
     ids = ByPk({pk: report.id for pk, report in found.items()}, models.TextField())
     rows = SmsMessage.objects.on_primary().past_indexes()
-    return rows.filter(pk__in=list(found), status_now__in=statuses, gateway_id=ids)
+    return rows.filter(Named(found), status_now__in=statuses, gateway_id=ids)
 
 
 def _codes(found: dict[int, StatusReport]) -> ByPk:

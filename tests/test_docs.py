@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import csv
 import re
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -74,6 +75,12 @@ def test_settings_are_those_of_the_code(path, name):
     settings = [value for value in vars(Conf).values() if isinstance(value, Setting)]
     told = [(row[0], row[1]) for row in table(path, name)]
     assert told == [(setting.name, default_cell(setting.default)) for setting in settings]
+
+
+def test_figures_of_the_last_measurement_are_those_that_are_kept():
+    with (ROOT / "benchmarks" / "results" / "table.csv").open(newline="") as file:
+        [_names, *kept] = csv.reader(file)
+    assert [list(row) for row in table(DOCS / "performance.rst", "performance-table")] == kept
 
 
 def test_last_long_run_bears_out_what_is_said_of_it():

@@ -1,0 +1,134 @@
+"""``python -m benchmarks [PART ...]``: figures on this machine, as ratios of two measured in turn.
+
+Run by hand: a noisy machine fails no test. It ends with 0, whatever the figures are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MariaDB"}
+
+
+def main() -> None:
+    """Measure on each database in a process that has it as its own, then draw."""
+    options = arguments()
+    if options.inside:
+        inside(options)
+        return
+    for database in options.database:
+        address = "sqlite:///bench" if database == "sqlite" else database
+        environment = os.environ | {
+            "DATABASE_URL": address,
+            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+        }
+        told = [*options.parts, "--database", database, "--rounds", str(options.rounds)]
+        told += ["--results", str(options.results)]
+        command = [sys.executable, "-m", "benchmarks", "--inside", *told]
+        subprocess.run(command, env=environment, check=True)
+    from . import report
+
+    report.write(options.results)
+
+
+def arguments() -> argparse.Namespace:
+    """What is asked for on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", help="all parts unless some are named")
+    parser.add_argument(
+        "--database",
+        action="append",
+        help="sqlite, or an address like postgres://postgres@127.0.0.1:5432/test; may be repeated;"
+        " sqlite unless told",
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.database = options.database or ["sqlite"]
+    return options
+
+
+def inside(options: argparse.Namespace) -> None:
+    """Make the database, measure the parts on it, and write down their figures."""
+    import django
+
+    django.setup()
+    from django.db import connection
+
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        sqlite = connection.vendor == "sqlite"
+        name = str(Path(folder) / "bench.sqlite3") if sqlite else f"bench_{os.getpid()}"
+        connection.settings_dict["TEST"]["NAME"] = name
+        connection.creation.create_test_db(verbosity=0, autoclobber=True)
+        address = os.environ["DATABASE_URL"].rpartition("/")[0] if not sqlite else "sqlite://"
+        os.environ["DATABASE_URL"] = f"{address}/{name}"
+        try:
+            measure(options)
+        finally:
+            connection.creation.destroy_test_db(name, verbosity=0)
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Each part that is asked for, its lines printed as they come."""
+    from django.db import connection
+    from django.test.utils import override_settings
+
+    from .measure import Bench, commits_a_second, gateway
+    from .parts import PARTS, POSTGRESQL_ONLY
+
+    vendor = connection.vendor
+    path = options.results / f"{vendor}.json"
+    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"parts": {}}
+    if unknown := set(options.parts) - set(PARTS):
+        raise SystemExit(f"There is no part {', '.join(unknown)}: choose of {', '.join(PARTS)}.")
+    with gateway() as url, override_settings(MOBILON_SMS_BASE_URL=f"{url}/0/"):
+        for name in options.parts or PARTS:
+            if name in POSTGRESQL_ONLY and vendor != "postgresql":
+                continue
+            bench = Bench(url, dict(os.environ), options.rounds)
+            commits = commits_a_second()
+            figures = []
+            for figure in PARTS[name](bench):
+                figures.append(vars(figure) | {"met": figure.met})
+                told = "" if figure.target is None else f"target {figure.target:g}"
+                line = f"{figure.work:<44} {figure.measured:9.3f} {figure.unit:<3} {told:<12}"
+                print(f"{NAMES[vendor]:<11} {line} {figure.note}", flush=True)
+            kept["parts"][name] = {
+                "figures": figures,
+                "series": bench.series,
+                "commits": round(commits),
+            }
+            kept["machine"] = machine()
+            options.results.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+
+
+def machine() -> dict[str, str]:
+    """What the figures were measured on."""
+    from django.db import connection
+
+    told = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    cpus = [line.partition(": ")[2] for line in told.splitlines() if "model name" in line]
+    number = ".".join(map(str, connection.get_database_version()))
+    packages = ("Django", "djangorestframework", "requests", "django-post-office")
+    return {
+        "processor": f"{os.cpu_count()} x {cpus[0] if cpus else platform.processor()}",
+        "system": platform.platform(terse=True),
+        "Python": platform.python_version(),
+        NAMES[connection.vendor]: number,
+    } | {name: version(name) for name in packages}
+
+
+if __name__ == "__main__":
+    main()

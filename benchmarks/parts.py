@@ -1,0 +1,382 @@
+"""The parts of ``make bench``: each works on the database that it is given, and gives figures."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from statistics import median
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from django_mobilon_sms.delivery import deliver
+from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.tracking import refresh as ask
+
+from . import rows
+from .measure import Bench, Figure, ratio, together
+from .rivals import fill_post_office
+
+#: The share of the bare loop to reach, by database.
+DRAIN = {"sqlite": 0.20, "postgresql": 0.15, "mysql": 0.08}
+#: Milliseconds, how many messages each of both sends, and the ratio to reach.
+LATENCIES = ((20, 20_000, 1000, None), (100, 12_000, 200, 70), (200, 8_000, 100, None))
+
+
+def gateway(bench: Bench) -> Iterator[Figure]:
+    """Whether the gateway could serve more than the fastest client here asks of it."""
+    bodies = [
+        json.dumps([{"guid": str(uuid4()), "text": rows.TEXT} for _ in range(100)]).encode()
+        for _ in range(200)
+    ]
+    host, _, port = bench.gateway.removeprefix("http://").partition(":")
+
+    def pumped() -> float:
+        """Requests written to sockets, eight under way, replies only read."""
+        began = time.perf_counter()
+        for start in range(0, len(bodies), 8):
+            sockets = []
+            for body in bodies[start : start + 8]:
+                link = socket.create_connection((host, int(port)))
+                link.sendall(b"POST /0/send/ HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body))
+                link.sendall(body)
+                sockets.append(link)
+            for link in sockets:
+                left = 1
+                while left:
+                    left = not link.recv(65536).endswith(b"]")
+                link.close()
+        return len(bodies) * 100 / (time.perf_counter() - began)
+
+    def bare() -> float:
+        return bench.rate("bare", 20_000, path="send/")
+
+    gateway, loop = bench.in_turn(pumped, bare)
+    note = f"{median(gateway):,.0f}/s, the loop {median(loop):,.0f}/s"
+    yield Figure("gateway against the bare loop", ratio(gateway, loop), note=note)
+
+
+def drain(bench: Bench, count: int = 50_000) -> Iterator[Figure]:
+    """All that is due, without latency; on PostgreSQL django-post_office beside it."""
+    few = count // 10
+
+    def app() -> float:
+        rows.clear()
+        rows.due(count)
+        rows.analyze()
+        return bench.rate("drain", count)
+
+    def bare() -> float:
+        return bench.rate("bare", count, path="send/")
+
+    def post_office() -> float:
+        fill_post_office(few)
+        return bench.rate("post_office", few)
+
+    measures: list[Callable[[], float]] = [app, bare]
+    if bench.vendor == "postgresql":
+        measures.append(post_office)
+    ours, loop, *rival = bench.in_turn(*measures)
+    note = f"{median(ours):,.0f}/s of {median(loop):,.0f}/s"
+    target = DRAIN[bench.vendor]
+    yield Figure("drain: share of the bare loop", ratio(ours, loop), target, note=note)
+    if rival:
+        note = f"{median(ours):,.0f}/s against {median(rival[0]):,.0f}/s"
+        yield Figure("drain: against post_office", ratio(ours, rival[0]), 10, note=note)
+
+
+def latency(bench: Bench) -> Iterator[Figure]:
+    """The same at a gateway that takes its time, up to 200 ms."""
+    for wait, count, few, target in LATENCIES:
+
+        def app(wait: int = wait, count: int = count) -> float:
+            rows.clear()
+            rows.due(count)
+            return bench.rate("drain", count, latency=wait)
+
+        def post_office(wait: int = wait, few: int = few) -> float:
+            fill_post_office(few)
+            return bench.rate("post_office", few, latency=wait)
+
+        ours, rival = bench.in_turn(app, post_office)
+        bench.series.setdefault("this app", []).append((wait, median(ours)))
+        bench.series.setdefault("django-post_office", []).append((wait, median(rival)))
+        note = f"{median(ours):,.0f}/s against {median(rival):,.0f}/s"
+        yield Figure(f"{wait} ms: against post_office", ratio(ours, rival), target, note=note)
+
+
+def hidden(bench: Bench) -> Iterator[Figure]:
+    """How much of 200 ms is hidden by requests under way at once."""
+    for concurrency in (4, 8):
+        count = concurrency * 4000
+
+        def app(concurrency: int = concurrency, count: int = count) -> float:
+            rows.clear()
+            rows.due(count)
+            return bench.rate("drain", count, latency=200, concurrency=concurrency)
+
+        [ours] = bench.in_turn(app)
+        possible = concurrency * 100 / 0.2
+        note = f"{median(ours):,.0f}/s of {possible:,.0f}/s"
+        work = f"200 ms hidden, concurrency {concurrency}"
+        yield Figure(work, median(ours) / possible, 0.9, note=note)
+
+
+def processes(bench: Bench) -> Iterator[Figure]:
+    """One, two and four processes of concurrency 1 at 100 ms."""
+
+    def of(number: int) -> Callable[[], float]:
+        def measure() -> float:
+            count = number * 4000
+            rows.clear()
+            rows.due(count)
+            ready = [
+                bench.start("drain", latency=100, concurrency=1, limit=4000) for _ in range(number)
+            ]
+            results = together(ready)
+            if sum(result["count"] for result in results) != count:
+                raise RuntimeError("Some were not sent.")
+            return count / max(float(result["seconds"]) for result in results)
+
+        return measure
+
+    found = bench.in_turn(*map(of, (1, 2, 4)))
+    bench.series["processes"] = [(number, median(rates)) for number, rates in zip((1, 2, 4), found)]
+    for number, rates, target in ((2, found[1], 1.9), (4, found[2], 3.6)):
+        note = f"{median(rates):,.0f}/s against {median(found[0]):,.0f}/s"
+        yield Figure(f"{number} processes against one", ratio(rates, found[0]), target, note=note)
+
+
+def statements(bench: Bench) -> Iterator[Figure]:
+    """What a batch, a refresh and a run with nothing to do ask of the database."""
+
+    def counted(work: Callable[[], Any]) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            work()
+        marks = ("BEGIN", "COMMIT", "ROLLBACK", "SET ")
+        return sum(not query["sql"].startswith(marks) for query in captured)
+
+    for size in (10, 100):
+        rows.clear()
+        rows.due(3 * size)
+        deliver(limit=size, batch_size=size)
+        one = counted(partial(deliver, limit=size, batch_size=size))
+        rows.due(size)
+        two = counted(partial(deliver, limit=2 * size, batch_size=size))
+        yield Figure(f"statements a batch of {size}", two - one, 8, at_most=True, unit="")
+    rows.clear()
+    rows.accepted(200)
+    both = counted(ask)
+    yield Figure("statements a refresh of 100", (both - 1) / 2, 4, at_most=True, unit="")
+
+    rows.clear()
+    deliver()
+
+    def nothing() -> None:
+        deliver()
+        ask()
+
+    yield Figure("statements for nothing to do", counted(nothing), 5, at_most=True, unit="")
+
+
+def size(bench: Bench) -> Iterator[Figure]:
+    """Claims from 50,000 due in a small table and in one of a million."""
+    measured = {}
+    for total in (50_000, 250_000, 1_000_000):
+        rows.clear()
+        rows.due(50_000)
+        rows.scheduled(total // 2 if total > 50_000 else 0)
+        rows.sent(max(0, total - 50_000 - total // 2))
+        rows.analyze()
+        bench.run("claims", count=10)
+        times = [bench.run("claims", count=40)["seconds"] for _ in range(bench.rounds)]
+        measured[total] = median(times)
+        bench.series.setdefault(bench.vendor, []).append((total, 100 / measured[total]))
+    note = f"{measured[1_000_000] * 1000:.1f} ms against {measured[50_000] * 1000:.1f} ms"
+    work = "claim of 100 in 1,000,000 against 50,000"
+    grown = measured[1_000_000] / measured[50_000]
+    yield Figure(work, grown, 1.3, at_most=True, note=note)
+
+
+def profile(bench: Bench, count: int = 20_000) -> Iterator[Figure]:
+    """Where the time of a batch goes, by what is asked of the database; once, in this process."""
+    spent: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def timed(name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent[name] += time.perf_counter() - began
+
+    def execute(run: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        with timed(_what(sql)):
+            return run(sql, *rest)
+
+    rows.clear()
+    rows.due(count)
+    rows.analyze()
+    connection.ensure_connection()
+    commit = connection._commit
+
+    def committed() -> None:
+        with timed("commits"):
+            commit()
+
+    connection._commit = committed
+    try:
+        with timed("all of it"), connection.execute_wrapper(execute):
+            deliver()
+    finally:
+        connection._commit = commit
+    spent["the rest: Python"] = 2 * spent["all of it"] - sum(spent.values())
+    for name, seconds in sorted(spent.items(), key=lambda item: -item[1]):
+        yield Figure(f"profile of a batch: {name}", seconds / count * 100_000, unit="ms")
+
+
+def _what(sql: str) -> str:
+    verb = sql.split(maxsplit=1)[0]
+    if verb == "UPDATE" and "mobilon_sms_smsmessage" in sql[:30]:
+        return "its messages are accepted" if "gateway_id" in sql else "its messages are claimed"
+    if "mobilon_sms_smsbatch" in sql[:40]:
+        return "its journal row, outcome" if verb == "UPDATE" else "its journal row, new"
+    return "what is due" if "UNION ALL" in sql else "the state of the gateway and others"
+
+
+def refresh(bench: Bench, count: int = 50_000) -> Iterator[Figure]:
+    """What became of 50,000."""
+
+    def app() -> float:
+        rows.clear()
+        rows.accepted(count)
+        rows.analyze()
+        return bench.rate("refresh", count)
+
+    def bare() -> float:
+        return bench.rate("bare", count, path="status/")
+
+    ours, loop = bench.in_turn(app, bare)
+    target = 0.20 if bench.vendor == "postgresql" else None
+    note = f"{median(ours):,.0f}/s of {median(loop):,.0f}/s"
+    yield Figure("refresh: share of the bare loop", ratio(ours, loop), target, note=note)
+
+
+def memory(bench: Bench, count: int = 1_000_000) -> Iterator[Figure]:
+    """The peak over an idle process while a million is drained; once, for it takes minutes."""
+    rows.clear()
+    rows.due(count)
+    rows.analyze()
+    result = bench.run("memory")
+    note = f"{result['count']:,} messages, idle {result['idle']:.0f} MiB"
+    yield Figure("memory over idle", result["over"], 40, at_most=True, unit="MiB", note=note)
+
+
+def writing(bench: Bench, count: int = 100_000) -> Iterator[Figure]:
+    """``send_many()`` against Django's ``bulk_create()`` of the same rows."""
+
+    def through(name: str) -> Callable[[], float]:
+        def measure() -> float:
+            rows.clear()
+            return bench.rate(name, count)
+
+        return measure
+
+    many, bare = bench.in_turn(through("send_many"), through("bulk_create"))
+    note = f"{median(many):,.0f}/s of {median(bare):,.0f}/s"
+    yield Figure("send_many: share of bulk_create", ratio(many, bare), 0.6, note=note)
+
+
+def importing(bench: Bench) -> Iterator[Figure]:
+    """What the app adds to the start of a process that has Django and DRF."""
+
+    def setup(*, with_app: bool) -> float:
+        told = json.dumps({"with_app": with_app})
+        command = [sys.executable, "-m", "benchmarks.worker", "setup", told]
+        done = subprocess.run(command, env=bench.environment, capture_output=True, check=True)
+        return float(json.loads(done.stdout)["seconds"])
+
+    found, without = bench.in_turn(lambda: setup(with_app=True), lambda: setup(with_app=False))
+    more = median(one - other for one, other in zip(found, without)) * 1000
+    yield Figure("import of the app", more, 60, at_most=True, unit="ms")
+
+
+def doors(bench: Bench, count: int = 2_000_000) -> Iterator[Figure]:
+    """The admin's list and REST over two million messages."""
+    rows.clear()
+    rows.sent(count)
+    rows.analyze()
+    User.objects.filter(username="bench").delete()
+    client = Client()
+    client.force_login(User.objects.create_superuser("bench"))
+    found = SmsMessage.objects.order_by("pk")[count // 2]
+    listed = "/admin/mobilon_sms/smsmessage/"
+    for work, query in (
+        ("admin: first page", {}),
+        ("admin: search by number", {"q": found.number}),
+        ("admin: search by guid", {"q": str(found.guid)}),
+        ("admin: search by gateway id", {"q": found.gateway_id}),
+    ):
+        seconds, asked = _asked(client, listed, query)
+        note = f"{asked} statements"
+        yield Figure(work, seconds * 1000, 100, at_most=True, unit="ms", note=note)
+        yield Figure(f"{work}, statements", asked, 10, at_most=True, unit="")
+
+    first, _ = _asked(client, "/sms/messages/", {})
+    address = client.get("/sms/messages/", {"page_size": 1000}).json()["next"]
+    deep = address.replace(_cursor(address), _cursor_at(found.pk))
+    far, _ = _asked(client, deep.replace("page_size=1000", "page_size=100"), {})
+    note = f"{far * 1000:.1f} ms against {first * 1000:.1f} ms"
+    yield Figure("REST: deep page against the first", far / first, 1.3, at_most=True, note=note)
+
+    many = [{"number": rows.NUMBER, "text": rows.TEXT} for _ in range(1000)]
+    with CaptureQueriesContext(connection) as captured:
+        reply = client.post("/sms/messages/", json.dumps(many), content_type="application/json")
+    if reply.status_code != 201:
+        raise RuntimeError(f"REST answered {reply.status_code}.")
+    work = "REST: list create of 1,000, statements"
+    yield Figure(work, len(captured), 8, at_most=True, unit="")
+
+
+def _asked(client: Client, address: str, query: dict[str, str]) -> tuple[float, int]:
+    """The median of 9 requests in seconds, after one that warms up, and their statements."""
+    times = []
+    for _ in range(10):
+        with CaptureQueriesContext(connection) as captured:
+            began = time.perf_counter()
+            reply = client.get(address, query)
+            times.append(time.perf_counter() - began)
+        if reply.status_code != 200:
+            raise RuntimeError(f"{address} answered {reply.status_code}.")
+    return median(times[1:]), len(captured)
+
+
+def _cursor(address: str) -> str:
+    return address.partition("cursor=")[2].partition("&")[0]
+
+
+def _cursor_at(pk: int) -> str:
+    return b64encode(f"p={pk}".encode()).decode()
+
+
+#: By name; those of one database only are about a server that many processes share.
+PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
+    part.__name__: part
+    for part in (
+        *(gateway, statements, drain, profile, latency, hidden, processes, size, refresh, memory),
+        *(writing, importing, doors),
+    )
+}
+POSTGRESQL_ONLY = {"latency", "processes", "doors"}

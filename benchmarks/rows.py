@@ -1,0 +1,117 @@
+"""Messages by the hundred thousand, written by the database itself."""
+
+from __future__ import annotations
+
+from django.db import connection
+
+NUMBER, SOURCE = "89135292926", "89234560000"
+TEXT = "Заказ 0123456 готов. Пункт выдачи: ул. Ленина, 12, с 9 до 21. Ждём!"
+
+#: A guid, the time so many seconds from now, and the numbers from 1, in each database's words.
+WORDS = {
+    "postgresql": (
+        "gen_random_uuid()",
+        "now() + ({}) * interval '1 second'",
+        "generate_series(1, {}) AS numbers(n)",
+    ),
+    "sqlite": (
+        "lower(hex(randomblob(16)))",
+        "strftime('%Y-%m-%d %H:%M:%f', 'now', ({}) || ' seconds')",
+        "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {})"
+        " SELECT n FROM s) AS numbers",
+    ),
+    "mysql": (
+        "uuid()",
+        "utc_timestamp(6) + interval ({}) second",
+        "(SELECT seq AS n FROM seq_1_to_{}) AS numbers",
+    ),
+}
+INSERT = """
+INSERT INTO mobilon_sms_smsmessage (
+    guid, number, source, text, status, priority, send_at, due_at, segments, attempts, resends,
+    gateway_id, error_code, resolution, tag, created_at, accepted_at, sent_at, next_check_at
+)
+SELECT
+    {guid}, {number}, '{source}', '{text}', '{status}', 5, {at}, {at}, 1, 0, 0,
+    {gateway_id}, '', '', '', {at}, {accepted}, {sent}, {check}
+FROM {numbers}
+"""
+#: A number of its own for each message of ten million.
+NUMBERS = {
+    "postgresql": "'+7913' || lpad((n * 7919::bigint % 10000000)::text, 7, '0')",
+    "sqlite": "'+7913' || printf('%07d', n * 7919 % 10000000)",
+    "mysql": "concat('+7913', lpad(n * 7919 % 10000000, 7, '0'))",
+}
+IDS = {
+    "postgresql": "left(md5(n::text), 24)",
+    "sqlite": "printf('%024x', n)",
+    "mysql": "left(md5(n), 24)",
+}
+
+
+def clear() -> None:
+    """Begin with empty tables."""
+    for table in ("smsmessage", "smsbatch", "gatewaystate"):
+        with connection.cursor() as cursor:
+            cursor.execute(f"DELETE FROM mobilon_sms_{table}")
+    if connection.vendor == "postgresql":
+        execute("TRUNCATE mobilon_sms_smsmessage, mobilon_sms_smsbatch")
+
+
+def due(count: int) -> None:
+    """So many messages that are due."""
+    _insert(count, "pending", seconds="-1")
+
+
+def scheduled(count: int) -> None:
+    """So many for tomorrow."""
+    _insert(count, "pending", seconds="86400")
+
+
+def sent(count: int) -> None:
+    """So many that are done, over the last year."""
+    step = 31_536_000 // max(count, 1)
+    _insert(count, "sent", seconds=f"n * {step} - 31536001", accepted=True)
+
+
+def accepted(count: int) -> None:
+    """So many whose status is to be asked for."""
+    _insert(count, "accepted", seconds="-20", accepted=True, check=True)
+
+
+def _insert(
+    count: int, status: str, *, seconds: str, accepted: bool = False, check: bool = False
+) -> None:
+    if not count:
+        return
+    guid, time, numbers = WORDS[connection.vendor]
+    at = time.format(seconds)
+    execute(
+        INSERT.format(
+            guid=guid,
+            number=NUMBERS[connection.vendor],
+            source=SOURCE,
+            text=TEXT,
+            status=status,
+            at=at,
+            gateway_id=IDS[connection.vendor] if accepted else "''",
+            accepted=at if accepted else "NULL",
+            sent=at if status == "sent" else "NULL",
+            check=at if check else "NULL",
+            numbers=numbers.format(count),
+        )
+    )
+
+
+def analyze() -> None:
+    """Let the database know what there is."""
+    word = "ANALYZE TABLE" if connection.vendor == "mysql" else "ANALYZE"
+    execute(f"{word} mobilon_sms_smsmessage")
+    if connection.vendor == "postgresql":
+        execute("VACUUM ANALYZE mobilon_sms_smsmessage")
+
+
+def execute(sql: str) -> None:
+    """Run the statement as it is, without parameters."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql)

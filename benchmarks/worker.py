@@ -1,0 +1,153 @@
+"""``python -m benchmarks.worker NAME JSON``: one measurement in a process of its own.
+
+It gets ready, prints a line, waits for one, works, and prints what came of it as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import django
+
+
+def drain(concurrency: int | None = None, limit: int | None = None) -> dict[str, Any]:
+    """Send what is due."""
+    from django_mobilon_sms.delivery import deliver
+
+    began = time.perf_counter()
+    report = deliver(concurrency=concurrency, limit=limit)
+    took = time.perf_counter() - began
+    return {"seconds": took, "count": report.statuses["accepted"]}
+
+
+def refresh() -> dict[str, Any]:
+    """Ask for what is due."""
+    from django_mobilon_sms.tracking import refresh
+
+    began = time.perf_counter()
+    report = refresh()
+    return {"seconds": time.perf_counter() - began, "count": report.reported["sent"]}
+
+
+def bare(path: str, count: int) -> dict[str, Any]:
+    """The loop without a database."""
+    from .rivals import bare
+
+    return {"seconds": bare(os.environ["MOBILON_SMS_BASE_URL"], path, count), "count": count}
+
+
+def post_office(count: int) -> dict[str, Any]:
+    """What is queued in django-post_office."""
+    from .rivals import drain_post_office
+
+    return {"seconds": drain_post_office(count), "count": count}
+
+
+def memory() -> dict[str, Any]:
+    """The peak of memory after a run with nothing to do, and while all that is due is sent."""
+    from django_mobilon_sms.delivery import deliver
+    from django_mobilon_sms.models import GatewayState
+
+    GatewayState.objects.pause(by=None)
+    deliver()
+    idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    GatewayState.objects.resume()
+    report = deliver()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"idle": idle / 1024, "over": (peak - idle) / 1024, "count": report.claimed}
+
+
+def claims(count: int) -> dict[str, Any]:
+    """So many claims of 100, recorded nowhere: their median, in seconds."""
+    from statistics import median
+
+    from django_mobilon_sms.delivery import _Run
+    from django_mobilon_sms.reports import RunReport
+
+    run = _Run(RunReport(), 1, 100, lambda count: None)
+    times = []
+    for _ in range(count):
+        began = time.perf_counter()
+        claim = run._claim(100)
+        times.append(time.perf_counter() - began)
+        if claim is None or len(claim.messages) != 100:
+            raise RuntimeError("Not a whole batch was claimed.")
+    return {"seconds": median(times), "count": count}
+
+
+def send_many(count: int) -> dict[str, Any]:
+    """Write so many messages through the outbox."""
+    from django_mobilon_sms.outbox import send_many
+
+    from .rows import NUMBER, TEXT
+
+    rows = [{"number": NUMBER, "text": TEXT} for _ in range(count)]
+    began = time.perf_counter()
+    written = send_many(rows)
+    return {"seconds": time.perf_counter() - began, "count": written}
+
+
+def bulk_create(count: int) -> dict[str, Any]:
+    """Write the same rows by Django alone, in one transaction."""
+    from django.db import transaction
+    from django.db.models import QuerySet
+
+    from django_mobilon_sms.models import SmsMessage
+
+    from .rows import NUMBER, SOURCE, TEXT
+
+    values = {"number": f"+7{NUMBER[1:]}", "source": SOURCE, "text": TEXT, "segments": 1}
+    began = time.perf_counter()
+    with transaction.atomic():
+        messages = [SmsMessage(**values) for _ in range(count)]
+        QuerySet(SmsMessage).bulk_create(messages, batch_size=500)
+    return {"seconds": time.perf_counter() - began, "count": count}
+
+
+def setup(*, with_app: bool) -> None:
+    """Print how long Django, DRF and perhaps the app take to be imported, in seconds."""
+    from django.conf import settings
+
+    if not with_app:
+        settings.INSTALLED_APPS.remove("django_mobilon_sms")
+    settings.INSTALLED_APPS.remove("post_office")
+    began = time.perf_counter()
+    django.setup()
+    from rest_framework import filters, pagination, serializers, viewsets  # noqa: F401
+
+    if with_app:
+        import django_mobilon_sms.management.commands.send_sms
+        import django_mobilon_sms.rest.urls  # noqa: F401
+    sys.stdout.write(json.dumps({"seconds": time.perf_counter() - began}))
+
+
+WORK: dict[str, Callable[..., dict[str, Any]]] = {
+    work.__name__: work
+    for work in (drain, refresh, bare, post_office, memory, claims, send_many, bulk_create)
+}
+
+
+def main() -> None:
+    """Do what the command line names."""
+    name, options = sys.argv[1], json.loads(sys.argv[2])
+    if name == "setup":
+        setup(**options)
+        return
+    django.setup()
+    from django.db import connection
+
+    connection.ensure_connection()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+    sys.stdout.write(json.dumps(WORK[name](**options)))
+
+
+if __name__ == "__main__":
+    main()
