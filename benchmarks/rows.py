@@ -23,7 +23,7 @@ WORDS = {
     "mysql": (
         "uuid()",
         "utc_timestamp(6) + interval ({}) second",
-        "(SELECT seq AS n FROM seq_1_to_{}) AS numbers",
+        "(SELECT CAST(seq AS SIGNED) AS n FROM seq_1_to_{}) AS numbers",
     ),
 }
 INSERT = """

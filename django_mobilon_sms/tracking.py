@@ -90,7 +90,7 @@ def take_due() -> list[Asked]:
     rows were moved by this worker.
     """
     rows = SmsMessage.objects.on_primary()
-    due = rows.checkable().order_by("next_check_at", "pk")
+    due = rows.checkable().order_by("next_check_at")  # as the index: with the key they were sorted
     found = list(
         due.annotate(now=db_now()).values_list("pk", "guid", "gateway_id", "accepted_at", "now")[
             :MAX_OBJECTS
