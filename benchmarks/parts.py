@@ -35,6 +35,11 @@ DRAIN = {"sqlite": 0.20, "postgresql": 0.15, "mysql": 0.08}
 LATENCIES = ((20, 20_000, 1000, None), (100, 12_000, 200, 70), (200, 8_000, 100, None))
 
 
+def bare(bench: Bench, count: int, path: str) -> Callable[[], float]:
+    """What measures the loop without a database."""
+    return partial(bench.rate, "bare", count, path=path)
+
+
 def gateway(bench: Bench) -> Iterator[Figure]:
     """Whether the gateway could serve more than the fastest client here asks of it."""
     bodies = [
@@ -60,10 +65,7 @@ def gateway(bench: Bench) -> Iterator[Figure]:
                 link.close()
         return len(bodies) * 100 / (time.perf_counter() - began)
 
-    def bare() -> float:
-        return bench.rate("bare", 20_000, path="send/")
-
-    gateway, loop = bench.in_turn(pumped, bare)
+    gateway, loop = bench.in_turn(pumped, bare(bench, 20_000, "send/"))
     note = f"{median(gateway):,.0f}/s, the loop {median(loop):,.0f}/s"
     yield Figure("gateway against the bare loop", ratio(gateway, loop), note=note)
 
@@ -78,14 +80,11 @@ def drain(bench: Bench, count: int = 50_000) -> Iterator[Figure]:
         rows.analyze()
         return bench.rate("drain", count)
 
-    def bare() -> float:
-        return bench.rate("bare", count, path="send/")
-
     def post_office() -> float:
         fill_post_office(few)
         return bench.rate("post_office", few)
 
-    measures: list[Callable[[], float]] = [app, bare]
+    measures: list[Callable[[], float]] = [app, bare(bench, count, "send/")]
     if bench.vendor == "postgresql":
         measures.append(post_office)
     ours, loop, *rival = bench.in_turn(*measures)
@@ -265,10 +264,7 @@ def refresh(bench: Bench, count: int = 50_000) -> Iterator[Figure]:
         rows.analyze()
         return bench.rate("refresh", count)
 
-    def bare() -> float:
-        return bench.rate("bare", count, path="status/")
-
-    ours, loop = bench.in_turn(app, bare)
+    ours, loop = bench.in_turn(app, bare(bench, count, "status/"))
     target = 0.20 if bench.vendor == "postgresql" else None
     note = f"{median(ours):,.0f}/s of {median(loop):,.0f}/s"
     yield Figure("refresh: share of the bare loop", ratio(ours, loop), target, note=note)
@@ -294,9 +290,9 @@ def writing(bench: Bench, count: int = 100_000) -> Iterator[Figure]:
 
         return measure
 
-    many, bare = bench.in_turn(through("send_many"), through("bulk_create"))
-    note = f"{median(many):,.0f}/s of {median(bare):,.0f}/s"
-    yield Figure("send_many: share of bulk_create", ratio(many, bare), 0.6, note=note)
+    many, plain = bench.in_turn(through("send_many"), through("bulk_create"))
+    note = f"{median(many):,.0f}/s of {median(plain):,.0f}/s"
+    yield Figure("send_many: share of bulk_create", ratio(many, plain), 0.6, note=note)
 
 
 def importing(bench: Bench) -> Iterator[Figure]:

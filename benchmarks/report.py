@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib import pyplot
 
-NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MariaDB"}
+from .rows import NAMES
 
 
 def write(folder: Path) -> None:

@@ -7,6 +7,8 @@ from django.db import connection
 NUMBER, SOURCE = "89135292926", "89234560000"
 TEXT = "Заказ 0123456 готов. Пункт выдачи: ул. Ленина, 12, с 9 до 21. Ждём!"
 
+#: The databases, by what Django calls them.
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MariaDB"}
 #: A guid, the time so many seconds from now, and the numbers from 1, in each database's words.
 WORDS = {
     "postgresql": (
@@ -51,11 +53,11 @@ IDS = {
 
 def clear() -> None:
     """Begin with empty tables."""
+    if connection.vendor == "postgresql":  # what is only deleted stays until it is vacuumed
+        execute("TRUNCATE mobilon_sms_smsmessage, mobilon_sms_smsbatch, mobilon_sms_gatewaystate")
+        return
     for table in ("smsmessage", "smsbatch", "gatewaystate"):
-        with connection.cursor() as cursor:
-            cursor.execute(f"DELETE FROM mobilon_sms_{table}")
-    if connection.vendor == "postgresql":
-        execute("TRUNCATE mobilon_sms_smsmessage, mobilon_sms_smsbatch")
+        execute(f"DELETE FROM mobilon_sms_{table}")
 
 
 def due(count: int) -> None:
@@ -105,10 +107,8 @@ def _insert(
 
 def analyze() -> None:
     """Let the database know what there is."""
-    word = "ANALYZE TABLE" if connection.vendor == "mysql" else "ANALYZE"
-    execute(f"{word} mobilon_sms_smsmessage")
-    if connection.vendor == "postgresql":
-        execute("VACUUM ANALYZE mobilon_sms_smsmessage")
+    words = {"postgresql": "VACUUM ANALYZE", "mysql": "ANALYZE TABLE"}
+    execute(f"{words.get(connection.vendor, 'ANALYZE')} mobilon_sms_smsmessage")
 
 
 def execute(sql: str) -> None:
