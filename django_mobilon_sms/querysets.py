@@ -149,8 +149,10 @@ class MessageQuerySet(PrimaryQuerySet):
         A planner whose figures are old, as those of a queue are, takes a few waiting messages for
         granted: it would read all that wait instead of the hundred that are named.
         """
-        same = {name: Coalesce(name, name) for name in ("status", "next_check_at")}
-        return self.alias(status_now=same["status"], check_now=same["next_check_at"])
+        return self.alias(
+            status_now=Coalesce("status", "status"),
+            check_now=Coalesce("next_check_at", "next_check_at"),
+        )
 
     def undecided(self) -> Self:
         """Messages under way, or lost with their worker and not decided about by a person."""

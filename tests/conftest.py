@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,3 +68,8 @@ def write(count: int = 1, **fields: Any) -> list[SmsMessage]:
     """Write messages that are due now into the outbox."""
     fields = {"number": "+79135292926", "text": "Ваш заказ готов"} | fields
     return [send_sms(**fields) for _ in range(count)]
+
+
+def by_guid(messages: Iterable[Any]) -> dict[str, int]:
+    """The keys of messages, as ``proofs.record()`` takes them."""
+    return {str(message.guid): message.pk for message in messages}

@@ -19,7 +19,7 @@ from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
 from django_mobilon_sms.replies import SendResult
 from django_mobilon_sms.sweeping import _apply, sweep
 
-from .conftest import write
+from .conftest import by_guid, write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
@@ -40,10 +40,6 @@ def claimed(count=1, *, lease=HOUR, **fields):
 
 def answer(messages, status=0):
     return proofs.of_reply([SendResult(m.guid, status, uuid4().hex) for m in messages])
-
-
-def by_guid(messages):
-    return {str(message.guid): message.pk for message in messages}
 
 
 # Claim

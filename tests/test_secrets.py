@@ -20,6 +20,7 @@ from django.db import IntegrityError, connection
 from django.test import Client
 from django.utils.log import AdminEmailHandler
 
+from django_mobilon_sms.candidates import Candidate
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.delivery import Claim
 from django_mobilon_sms.gateway import MobilonGateway, OutgoingMessage
@@ -393,6 +394,7 @@ def test_representations_show_nothing(sandbox):
     [message], batch = write(**MESSAGE), SmsBatch(worker="w:1")
     outgoing = OutgoingMessage(message.guid, "89135550199", message.text, message.source)
     gateway = MobilonGateway(sandbox.url, CREDENTIALS["login"], CREDENTIALS["password"], 5)
+    candidate = Candidate(message.pk, message.guid, message.number, message.text, message.source)
     calls = Calls(60)
     calls.start(batch, lambda: gateway.send([outgoing]))
     key, result = calls.wait()
@@ -406,7 +408,7 @@ def test_representations_show_nothing(sandbox):
                     batch,
                     outgoing,
                     gateway,
-                    Claim(batch, [message], 0.0, False),
+                    Claim(batch, [candidate], 0.0, False),
                     calls,
                     key,
                     result,

@@ -40,7 +40,7 @@ from django_mobilon_sms.sweeping import _apply, sweep
 from django_mobilon_sms.tracking import Asked
 
 from . import state_model
-from .conftest import write
+from .conftest import by_guid, write
 from .state_model import FATES, TAKEN, WORKERS, Protocol, Row, State, canonical
 
 pytestmark = [
@@ -281,10 +281,6 @@ class Outbox:
         tracking.record([asked], [report])
         if word and names in ("id", "id and guid"):
             self.model = PROTOCOL.report(self.model, index, word)
-
-
-def by_guid(messages):
-    return {str(message.guid): message.pk for message in messages}
 
 
 def real_statuses():
