@@ -31,7 +31,6 @@ from .models import GatewayState, SmsBatch, SmsMessage
 from .patience import DATABASE_PATIENCE, persist
 from .phone_numbers import wire_number
 from .proofs import Proof
-from .querysets import Named
 from .replies import SendResult
 from .reports import TROUBLE, RunReport, exit_code
 from .setting_rules import is_source, require_valid
@@ -169,8 +168,7 @@ class _Run:
             # The INSERT comes first: SQLite then waits for its lock instead of failing.
             batch.save(using=self.alias, force_insert=True)
             won = not is_probe or GatewayState.objects.win_probe(batch, lease)
-            named = Named(one.pk for one in found)
-            claimed = messages.filter(named).claim(batch) if won else 0
+            claimed = messages.claim(batch, [one.pk for one in found]) if won else 0
             if not claimed:
                 transaction.set_rollback(True, using=self.alias)
                 return None

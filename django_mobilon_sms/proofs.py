@@ -175,7 +175,8 @@ def _apply_reply(
         else:
             groups[one].append(pks[guid])
     if accepted:
-        counts[Status.ACCEPTED] = messages.accept(
+        counts[Status.ACCEPTED] = SmsMessage.objects.accept(
+            batch,
             {pk: one.gateway_id for pk, one in accepted.items()},
             {pk: one.gateway_status for pk, one in accepted.items()},
         )

@@ -12,72 +12,26 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import DataError, IntegrityError, models, router, transaction
-from django.db.models import Case, Exists, Expression, F, OuterRef, Q, When
+from django.db.models import Case, Exists, Expression, F, OuterRef, Q, Value, When
 from django.db.models.functions import Coalesce
-from django.db.models.lookups import Lookup
-from django.db.models.sql.compiler import SQLCompiler
 
 from .choices import ErrorCode, Outcome, Resolution, Status
 from .clock import db_now
 from .exceptions import MessageIsWritten
+from .prepared import Build, ByPk, Change, Keys, Named, update
 from .signals import status_changed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .models import GatewayState, SmsBatch, SmsMessage
+    from .models import SmsBatch, SmsMessage
 
-    KeyLookup = Lookup[Any]
-else:
-    KeyLookup = Lookup
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 #: The first wait before a status is asked for.
 FIRST_CHECK = timedelta(seconds=10)
-
-
-class Named(KeyLookup):
-    """The rows with these keys: ``id IN (1, 2)``. Django's own ``In`` looks at each many times."""
-
-    lookup_name = "named"
-    prepare_rhs = False
-
-    def __init__(self, pks: Iterable[int]) -> None:
-        super().__init__(F("pk"), tuple(pks))
-
-    def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        """The list, written out."""
-        column, parameters = self.process_lhs(compiler, connection)
-        return f"{column} IN ({', '.join(map(str, map(int, self.rhs)))})", tuple(parameters)
-
-
-class ByPk(Expression):
-    """The value that belongs to each row: ``CASE id WHEN 1 THEN 'a' WHEN 2 THEN 'b' END``.
-
-    Django's own ``Case`` builds an expression tree a row, which takes longer than the update. The
-    keys are written out: each parameter costs the driver more than the database a comparison.
-    """
-
-    def __init__(self, values: Mapping[int, Any], output_field: models.Field[Any, Any]) -> None:
-        super().__init__(output_field=output_field)
-        self.values = values
-
-    def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        """The CASE, one WHEN a row; the value alone where all rows have the same."""
-        prepare = self.output_field.get_db_prep_value
-        distinct = dict.fromkeys(self.values.values())
-        if len(distinct) == 1:
-            return "%s", tuple(prepare(value, connection) for value in distinct)
-        whens = " ".join([f"WHEN {int(pk)} THEN %s" for pk in self.values])
-        sql = f"CASE {connection.ops.quote_name('id')} {whens} END"
-        return sql, tuple([prepare(value, connection) for value in self.values.values()])
-
-    def as_postgresql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        """With its type, which PostgreSQL can not infer from bound parameters."""
-        sql, params = self.as_sql(compiler, connection)
-        return f"({sql})::{self.output_field.db_type(connection)}", params
 
 
 def quoting_no_row(write: Callable[P, R]) -> Callable[P, R]:
@@ -159,26 +113,20 @@ class MessageQuerySet(PrimaryQuerySet):
         lost = Q(status=Status.UNKNOWN, error_code=ErrorCode.LOST, resolution="")
         return self.filter(Q(status=Status.SENDING) | lost)
 
-    def claim(self, batch: SmsBatch) -> int:
-        """Take these messages, if they are still to be sent, into the batch."""
-        pending = self.unexpired().past_indexes().filter(status_now=Status.PENDING)
-        return pending.change(status=Status.SENDING, batch=batch)
+    def claim(self, batch: SmsBatch, pks: Iterable[int]) -> int:
+        """Take those of these messages that are still to be sent into the batch."""
+        return self.change_prepared(_claim, batch=_key(batch), pks=Keys(pks))
 
-    def accept(self, ids: Mapping[int, str], codes: Mapping[int, int | None]) -> int:
+    def accept(
+        self, batch: SmsBatch, ids: Mapping[int, str], codes: Mapping[int, int | None]
+    ) -> int:
         """The gateway took them. This also saves a resend that has not been claimed yet."""
-        waiting = Q(status_now__in=[Status.SENDING, Status.UNKNOWN])
-        saved = Q(status_now=Status.PENDING, resends__gt=0)
-        return (
-            self.past_indexes()
-            .filter(Named(ids), waiting | saved)
-            .change(
-                status=Status.ACCEPTED,
-                gateway_id=ByPk(ids, models.TextField()),
-                gateway_status=ByPk(codes, models.IntegerField()),
-                error_code="",
-                accepted_at=db_now(),
-                next_check_at=db_now() + FIRST_CHECK,
-            )
+        return self.change_prepared(
+            _accept,
+            batch=_key(batch),
+            pks=Keys(ids),
+            ids=ByPk(ids, models.TextField()),
+            codes=ByPk(codes, models.IntegerField()),
         )
 
     def hold(self, error_code: ErrorCode, **values: Any) -> int:
@@ -245,6 +193,14 @@ class MessageQuerySet(PrimaryQuerySet):
         return asked.change(next_check_at=db_now())
 
     @quoting_no_row
+    def change_prepared(self, build: Build, **expressions: Expression) -> int:
+        """As ``change()``, of all messages, by an update whose SQL is built once."""
+        if status_changed.has_listeners(self.model):
+            rows, values = build(self.on_primary(), **expressions)
+            return int(rows.change(**values))
+        return update(build, self.model, **expressions)
+
+    @quoting_no_row
     def change(self, **values: Any) -> int:
         """Update the rows and tell ``status_changed`` after the commit; returns how many.
 
@@ -265,6 +221,36 @@ class MessageQuerySet(PrimaryQuerySet):
             changed = [message for message in written if message.status != before[message.pk]]
             transaction.on_commit(lambda: _tell(changed, before), using=rows.db)
         return len(before)
+
+
+def _key(batch: SmsBatch) -> Value:
+    return Value(batch.pk, models.UUIDField())
+
+
+def _claim(messages: MessageQuerySet, *, batch: Expression, pks: Expression) -> Change:
+    pending = messages.unexpired().past_indexes().filter(Named(pks), status_now=Status.PENDING)
+    return pending, {"status": Status.SENDING, "batch": batch}
+
+
+def _accept(
+    messages: MessageQuerySet,
+    *,
+    batch: Expression,
+    pks: Expression,
+    ids: Expression,
+    codes: Expression,
+) -> Change:
+    waiting = Q(status_now__in=[Status.SENDING, Status.UNKNOWN])
+    saved = Q(status_now=Status.PENDING, resends__gt=0)
+    taken = messages.past_indexes().filter(Named(pks), waiting | saved, batch=batch)
+    return taken, {
+        "status": Status.ACCEPTED,
+        "gateway_id": ids,
+        "gateway_status": codes,
+        "error_code": "",
+        "accepted_at": db_now(),
+        "next_check_at": db_now() + FIRST_CHECK,
+    }
 
 
 def _tell(messages: Iterable[SmsMessage], before: Mapping[int, str]) -> None:
@@ -291,71 +277,6 @@ class BatchQuerySet(PrimaryQuerySet):
         return self.filter(outcome__in=replaceable).update(
             **{"outcome": outcome, "closed_at": db_now(), "applied_at": None} | values
         )
-
-
-class StateQuerySet(PrimaryQuerySet):
-    """The one row of ``GatewayState``, changed by conditional updates only."""
-
-    def seen(self) -> GatewayState | None:
-        """The state with ``now``, the database's time, on it; ``None`` before the first run."""
-        state: GatewayState | None = self.on_primary().annotate(now=db_now()).filter(pk=1).first()
-        return state
-
-    def current(self) -> GatewayState:
-        """The state now; its row is written where there is none yet."""
-        state = self.seen()
-        if state is None:
-            self.on_primary().get_or_create(pk=1)
-            state = self.on_primary().annotate(now=db_now()).get(pk=1)
-        return state
-
-    def pause(self, *, by: AbstractBaseUser | None) -> int:
-        """Let nothing be claimed until ``resume()``."""
-        self.current()
-        running = self.on_primary().filter(paused_at__isnull=True)
-        return running.update(paused_by=by, paused_at=db_now())
-
-    def resume(self) -> int:
-        """End the pause."""
-        paused = self.on_primary().filter(paused_at__isnull=False)
-        return paused.update(paused_by=None, paused_at=None)
-
-    def try_now(self) -> int:
-        """Let one message probe the gateway at once."""
-        return (
-            self.on_primary()
-            .filter(blocked_until__isnull=False)
-            .update(blocked_until=db_now(), probe=None, probe_until=None, changed_at=db_now())
-        )
-
-    def win_probe(self, batch: SmsBatch, lease: timedelta) -> bool:
-        """Make the batch the one that probes the gateway; one process on all hosts wins."""
-        free = Q(probe__isnull=True) | Q(probe_until__lte=db_now())
-        waited = self.on_primary().filter(free, blocked_until__lte=db_now())
-        return waited.update(probe=batch.pk, probe_until=db_now() + lease) == 1
-
-    def trip(self, batch: SmsBatch, *, wait: timedelta) -> int:
-        """Block sending for a while, unless the state changed after the POST had begun."""
-        return self._unchanged_since(batch).update(
-            blocked_until=db_now() + wait,
-            failures=F("failures") + 1,
-            probe=None,
-            probe_until=None,
-            changed_at=db_now(),
-        )
-
-    def clear(self, batch: SmsBatch) -> int:
-        """All is well again: a POST begun after the last change brought a good reply."""
-        return self._unchanged_since(batch).update(
-            blocked_until=None, failures=0, probe=None, probe_until=None, changed_at=db_now()
-        )
-
-    def _unchanged_since(self, batch: SmsBatch) -> Self:
-        # The same moment counts as later: SQLite's clock knows milliseconds only.
-        begun_later = type(batch)._default_manager.filter(
-            pk=batch.pk, created_at__gte=OuterRef("changed_at")
-        )
-        return self.on_primary().filter(Exists(begun_later))
 
 
 ENDED = (

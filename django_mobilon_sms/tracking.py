@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import models, router
-from django.db.models import F
+from django.db.models import Expression, F
 from django.db.models.functions import Coalesce
 
 from .backends import get_backend
@@ -26,8 +26,9 @@ from .conf import conf
 from .gateway import MAX_OBJECTS, Backend
 from .models import SmsMessage
 from .patience import DATABASE_PATIENCE, persist
+from .prepared import ByPk, Change, Keys, Named
 from .proofs import of_error
-from .querysets import ByPk, MessageQuerySet, Named
+from .querysets import MessageQuerySet
 from .replies import StatusReport
 from .reports import TROUBLE, RunReport, exit_code
 from .setting_rules import require_valid
@@ -47,8 +48,6 @@ LAST_WAIT = timedelta(hours=1)
 
 #: How many messages came to which status.
 Counts = Mapping[str, int] | Mapping[Status, int]
-
-UNDER_QUESTION = (Status.ACCEPTED, Status.SENT)
 
 
 class Asked(NamedTuple):
@@ -101,8 +100,7 @@ def take_due() -> list[Asked]:
     mark = timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311  no secret
     times = {pk: next_check(accepted, now, mark) for pk, _guid, _id, accepted, now in found}
     move = partial(
-        rows.past_indexes().filter(Named(times), check_now__lte=db_now()).change,
-        next_check_at=ByPk(times, models.DateTimeField()),
+        rows.change_prepared, _move, pks=Keys(times), times=ByPk(times, models.DateTimeField())
     )
     moved = persist(move, using=rows.db, seconds=DATABASE_PATIENCE)
     asked = [Asked(pk, guid, id_) for pk, guid, id_, *_ in found if times[pk] is not None]
@@ -159,47 +157,89 @@ def _matches(
             yield one.pk, mine[0]
 
 
-def _rows(found: dict[int, StatusReport], *statuses: Status) -> MessageQuerySet:
-    # Another id: it was sent again meanwhile, and the report is of the first time.
-    ids = ByPk({pk: report.id for pk, report in found.items()}, models.TextField())
-    rows = SmsMessage.objects.on_primary().past_indexes()
-    return rows.filter(Named(found), status_now__in=statuses, gateway_id=ids)
-
-
-def _codes(found: dict[int, StatusReport]) -> ByPk:
-    return ByPk({pk: report.status for pk, report in found.items()}, models.IntegerField())
-
-
-def _times(found: dict[int, StatusReport]) -> ByPk:
-    return ByPk({pk: report.sent_at for pk, report in found.items()}, models.DateTimeField())
-
-
 def _record_sent(found: dict[int, StatusReport]) -> Counts:
-    values: dict[str, Any] = {"gateway_status": _codes(found), "sent_at": _times(found)}
-    if "delivered" not in conf.STATUS_REPLIES.values():
-        values["next_check_at"] = None
-    sent = _rows(found, Status.ACCEPTED).change(status=Status.SENT, **values)
+    last = "delivered" not in conf.STATUS_REPLIES.values()
+    sent = SmsMessage.objects.change_prepared(_sent_last if last else _sent, **_said(found))
     return {Status.SENT: sent}
 
 
 def _record_delivered(found: dict[int, StatusReport]) -> Counts:
-    delivered = _rows(found, *UNDER_QUESTION).change(
-        status=Status.DELIVERED,
-        gateway_status=_codes(found),
-        sent_at=Coalesce(F("sent_at"), _times(found)),
-        delivered_at=db_now(),
-        next_check_at=None,
-    )
-    return {Status.DELIVERED: delivered}
+    return {Status.DELIVERED: SmsMessage.objects.change_prepared(_delivered, **_said(found))}
 
 
 def _record_failed(found: dict[int, StatusReport]) -> Counts:
-    rows = _rows(found, *UNDER_QUESTION)
-    return rows.end(Status.FAILED, ErrorCode.REPORTED_FAILED, gateway_status=_codes(found))
+    said = _said(found)
+    rows = _reported(SmsMessage.objects.on_primary(), said["pks"], said["ids"])
+    return rows.end(Status.FAILED, ErrorCode.REPORTED_FAILED, gateway_status=said["codes"])
 
 
 def _record_raw(found: dict[int, StatusReport]) -> Counts:
-    return {"": _rows(found, *UNDER_QUESTION).change(gateway_status=_codes(found))}
+    return {"": SmsMessage.objects.change_prepared(_unmapped, **_said(found))}
+
+
+def _said(found: dict[int, StatusReport]) -> dict[str, Expression]:
+    """What the reports say, as the expressions of the updates below."""
+    return {
+        "pks": Keys(found),
+        "ids": ByPk({pk: report.id for pk, report in found.items()}, models.TextField()),
+        "codes": ByPk({pk: report.status for pk, report in found.items()}, models.IntegerField()),
+        "times": ByPk({pk: report.sent_at for pk, report in found.items()}, models.DateTimeField()),
+    }
+
+
+def _reported(
+    messages: MessageQuerySet,
+    pks: Expression,
+    ids: Expression,
+    statuses: Sequence[Status] = (Status.ACCEPTED, Status.SENT),
+) -> MessageQuerySet:
+    # Another id: it was sent again meanwhile, and the report is of the first time.
+    return messages.past_indexes().filter(Named(pks), status_now__in=statuses, gateway_id=ids)
+
+
+def _move(messages: MessageQuerySet, *, pks: Expression, times: Expression) -> Change:
+    due = messages.past_indexes().filter(Named(pks), check_now__lte=db_now())
+    return due, {"next_check_at": times}
+
+
+def _sent(
+    messages: MessageQuerySet,
+    *,
+    pks: Expression,
+    ids: Expression,
+    codes: Expression,
+    times: Expression,
+) -> Change:
+    values = {"status": Status.SENT, "gateway_status": codes, "sent_at": times}
+    return _reported(messages, pks, ids, [Status.ACCEPTED]), values
+
+
+def _sent_last(messages: MessageQuerySet, **said: Expression) -> Change:
+    rows, values = _sent(messages, **said)
+    return rows, values | {"next_check_at": None}
+
+
+def _delivered(
+    messages: MessageQuerySet,
+    *,
+    pks: Expression,
+    ids: Expression,
+    codes: Expression,
+    times: Expression,
+) -> Change:
+    return _reported(messages, pks, ids), {
+        "status": Status.DELIVERED,
+        "gateway_status": codes,
+        "sent_at": Coalesce(F("sent_at"), times),
+        "delivered_at": db_now(),
+        "next_check_at": None,
+    }
+
+
+def _unmapped(
+    messages: MessageQuerySet, *, pks: Expression, ids: Expression, codes: Expression, **_: Any
+) -> Change:
+    return _reported(messages, pks, ids), {"gateway_status": codes}
 
 
 RECORDERS: dict[str, Callable[[dict[int, StatusReport]], Counts]] = {

@@ -12,7 +12,7 @@ import trustme
 from django.core.management import call_command
 from django.utils import translation
 
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage
 from django_mobilon_sms.outbox import send_sms
 from django_mobilon_sms.sandbox import Sandbox
 
@@ -68,6 +68,12 @@ def write(count: int = 1, **fields: Any) -> list[SmsMessage]:
     """Write messages that are due now into the outbox."""
     fields = {"number": "+79135292926", "text": "Ваш заказ готов"} | fields
     return [send_sms(**fields) for _ in range(count)]
+
+
+def claim(batch: SmsBatch, *messages: SmsMessage) -> int:
+    """Take these messages, or all there are, into the batch."""
+    found = messages or SmsMessage.objects.all()
+    return SmsMessage.objects.claim(batch, [message.pk for message in found])
 
 
 def by_guid(messages: Iterable[Any]) -> dict[str, int]:

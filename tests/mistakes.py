@@ -60,15 +60,15 @@ MISTAKES = [
     Mistake(
         "status dropped from the claim",
         "querysets.py",
-        "pending = self.unexpired().past_indexes().filter(status_now=Status.PENDING)",
-        "pending = self.unexpired()",
+        "unexpired().past_indexes().filter(Named(pks), status_now=Status.PENDING)",
+        "unexpired().filter(Named(pks))",
         "test_models.py::test_what_is_not_pending_is_not_cancelled_or_claimed",
     ),
     Mistake(
         "expiry dropped from the claim",
         "querysets.py",
-        "pending = self.unexpired().past_indexes().filter(status_now=Status.PENDING)",
-        "pending = self.past_indexes().filter(status_now=Status.PENDING)",
+        "unexpired().past_indexes().filter(Named(pks), status_now=Status.PENDING)",
+        "past_indexes().filter(Named(pks), status_now=Status.PENDING)",
         "test_models.py::test_claim_takes_what_is_pending_and_has_not_expired",
     ),
     Mistake(

@@ -143,7 +143,9 @@ def test_second_click_on_a_decision_is_skipped(client, atomic_requests, action):
 MEANWHILE = {
     "resent by another": lambda rows, ivan: rows.resend(by=ivan),
     "decided by another": lambda rows, ivan: rows.resolve(Resolution.GIVEN_UP, by=ivan),
-    "accepted late": lambda rows, ivan: rows.accept({rows.get().pk: "id"}, {rows.get().pk: 0}),
+    "accepted late": lambda rows, ivan: rows.change(
+        status=Status.ACCEPTED, gateway_id="id", accepted_at=db_now()
+    ),
 }
 
 

@@ -14,7 +14,7 @@ from django_mobilon_sms.delivery import send_now
 from django_mobilon_sms.models import SmsBatch, SmsMessage
 
 from .admin_door import EVERYTHING, JOURNAL, page, person, text_of
-from .conftest import write
+from .conftest import claim, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,7 +52,7 @@ def test_page_names_the_messages_and_the_reply(sandbox, client):
 def test_batch_under_way_names_its_messages(client):
     [message] = write()
     batch = SmsBatch.objects.create(worker="elsewhere:1", lease_until=db_now() + HOUR)
-    SmsMessage.objects.all().claim(batch)
+    claim(batch)
     assert "under way - - 1 - elsewhere:1" in text_of(client.get(JOURNAL))
     assert f"{message.guid} sending" in text_of(client.get(of(batch)))
 

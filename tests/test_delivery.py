@@ -19,7 +19,7 @@ from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
 from django_mobilon_sms.replies import SendResult
 from django_mobilon_sms.sweeping import _apply, sweep
 
-from .conftest import by_guid, write
+from .conftest import by_guid, claim, write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
@@ -34,7 +34,7 @@ def claimed(count=1, *, lease=HOUR, **fields):
     """Messages in a batch whose worker is elsewhere."""
     messages = write(count, **fields)
     batch = SmsBatch.objects.create(worker="elsewhere:1", lease_until=db_now() + lease)
-    SmsMessage.objects.filter(pk__in=[message.pk for message in messages]).claim(batch)
+    claim(batch, *messages)
     return batch, messages
 
 
@@ -299,7 +299,7 @@ def test_late_acceptance_does_not_touch_a_resend_in_another_batch():
     sweep()
     SmsMessage.objects.resend(by=None)
     second = SmsBatch.objects.create(worker="w", lease_until=db_now() + HOUR)
-    SmsMessage.objects.all().claim(second)
+    claim(second)
     proofs.record(batch, answer(messages), by_guid(messages))
     assert list(SmsMessage.objects.values_list("status", "batch")) == [("sending", second.pk)]
 

@@ -11,7 +11,7 @@ from django_mobilon_sms.choices import ErrorCode, Outcome
 from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.models import SmsBatch, SmsMessage
 
-from .conftest import write
+from .conftest import claim, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,7 +57,7 @@ def test_held_message_goes_out_when_a_person_resends_it(sandbox, worker):
 def test_message_of_a_closed_batch_is_held_too():
     batch = SmsBatch.objects.create(worker="w", lease_until=db_now())
     write()
-    SmsMessage.objects.all().claim(batch)
+    claim(batch)
     SmsBatch.objects.filter(pk=batch.pk).close(Outcome.NEVER_LEFT)
     SmsMessage.objects.all().change(status="pending")
     assert hold("--no-input") == "Held 1 message.\n"

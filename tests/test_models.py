@@ -20,7 +20,7 @@ from django_mobilon_sms.exceptions import MessageIsWritten
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
 from django_mobilon_sms.signals import status_changed
 
-from .conftest import write
+from .conftest import claim, write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
 
@@ -239,7 +239,7 @@ def test_cancelled_resend_may_have_gone_out_and_is_unknown():
 def test_what_is_not_pending_is_not_cancelled_or_claimed(status):
     in_status(status)
     assert SmsMessage.objects.all().cancel() == 0
-    assert SmsMessage.objects.all().claim(batch()) == 0
+    assert claim(batch()) == 0
     assert rows("status") == [(status,)]
 
 
@@ -268,7 +268,7 @@ def test_claim_takes_what_is_pending_and_has_not_expired():
     message(send_at=PAST, expires_at=PAST + HOUR)
     message(expires_at=FUTURE)
     mine = batch()
-    assert SmsMessage.objects.all().claim(mine) == 1
+    assert claim(mine) == 1
     assert rows("status", "batch") == [("pending", None), ("sending", mine.pk)]
 
 
@@ -351,17 +351,21 @@ def test_only_what_is_still_asked_for_is_asked_for_soon(status, next_check_at, a
 
 
 def test_accepted_messages_get_their_own_ids_and_codes():
-    one, two, three = (in_status(Status.SENDING, error_code="timeout") for _ in range(3))
-    taken = {one.pk: "id 1", two.pk: "id'\"%s\\"}
-    assert SmsMessage.objects.accept(taken, {one.pk: 0, two.pk: None}) == 2
+    mine, under_way = batch(), {"status": Status.SENDING, "error_code": "timeout"}
+    one, two, three = (message(batch=mine, **under_way) for _ in range(3))
+    other = message(batch=batch(), **under_way)
+    ids = {one.pk: "id 1", two.pk: "id'\"%s\\<ids>", other.pk: "id 3"}
+    codes = {one.pk: 0, two.pk: None, other.pk: 0}
+    assert SmsMessage.objects.accept(mine, ids, codes) == 2
     assert rows("status", "gateway_id", "gateway_status", "error_code") == [
         ("accepted", "id 1", 0, ""),
-        ("accepted", "id'\"%s\\", None, ""),
+        ("accepted", "id'\"%s\\<ids>", None, ""),
+        ("sending", "", None, "timeout"),
         ("sending", "", None, "timeout"),
     ]
     row = SmsMessage.objects.get(pk=one.pk)
     assert row.next_check_at - row.accepted_at == timedelta(seconds=10)
-    assert three.pk not in taken
+    assert three.pk not in ids
 
 
 @pytest.mark.parametrize(
@@ -378,8 +382,8 @@ def test_accepted_messages_get_their_own_ids_and_codes():
     ],
 )
 def test_acceptance_counts_only_where_the_message_may_be_out(status, fields, accepted):
-    row = in_status(status, **fields)
-    assert SmsMessage.objects.accept({row.pk: "id"}, {row.pk: 0}) == accepted
+    row = in_status(status, **{"batch": batch()} | fields)
+    assert SmsMessage.objects.accept(row.batch, {row.pk: "id"}, {row.pk: 0}) == accepted
     assert rows("status") == [("accepted" if accepted else status,)]
 
 
@@ -451,10 +455,11 @@ def test_change_is_told_after_the_commit_only(told):
 def test_every_change_is_told_but_that_from_pending_to_sending(told):
     [row] = write()
     messages = SmsMessage.objects.filter(pk=row.pk)
-    messages.claim(batch(lease_until=PAST))
+    mine = batch(lease_until=PAST)
+    claim(mine)
     messages.hold(ErrorCode.LOST)
     messages.resend(by=None)
-    messages.accept({row.pk: "id"}, {row.pk: 0})
+    messages.accept(mine, {row.pk: "id"}, {row.pk: 0})
     messages.check_soon()
     assert told == [
         (row.pk, "sending", "unknown"),
@@ -710,8 +715,9 @@ def test_older_state_that_was_loaded_over_a_newer_one_is_held_by_hold_sms(tmp_pa
     """Django loads past ``save()``: only a person knows that the copy is old."""
     [row] = write()
     path = dump(tmp_path / "outbox.json")
-    SmsMessage.objects.all().claim(batch())
-    SmsMessage.objects.accept({row.pk: "id"}, {row.pk: 0})
+    mine = batch()
+    claim(mine)
+    SmsMessage.objects.accept(mine, {row.pk: "id"}, {row.pk: 0})
     load(path)
     assert rows("status", "gateway_id", "batch") == [("pending", "", None)]
     call_command("hold_sms", "--no-input", stdout=StringIO())

@@ -27,7 +27,7 @@ from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.management.commands.send_sms import Command, stop_on_signals
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
 
-from .conftest import write
+from .conftest import claim, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -143,7 +143,7 @@ def test_refresh_only_asks_and_sweeps_but_sends_nothing(sandbox, worker):
     due_for_refresh()
     _, lost = write(2)
     batch = SmsBatch.objects.create(worker="elsewhere:1", lease_until=db_now() - HOUR)
-    SmsMessage.objects.filter(pk=lost.pk).claim(batch)
+    claim(batch, lost)
     assert worker("--refresh-only") == (
         4,
         "Messages: 1 unknown\nAsked for 1 status: 1 sent\n",
@@ -160,7 +160,7 @@ def test_dry_run_counts_and_writes_nothing_and_asks_nobody(sandbox, worker):
     worker("--limit=1")
     due_for_refresh()
     batch = SmsBatch.objects.create(worker="elsewhere:1", lease_until=db_now() - HOUR)
-    SmsMessage.objects.filter(pk=SmsMessage.objects.latest("pk").pk).claim(batch)
+    claim(batch, SmsMessage.objects.latest("pk"))
     write(2, send_at=datetime.fromisoformat("2900-01-01T00:00+00:00"))
     before, heard = everything(), len(sandbox.exchanges)
     plan = {"due": 1, "due_for_refresh": 1, "lost_batches": 1, "unapplied_batches": 0}

@@ -1,0 +1,82 @@
+"""The pause and the breaker: the conditional updates of the one row of ``GatewayState``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Exists, F, OuterRef, Q
+
+from .clock import db_now
+from .querysets import PrimaryQuerySet
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .models import GatewayState, SmsBatch
+
+
+class StateQuerySet(PrimaryQuerySet):
+    """One blip with many requests under way is one trip, and one process wins the probe."""
+
+    def seen(self) -> GatewayState | None:
+        """The state with ``now``, the database's time, on it; ``None`` before the first run."""
+        state: GatewayState | None = self.on_primary().annotate(now=db_now()).filter(pk=1).first()
+        return state
+
+    def current(self) -> GatewayState:
+        """The state now; its row is written where there is none yet."""
+        state = self.seen()
+        if state is None:
+            self.on_primary().get_or_create(pk=1)
+            state = self.on_primary().annotate(now=db_now()).get(pk=1)
+        return state
+
+    def pause(self, *, by: AbstractBaseUser | None) -> int:
+        """Let nothing be claimed until ``resume()``."""
+        self.current()
+        running = self.on_primary().filter(paused_at__isnull=True)
+        return running.update(paused_by=by, paused_at=db_now())
+
+    def resume(self) -> int:
+        """End the pause."""
+        paused = self.on_primary().filter(paused_at__isnull=False)
+        return paused.update(paused_by=None, paused_at=None)
+
+    def try_now(self) -> int:
+        """Let one message probe the gateway at once."""
+        return (
+            self.on_primary()
+            .filter(blocked_until__isnull=False)
+            .update(blocked_until=db_now(), probe=None, probe_until=None, changed_at=db_now())
+        )
+
+    def win_probe(self, batch: SmsBatch, lease: timedelta) -> bool:
+        """Make the batch the one that probes the gateway; one process on all hosts wins."""
+        free = Q(probe__isnull=True) | Q(probe_until__lte=db_now())
+        waited = self.on_primary().filter(free, blocked_until__lte=db_now())
+        return waited.update(probe=batch.pk, probe_until=db_now() + lease) == 1
+
+    def trip(self, batch: SmsBatch, *, wait: timedelta) -> int:
+        """Block sending for a while, unless the state changed after the POST had begun."""
+        return self._unchanged_since(batch).update(
+            blocked_until=db_now() + wait,
+            failures=F("failures") + 1,
+            probe=None,
+            probe_until=None,
+            changed_at=db_now(),
+        )
+
+    def clear(self, batch: SmsBatch) -> int:
+        """All is well again: a POST begun after the last change brought a good reply."""
+        return self._unchanged_since(batch).update(
+            blocked_until=None, failures=0, probe=None, probe_until=None, changed_at=db_now()
+        )
+
+    def _unchanged_since(self, batch: SmsBatch) -> Self:
+        # The same moment counts as later: SQLite's clock knows milliseconds only.
+        begun_later = type(batch)._default_manager.filter(
+            pk=batch.pk, created_at__gte=OuterRef("changed_at")
+        )
+        return self.on_primary().filter(Exists(begun_later))
