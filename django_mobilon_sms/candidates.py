@@ -34,23 +34,27 @@ class Candidate(NamedTuple):
 COLUMNS = (*Candidate._fields, "attempts", "resends")
 
 
-def due(size: int) -> list[Candidate]:
-    """Messages to claim now: the sooner priority first, and what had trouble before alone."""
+def due(most: int, size: int) -> list[list[Candidate]]:
+    """At most so many messages to claim now, in batches of at most ``size``.
+
+    The sooner priority comes first; what had trouble before is a batch by itself.
+    """
     alias = router.db_for_write(SmsMessage)
     with connections[alias].cursor() as cursor:
-        cursor.execute(*_due(alias, size, db_now()))
+        cursor.execute(*_due(alias, most, db_now()))
         rows = cursor.fetchall()
-    return _together(sorted(rows, key=lambda row: row[len(COLUMNS) :])[:size])
+    return _batches(sorted(rows, key=lambda row: row[len(COLUMNS) :])[:most], size)
 
 
-def pending(pks: Sequence[int], size: int) -> list[Candidate]:
-    """Which of these messages to claim next, whatever their time."""
+def pending(pks: Sequence[int], size: int) -> list[list[Candidate]]:
+    """Which of these messages to claim next, whatever their time: one batch, or none."""
     waiting = SmsMessage.objects.on_primary().unexpired().filter(pk__in=pks, status=Status.PENDING)
-    return _together(waiting.order_by("priority", "pk").values_list(*COLUMNS)[:size])
+    rows = waiting.order_by("priority", "pk").values_list(*COLUMNS)[:size]
+    return _batches(rows, size)[:1]
 
 
 @lru_cache
-def _due(alias: str, size: int, now: Expression) -> tuple[str, tuple[Any, ...]]:
+def _due(alias: str, most: int, now: Expression) -> tuple[str, tuple[Any, ...]]:
     """The first of each priority, in one query; what it is built of is the key of its cache.
 
     Django takes longer to build it than a database to run it. And one query for all priorities,
@@ -60,20 +64,24 @@ def _due(alias: str, size: int, now: Expression) -> tuple[str, tuple[Any, ...]]:
     selects, parameters = [], []
     for priority in Priority:
         rows = messages.filter(priority=priority).values_list(*COLUMNS, "priority", "due_at", "pk")
-        sql, values = rows[:size].query.get_compiler(alias).as_sql()
+        sql, values = rows[:most].query.get_compiler(alias).as_sql()
         selects.append(f"SELECT * FROM ({sql}) {priority.name}")  # noqa: S608  Django's own SQL
         parameters += values
     return " UNION ALL ".join(selects), tuple(parameters)
 
 
-def _together(rows: Iterable[Sequence[Any]]) -> list[Candidate]:
-    found = []
+def _batches(rows: Iterable[Sequence[Any]], size: int) -> list[list[Candidate]]:
+    batches: list[list[Candidate]] = []
+    together: list[Candidate] = []
     for pk, guid, number, text, source, attempts, resends, *_ in rows:
         # Read past Django's converters, some databases give a UUID as its text.
         known = guid if isinstance(guid, UUID) else UUID(guid)
         candidate = Candidate(pk, known, number, text, source)
-        if not attempts and not resends:
-            found.append(candidate)
-        elif not found:
-            return [candidate]
-    return found
+        if attempts or resends:
+            batches.append([candidate])
+        elif together and len(together) < size:
+            together.append(candidate)
+        else:
+            together = [candidate]
+            batches.append(together)
+    return batches

@@ -30,7 +30,7 @@ from .gateway import Backend, OutgoingMessage
 from .models import GatewayState, SmsBatch, SmsMessage
 from .patience import DATABASE_PATIENCE, persist
 from .phone_numbers import wire_number
-from .proofs import Proof
+from .proofs import Proof, Result
 from .replies import SendResult
 from .reports import TROUBLE, RunReport, exit_code
 from .setting_rules import is_source, require_valid
@@ -44,9 +44,14 @@ class Claim(NamedTuple):
     """A batch that is ours, with its messages, and when (monotonic) its claim began."""
 
     batch: SmsBatch
-    messages: list[Candidate]
+    messages: Sequence[Candidate]
     began: float
     is_probe: bool
+
+    @property
+    def pks(self) -> dict[str, int]:
+        """The keys of its messages, by guid."""
+        return {str(message.guid): message.pk for message in self.messages}
 
 
 def deliver(
@@ -109,84 +114,106 @@ class _Run:
         self.stopped = False
 
     def deliver(self, *, limit: int | None, stopping: Callable[[], bool]) -> None:
-        """Keep as many POSTs under way as allowed until there is nothing to claim."""
+        """Keep as many POSTs under way as allowed until there is nothing to claim.
+
+        What is over together is recorded together, and as many batches claimed as were recorded:
+        fewer commits where the database is the slower side, and where the gateway is, requests
+        that do not all wait for it at the same time.
+        """
         try:
-            self._claim_all(limit, stopping)
+            self._claim_all(1, limit, stopping)
             while self.calls:
-                self._record_next()
-                self._claim_all(limit, stopping)
+                self._claim_all(self._record_over(), limit, stopping)
         finally:
             while self.calls:  # what is under way is recorded, whatever ended the claims
-                self._record_next()
+                self._record_over()
 
-    def _claim_all(self, limit: int | None, stopping: Callable[[], bool]) -> None:
-        while self._may_claim() and not stopping():
-            left = self.batch_size if limit is None else limit - self.report.claimed
-            claim = self._claim(min(left, self.batch_size)) if left > 0 else None
-            if claim is None:
+    def _claim_all(self, at_once: int, limit: int | None, stopping: Callable[[], bool]) -> None:
+        while (free := self._free()) and not stopping():
+            left = free * self.batch_size if limit is None else limit - self.report.claimed
+            claims = self._claim(min(free, at_once), left) if left > 0 else []
+            if not claims:
                 self.stopped = True
-            else:
+            for claim in claims:
                 self._post(claim)
 
     def deliver_one(self, pks: Sequence[int]) -> None:
         """One POST with what can be claimed of these messages."""
-        if claim := self._claim(self.batch_size, pks):
+        for claim in self._claim(1, self.batch_size, pks):
             self._post(claim)
-            if self.calls:
-                self._record_next()
+        if self.calls:
+            self._record_over()
 
-    def _may_claim(self) -> bool:
-        return not self.stopped and len(self.calls) < (self.concurrency if self.trusted else 1)
+    def _free(self) -> int:
+        """How many more POSTs may begin now."""
+        return 0 if self.stopped else (self.concurrency if self.trusted else 1) - len(self.calls)
 
-    def _claim(self, size: int, pks: Sequence[int] | None = None) -> Claim | None:
-        """The next batch, or None: nothing is due, or the report says what halts."""
+    def _claim(self, at_once: int, left: int, pks: Sequence[int] | None = None) -> list[Claim]:
+        """The next batches, or none: nothing is due, or the report says what halts."""
+        size = self.batch_size
         while True:
             state = GatewayState.objects.current()
             if self.report.halts(state):
-                if self.report.halted == "blocked" and candidates.due(1):
+                if self.report.halted == "blocked" and candidates.due(1, 1):
                     self.report.exit_codes.append(TROUBLE)
-                return None
+                return []
             if is_probe := state.blocked_until is not None:
-                size = 1
-            found = candidates.due(size) if pks is None else candidates.pending(pks, size)
+                at_once = size = 1
+            if pks is None:
+                found = candidates.due(min(left, at_once * size), size)[:at_once]
+            else:
+                found = candidates.pending(pks, size)
             if not found:
-                return None
-            claim = persist(
+                return []
+            claims = persist(
                 partial(self._take, found, is_probe),
                 using=self.alias,
                 seconds=DATABASE_PATIENCE,
             )
-            if claim or pks is not None:
-                return claim
+            if claims or pks is not None:
+                return claims
             # Other workers were faster with all of them, or with the probe: look again.
 
-    def _take(self, found: Sequence[Candidate], is_probe: bool) -> Claim | None:
+    def _take(self, found: Sequence[list[Candidate]], is_probe: bool) -> list[Claim]:
         began, lease = time.monotonic(), timedelta(seconds=conf.LEASE)
-        batch = SmsBatch(worker=worker_name(), created_at=db_now(), lease_until=db_now() + lease)
+        times = {"created_at": db_now(), "lease_until": db_now() + lease}
+        batches = [SmsBatch(worker=worker_name(), **times) for _ in found]
         messages = SmsMessage.objects.using(self.alias)
         with transaction.atomic(using=self.alias, durable=True):
             # The INSERT comes first: SQLite then waits for its lock instead of failing.
-            batch.save(using=self.alias, force_insert=True)
-            won = not is_probe or GatewayState.objects.win_probe(batch, lease)
-            claimed = messages.claim(batch, [one.pk for one in found]) if won else 0
-            if not claimed:
+            SmsBatch.objects.using(self.alias).bulk_create(batches)
+            won = not is_probe or GatewayState.objects.win_probe(batches[0], lease)
+            counts = [
+                messages.claim(batch, [one.pk for one in each]) if won else 0
+                for batch, each in zip(batches, found)
+            ]
+            if not any(counts):
                 transaction.set_rollback(True, using=self.alias)
-                return None
-        self.report.claimed += claimed
-        if claimed < len(found):  # another worker was faster with some
-            mine = set(messages.filter(batch=batch).values_list("pk", flat=True))
-            found = [one for one in found if one.pk in mine]
-        return Claim(batch, list(found), began, is_probe)
+                return []
+            if vain := [batch.pk for batch, count in zip(batches, counts) if not count]:
+                SmsBatch.objects.using(self.alias).filter(pk__in=vain).delete()
+        self.report.claimed += sum(counts)
+        return [
+            Claim(batch, each if count == len(each) else self._mine(batch, each), began, is_probe)
+            for batch, each, count in zip(batches, found, counts)
+            if count
+        ]
+
+    def _mine(self, batch: SmsBatch, found: Sequence[Candidate]) -> list[Candidate]:
+        """Those of them that are in the batch: another worker was faster with some."""
+        rows = SmsMessage.objects.using(self.alias).filter(batch=batch)
+        mine = set(rows.values_list("pk", flat=True))
+        return [one for one in found if one.pk in mine]
 
     def _post(self, claim: Claim) -> None:
         outgoing = self._outgoing(claim)
         latest = claim.began + conf.LEASE - conf.TIMEOUT
-        self.under_way[claim.batch] = claim
         if outgoing:
             self.report.posts += 1
+            self.under_way[claim.batch] = claim
             self.calls.start(claim.batch, partial(_send, self.gateway, outgoing, latest))
         else:
-            self._record(claim, Proof(Outcome.NEVER_LEFT, ErrorCode.INVALID))
+            self._record([(claim, Proof(Outcome.NEVER_LEFT, ErrorCode.INVALID))])
 
     def _outgoing(self, claim: Claim) -> list[OutgoingMessage]:
         """The messages for the wire; those that can not be put on it fail."""
@@ -204,35 +231,40 @@ class _Run:
             self.report.count(persist(end, using=self.alias, seconds=DATABASE_PATIENCE))
         return outgoing
 
-    def _record_next(self) -> None:
-        batch, result = self.calls.wait()
-        if isinstance(result, BaseException):
-            logger.warning("post.failed batch=%s error=%s", batch.pk, type(result).__name__)
-            proof = proofs.of_error(result)
-        else:
-            proof = proofs.of_reply(result)
-        self._record(self.under_way[batch], proof)
+    def _record_over(self) -> int:
+        """Wait for what is over next, and record all that is by now; how many POSTs it was."""
+        over = self.calls.wait()
+        self._record([(self.under_way.pop(batch), _proof(batch, told)) for batch, told in over])
+        return len(over)
 
-    def _record(self, claim: Claim, proof: Proof) -> None:
-        del self.under_way[claim.batch]
-        pks = {str(message.guid): message.pk for message in claim.messages}
-        write = partial(proofs.record, claim.batch, proof, pks)
-        left = max(1.0, claim.began + conf.LEASE - time.monotonic())
+    def _record(self, done: Sequence[tuple[Claim, Proof]]) -> None:
+        results = [Result(claim.batch, proof, claim.pks) for claim, proof in done]
+        left = max(1.0, min(claim.began for claim, _ in done) + conf.LEASE - time.monotonic())
+        patience = left if len(done) == 1 else 0.0
+        write = partial(proofs.record_all, results)
         try:
-            counts = persist(write, using=self.alias, seconds=left)
+            counted = persist(write, using=self.alias, seconds=patience)
         except DatabaseError as error:
-            logger.error("batch.unrecorded batch=%s error=%s", claim.batch.pk, type(error).__name__)
-            self.stopped = self.report.failed = True
-            # The truth must not be lost with the messages' rows: a later sweep applies it.
-            with suppress(DatabaseError):
-                proofs.close(claim.batch, proof, pks)
+            if len(done) > 1:  # one that can not be recorded must not stop the others
+                for each in done:
+                    self._record([each])
+            else:
+                self._journal(results[0], error)
             return
-        self.report.count(counts)
-        self.report.exit_codes.append(exit_code(proof))
-        good = counts[Status.ACCEPTED] > 0 or proofs.is_good(proof, pks)
-        judge = partial(self._judge, claim, proof, good)
-        persist(judge, using=self.alias, seconds=DATABASE_PATIENCE)
-        self.progress(len(claim.messages))
+        for (claim, proof), counts in zip(done, counted):
+            self.report.count(counts)
+            self.report.exit_codes.append(exit_code(proof))
+            good = counts[Status.ACCEPTED] > 0 or proofs.is_good(proof, claim.pks)
+            judge = partial(self._judge, claim, proof, good)
+            persist(judge, using=self.alias, seconds=DATABASE_PATIENCE)
+            self.progress(len(claim.messages))
+
+    def _journal(self, result: Result, error: DatabaseError) -> None:
+        """The truth must not be lost with the messages' rows: a later sweep applies it."""
+        logger.error("batch.unrecorded batch=%s error=%s", result.batch.pk, type(error).__name__)
+        self.stopped = self.report.failed = True
+        with suppress(DatabaseError):
+            proofs.close(*result)
 
     def _judge(self, claim: Claim, proof: Proof, good: bool) -> None:
         """Go on, or stop and trip the breaker."""
@@ -246,6 +278,13 @@ class _Run:
             failures = states.current().failures
             tripped = states.trip(claim.batch, wait=_wait(proof, failures))
             logger.warning("breaker.trip batch=%s tripped=%d", claim.batch.pk, tripped)
+
+
+def _proof(batch: SmsBatch, told: list[SendResult] | BaseException) -> Proof:
+    if isinstance(told, BaseException):
+        logger.warning("post.failed batch=%s error=%s", batch.pk, type(told).__name__)
+        return proofs.of_error(told)
+    return proofs.of_reply(told)
 
 
 def worker_name() -> str:

@@ -18,7 +18,7 @@ import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import router, transaction
 from django.db.models import F
@@ -117,18 +117,35 @@ def is_good(proof: Proof, guids: Collection[str]) -> bool:
     return any(one.status != Status.UNKNOWN for one in settled.values())
 
 
+class Result(NamedTuple):
+    """What came of a batch; ``pks`` are the messages that its POST carried, by guid."""
+
+    batch: SmsBatch
+    proof: Proof
+    pks: Mapping[str, int]
+
+
 def record(batch: SmsBatch, proof: Proof, pks: Mapping[str, int]) -> Counter[Status]:
     """Write the outcome to the batch and its messages, in one transaction.
 
-    ``pks`` are the messages that the POST carried, by guid. Returns how many messages came to
-    which status; nothing if the batch has an outcome already.
+    Returns how many messages came to which status; nothing if the batch has an outcome already.
     """
+    [counts] = record_all([Result(batch, proof, pks)])
+    return counts
+
+
+def record_all(results: Iterable[Result]) -> list[Counter[Status]]:
+    """The same for several batches, all in one transaction."""
     with transaction.atomic(using=router.db_for_write(SmsBatch)):
-        if not close(batch, proof, pks, applied_at=db_now()):
-            return Counter()
-        batch.outcome, batch.error_code = proof.outcome, proof.error_code
-        batch.guids, batch.reply = list(pks), proof.reply
-        return apply(batch, pks)
+        return [_record(*result) for result in results]
+
+
+def _record(batch: SmsBatch, proof: Proof, pks: Mapping[str, int]) -> Counter[Status]:
+    if not close(batch, proof, pks, applied_at=db_now()):
+        return Counter()
+    batch.outcome, batch.error_code = proof.outcome, proof.error_code
+    batch.guids, batch.reply = list(pks), proof.reply
+    return apply(batch, pks)
 
 
 def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], **values: Any) -> int:

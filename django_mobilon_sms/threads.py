@@ -40,11 +40,25 @@ class Calls(Generic[K, R]):
         self._deadlines[key] = time.monotonic() + self._seconds
         threading.Thread(target=self._call, args=(key, function), daemon=True).start()
 
-    def wait(self) -> tuple[K, R | BaseException]:
-        """The next call that is over: its key, and its value or its error.
+    def wait(self) -> list[tuple[K, R | BaseException]]:
+        """The calls that are over by now, and if there are none the next one.
 
-        An abandoned call's error is ``OutcomeUnknown`` (``deadline``).
+        Each with its key, and its value or its error; an abandoned call's error is
+        ``OutcomeUnknown`` (``deadline``).
         """
+        return self._over_by_now() or [self._next()]
+
+    def _over_by_now(self) -> list[tuple[K, R | BaseException]]:
+        over = []
+        while True:
+            try:
+                key, result = self._done.get_nowait()
+            except queue.Empty:
+                return over
+            if self._deadlines.pop(key, None) is not None:  # else it was abandoned before
+                over.append((key, result))
+
+    def _next(self) -> tuple[K, R | BaseException]:
         while True:
             key = min(self._deadlines, key=self._deadlines.__getitem__)
             try:
@@ -55,7 +69,7 @@ class Calls(Generic[K, R]):
                     self._deadlines[key] += overslept + GRACE
                     continue
                 over, result = key, OutcomeUnknown("deadline")
-            if self._deadlines.pop(over, None) is not None:  # else it was abandoned before
+            if self._deadlines.pop(over, None) is not None:
                 return over, result
 
     def _left(self, key: K) -> float:

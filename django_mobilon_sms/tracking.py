@@ -141,7 +141,8 @@ def _ask(gateway: Backend, asked: Sequence[Asked]) -> list[StatusReport] | BaseE
     calls: Calls[str, list[StatusReport]] = Calls(conf.TIMEOUT + GRACE)
     ids = list(dict.fromkeys(one.gateway_id for one in asked))
     calls.start("status", partial(gateway.status, ids))
-    return calls.wait()[1]
+    [(_, reports)] = calls.wait()
+    return reports
 
 
 def _matches(

@@ -27,10 +27,11 @@ class Deadly(AppConfig):
     def ready(self):
         from django_mobilon_sms import proofs
 
-        record, apply, close = proofs.record, proofs.apply, proofs.close
+        record, apply, close = proofs.record_all, proofs.apply, proofs.close
 
-        def close_and_die(*args):
-            close(*args)
+        def close_and_die(results):
+            for result in results:
+                close(*result)
             die()
 
         def apply_and_die(*args):
@@ -43,12 +44,12 @@ class Deadly(AppConfig):
 
         points = {
             # Before the outcome is written, in the middle of it, and just before its commit.
-            "before_record": {"record": die},
+            "before_record": {"record_all": die},
             "in_record": {"apply": die},
             "before_commit": {"apply": apply_and_die},
             # What a worker does whose database takes the batch, and not its messages.
-            "after_close": {"record": close_and_die},
-            "after_record": {"record": record_and_die},
+            "after_close": {"record_all": close_and_die},
+            "after_record": {"record_all": record_and_die},
         }
         for name, function in points[os.environ["DIE"]].items():
             setattr(proofs, name, function)

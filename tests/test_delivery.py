@@ -95,11 +95,11 @@ def test_database_lost_while_claiming_forgets_nothing_that_is_under_way(sandbox,
     write(3)
     found, due = [], candidates.due
 
-    def lost_at_the_third(size):
+    def lost_at_the_third(most, size):
         found.append(size)
         if len(found) == 3:
             raise OperationalError
-        return due(size)
+        return due(most, size)
 
     # A server that is away for just this one query can not be had at will.
     monkeypatch.setattr(candidates, "due", lost_at_the_third)

@@ -397,7 +397,7 @@ def test_representations_show_nothing(sandbox):
     candidate = Candidate(message.pk, message.guid, message.number, message.text, message.source)
     calls = Calls(60)
     calls.start(batch, lambda: gateway.send([outgoing]))
-    key, result = calls.wait()
+    [(key, result)] = calls.wait()
     assert (
         found(
             *(

@@ -152,11 +152,12 @@ class Outbox:
         run = _Run(RunReport(), 1, 100, lambda count: None)
         rows = SmsMessage.objects.filter(pk__in=[self.messages[index].pk for index in indexes])
         found = map(Candidate._make, rows.order_by("pk").values_list(*Candidate._fields))
-        claim = run._take(list(found), False)
+        claims = run._take([list(found)], False)
         self.model = PROTOCOL.claim(self.model, worker, tuple(indexes))
-        assert (claim is not None) == (self.model.held_by(worker) is not None)
-        if claim is None:
+        assert len(claims) == (self.model.held_by(worker) is not None)
+        if not claims:
             return
+        [claim] = claims
         self.claims[worker] = claim
         self.batches.append(claim.batch.pk)
         outgoing = run._outgoing(claim)

@@ -40,7 +40,7 @@ def set_points() -> None:
     struck(querysets.MessageQuerySet, "claim", before="mid_claim")
     struck(delivery._Run, "_post", before="claimed")
     struck(gateway.MobilonGateway, "send", before="before_post", after="after_post")
-    struck(proofs, "record", before="before_record", after="recorded")
+    struck(proofs, "record_all", before="before_record", after="recorded")
     struck(proofs, "apply", before="mid_record")
     struck(delivery._Run, "_judge", after="judged")
 
