@@ -13,7 +13,7 @@ import math
 import re
 import ssl
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -42,6 +42,12 @@ from .replies import SendResult, StatusReport, parse, send_results, status_repor
 MAX_OBJECTS = 100
 UNUSABLE_ADDRESS = (InvalidURL, InvalidSchema, MissingSchema, LocationParseError)
 MAX_REPLY_BYTES = 1024 * 1024
+HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+    "User-Agent": "django-mobilon-sms",
+}
 #: Codes that say "this message is wrong" when it was alone in its request.
 REJECTED_ALONE_HTTP_CODES = frozenset({400, 422})
 
@@ -94,7 +100,7 @@ class MobilonGateway:
         self._credentials = (username.encode(), password.encode())
         self._timeout = timeout
         self._refused_http_codes = frozenset(refused_http_codes)
-        self._status_session = _session()
+        self._status_connections = _connections()
 
     def send(self, messages: Sequence[OutgoingMessage]) -> list[SendResult]:
         """POST 1 to 100 messages once, over a connection of its own.
@@ -110,9 +116,11 @@ class MobilonGateway:
         objects = [_wire(message) for message in messages]
         # A kept-alive connection that the gateway closes at that moment looks just like a
         # message that was taken without an answer: hence a fresh one for every batch.
-        with _session() as session:
-            session.headers["Connection"] = "close"
-            reply = self._post(session, "send/", objects)
+        connections = _connections()
+        try:
+            reply = self._post(connections, "send/", objects, {"Connection": "close"})
+        finally:
+            connections.close()
         return list(send_results(reply, guids))
 
     def status(self, ids: Sequence[str]) -> list[StatusReport]:
@@ -123,16 +131,22 @@ class MobilonGateway:
         if len(set(ids)) != len(ids):
             raise ValueError("An id is given twice.")
         _require_count(ids)
-        reply = self._post(self._status_session, "status/", [{"id": id_} for id_ in ids])
+        objects = [{"id": id_} for id_ in ids]
+        kept = {"Connection": "keep-alive"}
+        reply = self._post(self._status_connections, "status/", objects, kept)
         return list(status_reports(reply, set(ids)))
 
-    def _post(self, session: requests.Session, path: str, objects: Sequence[object]) -> list[Any]:
+    def _post(
+        self,
+        connections: HTTPAdapter,
+        path: str,
+        objects: Sequence[object],
+        headers: Mapping[str, str],
+    ) -> list[Any]:
         deadline = time.monotonic() + self._timeout
-        request = self._prepare(session, path, objects)
+        request = self._prepare(path, objects, headers)
         try:
-            with session.send(
-                request, timeout=self._timeout, stream=True, allow_redirects=False
-            ) as response:
+            with connections.send(request, timeout=self._timeout, stream=True) as response:
                 self._require_success(response, alone=len(objects) == 1)
                 body = _read(response, deadline)
         except (OSError, HTTPError) as error:  # requests' own errors are OSErrors
@@ -140,17 +154,17 @@ class MobilonGateway:
         return parse(body, response.status_code)
 
     def _prepare(
-        self, session: requests.Session, path: str, objects: Sequence[object]
+        self, path: str, objects: Sequence[object], headers: Mapping[str, str]
     ) -> requests.PreparedRequest:
         request = requests.Request(
             "POST",
             f"{self._base_url}/{path}",
             data=json.dumps(objects, allow_nan=False).encode(),
-            headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
+            headers=HEADERS | headers,
             auth=self._credentials,
         )
         try:
-            return session.prepare_request(request)
+            return request.prepare()
         except (OSError, HTTPError, ValueError):  # LocationParseError, UnicodeError among them
             raise NeverLeft("request") from None
 
@@ -166,13 +180,12 @@ class MobilonGateway:
         raise OutcomeUnknown("redirect" if 300 <= code < 400 else "http_error", http_code=code)
 
 
-def _session() -> requests.Session:
-    """A session that ignores the environment: no proxy and no ``.netrc`` sees the credentials."""
-    session = requests.Session()
-    session.trust_env = False
-    session.mount("https://", HTTPAdapter(max_retries=0))
-    session.mount("http://", HTTPAdapter(max_retries=0))
-    return session
+def _connections() -> HTTPAdapter:
+    """What sends a request once. No session: that follows redirects and reads the environment.
+
+    So no proxy and no ``.netrc`` sees the credentials.
+    """
+    return HTTPAdapter(max_retries=0)
 
 
 def _require_count(objects: Sequence[object]) -> None:

@@ -99,23 +99,22 @@ MISTAKES = [
     Mistake(
         "transport retries 3",
         "gateway.py",
-        'session.mount("http://", HTTPAdapter(max_retries=0))',
-        'session.mount("http://", HTTPAdapter('
-        "max_retries=requests.adapters.Retry(3, allowed_methods=None)))",
+        "HTTPAdapter(max_retries=0)",
+        "HTTPAdapter(max_retries=requests.adapters.Retry(3, allowed_methods=None))",
         "test_gateway.py::test_broken_connection_is_not_tried_again",
     ),
     Mistake(
         "redirects on",
         "gateway.py",
-        "allow_redirects=False",
-        "allow_redirects=True",
+        "connections.send(request,",
+        "requests.Session().send(request,",
         "test_gateway.py::test_redirect_is_not_followed",
     ),
     Mistake(
         "environment proxies on",
         "gateway.py",
-        "session.trust_env = False",
-        "session.trust_env = True",
+        "connections.send(request,",
+        "requests.Session().send(request, allow_redirects=False,",
         "test_gateway.py::test_environment_is_ignored",
     ),
     Mistake(

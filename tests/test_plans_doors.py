@@ -12,6 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.querysets import has
 
 from .admin_door import EVERYTHING, JOURNAL, LIST, change, person
 from .conftest import write
@@ -185,3 +186,12 @@ def test_rest_list_reads_no_whole_table(program, full):
     deep = b64encode(f"p={middle}".encode()).decode()
     pages = [f"{REST}?{urlencode(each, doseq=True)}" for each in filters]
     assert plans(program, [*pages, *(f"{page}&cursor={deep}" for page in pages)]) == {}
+
+
+@pytest.mark.parametrize("field", ["tag", "gateway_id"])
+def test_index_without_the_empty_values_is_used_on_sqlite_too(field):
+    if connection.vendor != "sqlite":
+        pytest.skip("SQLite alone has to be told what the index leaves out")
+    plan = SmsMessage.objects.filter(has(field, "sale-17")).explain()
+    assert f"USING INDEX mobilon_sms_{field}" in plan
+    assert "SCAN" not in plan

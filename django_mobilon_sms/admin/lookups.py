@@ -20,6 +20,7 @@ from ..choices import Outcome, Resolution, Status
 from ..clock import db_now
 from ..models import SmsMessage
 from ..phone_numbers import normalize_number
+from ..querysets import has
 
 #: What filters may be named in the address: with others a text could be guessed letter by letter.
 LOOKUPS = frozenset(
@@ -60,7 +61,7 @@ def search(messages: QuerySet[Any], typed: str, *, in_texts: bool) -> QuerySet[A
     if guid := _guid(term):
         return messages.filter(guid=guid)
     # An OR of what is not there would keep the database from reading one index in order.
-    found = [Q((name, term)) for name in ("gateway_id", "tag") if _is_there(name, term)]
+    found = [has(name, term) for name in ("gateway_id", "tag") if _is_there(name, term)]
     if number := _number(term):
         found.append(number)
     if found:
@@ -72,7 +73,7 @@ def search(messages: QuerySet[Any], typed: str, *, in_texts: bool) -> QuerySet[A
 
 def _is_there(name: str, value: str) -> bool:
     # Unordered, the first row of a value that many have may be looked for in the whole table.
-    rows = SmsMessage.objects.filter(**{name: value}).order_by("pk")
+    rows = SmsMessage.objects.filter(has(name, value)).order_by("pk")
     return bool(rows.values_list("pk")[:1])
 
 

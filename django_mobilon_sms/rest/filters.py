@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
@@ -17,6 +17,7 @@ from rest_framework.settings import api_settings
 
 from ..choices import ErrorCode, Status
 from ..phone_numbers import normalize_number
+from ..querysets import has
 from .pagination import MessagePagination
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class MessageFilter(BaseFilterBackend):
                 }
             )
         given = {LOOKUPS[name]: value for name, value in form.cleaned_data.items() if value}
-        return queryset.filter(**given)
+        tagged = has("tag", given["tag"]) if "tag" in given else Q()
+        return queryset.filter(tagged, **given)
 
 
 def _not_filters(view: Any) -> set[str | None]:
