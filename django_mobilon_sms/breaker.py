@@ -9,6 +9,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Exists, F, OuterRef, Q
 
 from .clock import db_now
+from .prepared import select
 from .querysets import PrimaryQuerySet
 
 if TYPE_CHECKING:
@@ -22,15 +23,17 @@ class StateQuerySet(PrimaryQuerySet):
 
     def seen(self) -> GatewayState | None:
         """The state with ``now``, the database's time, on it; ``None`` before the first run."""
-        state: GatewayState | None = self.on_primary().annotate(now=db_now()).filter(pk=1).first()
-        return state
+        for *values, now in select(_state, self.model):
+            names = [field.attname for field in self.model._meta.concrete_fields]
+            state: GatewayState = self.model.from_db(self.on_primary().db, names, values)
+            state.now = now
+            return state
+        return None
 
     def current(self) -> GatewayState:
         """The state now; its row is written where there is none yet."""
-        state = self.seen()
-        if state is None:
+        while (state := self.seen()) is None:
             self.on_primary().get_or_create(pk=1)
-            state = self.on_primary().annotate(now=db_now()).get(pk=1)
         return state
 
     def pause(self, *, by: AbstractBaseUser | None) -> int:
@@ -80,3 +83,7 @@ class StateQuerySet(PrimaryQuerySet):
             pk=batch.pk, created_at__gte=OuterRef("changed_at")
         )
         return self.on_primary().filter(Exists(begun_later))
+
+
+def _state(states: StateQuerySet) -> StateQuerySet:
+    return states.filter(pk=1).annotate(now=db_now())

@@ -6,6 +6,7 @@ is written in one transaction; what can not be proved is held as ``unknown``.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import socket
@@ -13,8 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
-from typing import NamedTuple
+from functools import cached_property, partial
 
 from django.db import DatabaseError, router, transaction
 
@@ -40,7 +40,8 @@ from .threads import GRACE, Calls
 logger = logging.getLogger(__name__)
 
 
-class Claim(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Claim:
     """A batch that is ours, with its messages, and when (monotonic) its claim began."""
 
     batch: SmsBatch
@@ -48,7 +49,7 @@ class Claim(NamedTuple):
     began: float
     is_probe: bool
 
-    @property
+    @cached_property
     def pks(self) -> dict[str, int]:
         """The keys of its messages, by guid."""
         return {str(message.guid): message.pk for message in self.messages}

@@ -7,7 +7,6 @@ most 100 objects, basic auth. It documents no error, so every failure is sorted 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import re
@@ -16,7 +15,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import requests
@@ -52,14 +51,16 @@ HEADERS = {
 REJECTED_ALONE_HTTP_CODES = frozenset({400, 422})
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class OutgoingMessage:
+class OutgoingMessage(NamedTuple):
     """What the gateway is given of one message; the number as it is written on the wire."""
 
     guid: UUID
-    number: str = dataclasses.field(repr=False)
-    text: str = dataclasses.field(repr=False)
-    source: str = dataclasses.field(repr=False)
+    number: str
+    text: str
+    source: str
+
+    def __repr__(self) -> str:
+        return f"<OutgoingMessage {self.guid}>"
 
 
 class Backend(Protocol):

@@ -1,11 +1,11 @@
-"""Updates of named rows, whose SQL Django builds once and each call fills in.
+"""What a worker asks for each batch: its SQL is built by Django once, and filled in each time.
 
 Django takes longer to build an update of a hundred rows than a database to run it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +69,14 @@ class ByPk(Expression):
         distinct = dict.fromkeys(self.values.values())
         if len(distinct) == 1:
             return "%s", tuple(prepare(value, connection) for value in distinct)
-        whens = " ".join([f"WHEN {int(pk)} THEN %s" for pk in self.values])
-        sql = f"CASE {connection.ops.quote_name('id')} {whens} END"
-        return sql, tuple([prepare(value, connection) for value in self.values.values()])
+        whens, parameters = [], []
+        for pk, value in self.values.items():
+            if isinstance(value, str) and value.isalnum() and value.isascii():
+                whens.append(f"WHEN {int(pk)} THEN '{value}'")  # written out, as the keys are
+            else:
+                whens.append(f"WHEN {int(pk)} THEN %s")
+                parameters.append(prepare(value, connection))
+        return f"CASE {connection.ops.quote_name('id')} {' '.join(whens)} END", tuple(parameters)
 
     def as_postgresql(self, compiler: Any, connection: Any) -> SQL:
         """With its type, which PostgreSQL can not infer from bound parameters."""
@@ -104,7 +109,7 @@ def update(build: Build, model: type[models.Model], **expressions: Any) -> int:
     ``build`` is called once for a database, with blanks in their place.
     """
     alias = router.db_for_write(model)
-    sql, marked = _sql(build, model, alias, db_now(), *expressions)
+    sql, marked = _update(build, model, alias, db_now(), *expressions)
     compiler = Query(model).get_compiler(alias)
     parameters: list[Any] = []
     for value in marked:
@@ -120,7 +125,7 @@ def update(build: Build, model: type[models.Model], **expressions: Any) -> int:
 
 
 @lru_cache
-def _sql(
+def _update(
     build: Build, model: type[models.Model], alias: str, _now: Expression, *blanks: str
 ) -> SQL:
     """The update with blanks. What it is built of is the key of its cache."""
@@ -131,3 +136,27 @@ def _sql(
     query.add_update_values(values)
     sql, parameters = query.get_compiler(alias).as_sql()
     return sql, tuple(parameters)
+
+
+def select(build: Callable[[Any], Any], model: type[models.Model]) -> list[Sequence[Any]]:
+    """The columns of the rows that ``build`` finds among all, as Django gives their values.
+
+    ``build`` is called once for a database.
+    """
+    alias = router.db_for_write(model)
+    sql, parameters, converters = _select(build, model, alias, db_now())
+    with connections[alias].cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows = cursor.fetchall()
+    compiler: Any = Query(model).get_compiler(alias)
+    return list(compiler.apply_converters(rows, converters)) if converters else rows
+
+
+@lru_cache
+def _select(
+    build: Callable[[Any], Any], model: type[models.Model], alias: str, _now: Expression
+) -> tuple[str, tuple[Any, ...], Any]:
+    compiler = build(model._default_manager.using(alias)).query.get_compiler(alias)
+    sql, parameters = compiler.as_sql()
+    converters = compiler.get_converters([column for column, *_ in compiler.select])
+    return sql, tuple(parameters), converters

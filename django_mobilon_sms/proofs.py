@@ -47,8 +47,7 @@ class Proof:
     reply: list[tuple[str, int | None, str | None]] = dataclasses.field(default_factory=list)
 
 
-@dataclasses.dataclass(frozen=True)
-class Settled:
+class Settled(NamedTuple):
     """What the reply proves about one message."""
 
     status: Status
@@ -85,16 +84,18 @@ def settle(
     ``meanings`` maps the gateway's codes: an unmapped code with an id is accepted.
     """
     answers: dict[str, list[tuple[int | None, str | None]]] = defaultdict(list)
+    owners: dict[str, str] = {}
+    shared = set()
     for guid, status, id_ in dict.fromkeys(map(tuple, reply)):  # the same object twice is one
         answers[guid].append((status, id_))
-    uses = Counter(id_ for found in answers.values() for id_ in {id_ for _, id_ in found} if id_)
+        if id_ and owners.setdefault(id_, guid) != guid:
+            shared.add(id_)
     settled = {}
     for guid in guids:
-        found = answers[guid]
-        contradicts = len(found) > 1 or any(id_ and uses[id_] > 1 for _, id_ in found)
+        found = answers.get(guid)
         if not found:
             settled[guid] = Settled(Status.UNKNOWN, ErrorCode.NO_ANSWER)
-        elif contradicts:
+        elif len(found) > 1 or found[0][1] in shared:
             settled[guid] = Settled(Status.UNKNOWN, ErrorCode.CONTRADICTION)
         else:
             settled[guid] = _settle_one(*found[0], meanings)
@@ -141,26 +142,25 @@ def record_all(results: Iterable[Result]) -> list[Counter[Status]]:
 
 
 def _record(batch: SmsBatch, proof: Proof, pks: Mapping[str, int]) -> Counter[Status]:
-    if not close(batch, proof, pks, applied_at=db_now()):
+    if not close(batch, proof, pks, applied=True):
         return Counter()
     batch.outcome, batch.error_code = proof.outcome, proof.error_code
     batch.guids, batch.reply = list(pks), proof.reply
     return apply(batch, pks)
 
 
-def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], **values: Any) -> int:
+def close(
+    batch: SmsBatch, proof: Proof, guids: Iterable[str], *, applied: bool = False
+) -> int:
     """Write the outcome to the batch alone; the next sweep takes it to the messages."""
-    return (
-        SmsBatch.objects.on_primary()
-        .filter(pk=batch.pk)
-        .close(
-            proof.outcome,
-            error_code=proof.error_code,
-            http_code=proof.http_code,
-            guids=list(guids),
-            reply=proof.reply,
-            **values,
-        )
+    return SmsBatch.objects.close(
+        batch,
+        proof.outcome,
+        error_code=proof.error_code,
+        http_code=proof.http_code,
+        guids=list(guids),
+        reply=proof.reply,
+        applied=applied,
     )
 
 

@@ -5,7 +5,7 @@ All of them write to the database that the project's router names for writing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -279,12 +279,40 @@ class BatchQuerySet(PrimaryQuerySet):
         """Batches with an outcome that has not reached its messages."""
         return self.on_primary().filter(applied_at__isnull=True).exclude(outcome="")
 
-    def close(self, outcome: Outcome, **values: Any) -> int:
-        """Record an outcome; the worker's own word also replaces ``lost``."""
-        replaceable = [""] if outcome == Outcome.LOST else ["", Outcome.LOST]
-        return self.filter(outcome__in=replaceable).update(
-            **{"outcome": outcome, "closed_at": db_now(), "applied_at": None} | values
+    def close(
+        self,
+        batch: SmsBatch,
+        outcome: Outcome,
+        *,
+        error_code: str = "",
+        http_code: int | None = None,
+        guids: Sequence[str] = (),
+        reply: Sequence[Any] = (),
+        applied: bool = False,
+    ) -> int:
+        """Record its outcome, unless it has one; the worker's own word also replaces ``lost``.
+
+        ``applied``: the caller takes it to the messages, in the same transaction.
+        """
+        return update(
+            _close,
+            self.model,
+            batch=_key(batch),
+            outcome=Value(outcome),
+            replaced=Value("" if outcome == Outcome.LOST else Outcome.LOST),
+            error_code=Value(error_code),
+            http_code=Value(http_code, models.IntegerField()),
+            guids=Value(list(guids), models.JSONField()),
+            reply=Value(list(reply), models.JSONField()),
+            applied_at=db_now() if applied else Value(None, models.DateTimeField()),
         )
+
+
+def _close(
+    batches: BatchQuerySet, *, batch: Expression, replaced: Expression, **values: Expression
+) -> Change:
+    without = batches.filter(Q(outcome="") | Q(outcome=replaced), pk=batch)
+    return without, values | {"closed_at": db_now()}
 
 
 ENDED = (

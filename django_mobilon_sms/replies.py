@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from .exceptions import OutcomeUnknown
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SendResult:
+class SendResult(NamedTuple):
     """One object of a send reply that names a guid of ours.
 
     ``id`` is empty where the object has none. Both are ``None`` where a value is not of the
@@ -26,8 +24,7 @@ class SendResult:
     id: str | None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class StatusReport:
+class StatusReport(NamedTuple):
     """One object of a status reply for an id that was asked for.
 
     ``guid`` and ``sent_at`` (UTC) are ``None`` where the object has none that can be read.
@@ -68,9 +65,14 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def send_results(reply: Sequence[Any], guids: Collection[UUID]) -> Iterator[SendResult]:
     """The objects that name one of these guids, in the reply's order."""
+    written = {str(guid): guid for guid in guids}
     for item in reply:
-        guid = _guid(item.get("guid")) if isinstance(item, Mapping) else None
-        if guid in guids and guid is not None:
+        if not isinstance(item, dict):
+            continue
+        name = item.get("guid")
+        # As it was written, which is the usual; or however else it can be.
+        guid = written.get(name) if isinstance(name, str) else None
+        if (guid := guid or _guid(name)) in guids and guid is not None:
             yield _send_result(guid, item)
 
 

@@ -121,7 +121,7 @@ MISTAKES = [
         "reply matched by position",
         "gateway.py",
         "return list(send_results(reply, guids))",
-        "return [dataclasses.replace(result, guid=message.guid)"
+        "return [result._replace(guid=message.guid)"
         " for message, result in zip(messages, send_results(reply, guids))]",
         "test_delivery.py::test_answer_is_matched_by_guid_and_not_by_position",
     ),

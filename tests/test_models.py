@@ -619,13 +619,13 @@ def test_post_begun_before_the_last_change_says_nothing():
 
 def test_outcome_is_recorded_once_and_the_workers_word_replaces_lost():
     mine = batch(lease_until=PAST)
-    rows = SmsBatch.objects.filter(pk=mine.pk)
-    assert list(SmsBatch.objects.lost()) == [mine]
-    assert rows.close(Outcome.LOST) == 1
-    assert rows.close(Outcome.LOST) == 0
-    assert list(SmsBatch.objects.lost()) == []
-    assert rows.close(Outcome.ANSWERED, http_code=200) == 1
-    assert rows.close(Outcome.NO_PROOF) == 0
+    batches = SmsBatch.objects
+    assert list(batches.lost()) == [mine]
+    assert batches.close(mine, Outcome.LOST) == 1
+    assert batches.close(mine, Outcome.LOST) == 0
+    assert list(batches.lost()) == []
+    assert batches.close(mine, Outcome.ANSWERED, http_code=200) == 1
+    assert batches.close(mine, Outcome.NO_PROOF) == 0
     mine.refresh_from_db()
     assert (mine.outcome, mine.http_code, mine.applied_at) == ("answered", 200, None)
     assert list(SmsBatch.objects.unapplied()) == [mine]
