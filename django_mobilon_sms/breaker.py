@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Exists, F, OuterRef, Q
@@ -85,5 +85,5 @@ class StateQuerySet(PrimaryQuerySet):
         return self.on_primary().filter(Exists(begun_later))
 
 
-def _state(states: StateQuerySet) -> StateQuerySet:
+def _state(states: Any) -> Any:
     return states.filter(pk=1).annotate(now=db_now())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,7 +16,10 @@ from django.db.models import Expression
 
 from .choices import Priority, Status
 from .clock import db_now
+from .gateway import OutgoingMessage
 from .models import SmsMessage
+from .phone_numbers import wire_number
+from .setting_rules import is_source
 
 
 class Candidate(NamedTuple):
@@ -30,6 +34,12 @@ class Candidate(NamedTuple):
     def __repr__(self) -> str:
         return f"<Candidate {self.guid}>"
 
+    def for_the_wire(self) -> OutgoingMessage:
+        """What the gateway is given. Raises ``ValueError`` for what it can not be given."""
+        if not self.text.strip() or "\0" in self.text or not is_source(self.source):
+            raise ValueError("not for the wire")
+        return OutgoingMessage(self.guid, wire_number(self.number), self.text, self.source)
+
 
 COLUMNS = (*Candidate._fields, "attempts", "resends")
 
@@ -43,7 +53,8 @@ def due(most: int, size: int) -> list[list[Candidate]]:
     with connections[alias].cursor() as cursor:
         cursor.execute(*_due(alias, most, db_now()))
         rows = cursor.fetchall()
-    return _batches(sorted(rows, key=lambda row: row[len(COLUMNS) :])[:most], size)
+    rows = sorted(rows, key=itemgetter(-1))  # by priority; each query's own order stays
+    return _batches(rows[:most], size)
 
 
 def pending(pks: Sequence[int], size: int) -> list[list[Candidate]]:
@@ -63,7 +74,7 @@ def _due(alias: str, most: int, now: Expression) -> tuple[str, tuple[Any, ...]]:
     messages = SmsMessage.objects.using(alias).due().order_by("due_at", "pk")
     selects, parameters = [], []
     for priority in Priority:
-        rows = messages.filter(priority=priority).values_list(*COLUMNS, "priority", "due_at", "pk")
+        rows = messages.filter(priority=priority).values_list(*COLUMNS, "priority")
         sql, values = rows[:most].query.get_compiler(alias).as_sql()
         selects.append(f"SELECT * FROM ({sql}) {priority.name}")  # noqa: S608  Django's own SQL
         parameters += values

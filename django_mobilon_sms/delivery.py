@@ -29,11 +29,10 @@ from .exceptions import NeverLeft
 from .gateway import Backend, OutgoingMessage
 from .models import GatewayState, SmsBatch, SmsMessage
 from .patience import DATABASE_PATIENCE, persist
-from .phone_numbers import wire_number
 from .proofs import Proof, Result
 from .replies import SendResult
 from .reports import TROUBLE, RunReport, exit_code
-from .setting_rules import is_source, require_valid
+from .setting_rules import require_valid
 from .sweeping import sweep
 from .threads import GRACE, Calls
 
@@ -221,7 +220,7 @@ class _Run:
         outgoing, invalid = [], []
         for message in claim.messages:
             try:
-                outgoing.append(_wire(message))
+                outgoing.append(message.for_the_wire())
             except ValueError:
                 invalid.append(message.pk)
         if invalid:
@@ -277,7 +276,7 @@ class _Run:
         elif proof.error_code not in (ErrorCode.LEASE_SHORT, ErrorCode.INVALID):
             self.stopped = True
             failures = states.current().failures
-            tripped = states.trip(claim.batch, wait=_wait(proof, failures))
+            tripped = states.trip(claim.batch, wait=proofs.pause_after(proof, failures))
             logger.warning("breaker.trip batch=%s tripped=%d", claim.batch.pk, tripped)
 
 
@@ -293,23 +292,7 @@ def worker_name() -> str:
     return f"{socket.gethostname()[:64]}:{os.getpid()}"
 
 
-def _wire(message: Candidate) -> OutgoingMessage:
-    """What the gateway is given. Raises ``ValueError`` for what it can not be given."""
-    if not message.text.strip() or "\0" in message.text or not is_source(message.source):
-        raise ValueError("not for the wire")
-    number = wire_number(message.number)
-    return OutgoingMessage(message.guid, number, message.text, message.source)
-
-
 def _send(gateway: Backend, messages: Sequence[OutgoingMessage], latest: float) -> list[SendResult]:
     if time.monotonic() > latest:  # a paused process could else send what was given up meanwhile
         raise NeverLeft(ErrorCode.LEASE_SHORT)
     return gateway.send(messages)
-
-
-def _wait(proof: Proof, failures: int) -> timedelta:
-    """How long nothing is sent after trouble."""
-    if proof.outcome in (Outcome.REFUSED, Outcome.NEVER_LEFT):
-        seconds = 60.0 if proof.retry_after is None else min(max(proof.retry_after, 1.0), 3600.0)
-        return timedelta(seconds=seconds)
-    return timedelta(minutes=min(2 ** min(failures, 4), 15))

@@ -39,6 +39,8 @@ from .exceptions import (
 from .replies import SendResult, StatusReport, parse, send_results, status_reports
 
 MAX_OBJECTS = 100
+#: How many connections are kept for asking, at most: as many as can be under way at once.
+MAX_CONNECTIONS = 64
 UNUSABLE_ADDRESS = (InvalidURL, InvalidSchema, MissingSchema, LocationParseError)
 MAX_REPLY_BYTES = 1024 * 1024
 HEADERS = {
@@ -161,7 +163,7 @@ class MobilonGateway:
             "POST",
             f"{self._base_url}/{path}",
             data=json.dumps(objects, allow_nan=False).encode(),
-            headers=HEADERS | headers,
+            headers={**HEADERS, **headers},
             auth=self._credentials,
         )
         try:
@@ -186,7 +188,7 @@ def _connections() -> HTTPAdapter:
 
     So no proxy and no ``.netrc`` sees the credentials.
     """
-    return HTTPAdapter(max_retries=0)
+    return HTTPAdapter(max_retries=0, pool_maxsize=MAX_CONNECTIONS)
 
 
 def _require_count(objects: Sequence[object]) -> None:

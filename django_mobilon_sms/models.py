@@ -13,11 +13,12 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from .batches import BatchQuerySet
 from .breaker import StateQuerySet
 from .choices import ErrorCode, Outcome, Priority, Resolution, Status
 from .exceptions import MessageIsWritten
 from .phone_numbers import mask_number
-from .querysets import BatchQuerySet, MessageQuerySet, quoting_no_row
+from .querysets import MessageQuerySet, quoting_no_row
 
 
 def _if(name: str, *fields: str, **condition: Any) -> models.Index:

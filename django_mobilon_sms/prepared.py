@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models, router, transaction
-from django.db.models import Expression, F
+from django.db.models import Expression, F, Value
 from django.db.models.lookups import Lookup
 from django.db.models.sql import Query, UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
@@ -24,6 +24,13 @@ else:
 
 SQL = tuple[str, tuple[Any, ...]]
 
+# Made once: a field takes longer to make than its values to write.
+TEXT: models.TextField[Any, Any] = models.TextField()
+INTEGER: models.IntegerField[Any, Any] = models.IntegerField()
+TIME: models.DateTimeField[Any, Any] = models.DateTimeField()
+JSON: models.JSONField[Any, Any] = models.JSONField()
+UUID: models.UUIDField[Any, Any] = models.UUIDField()
+
 
 class Keys(Expression):
     """Primary keys, written out: each parameter costs the driver more than it costs a database."""
@@ -35,6 +42,11 @@ class Keys(Expression):
     def as_sql(self, compiler: Any, connection: Any) -> SQL:
         """``1, 2, 3``."""
         return ", ".join([str(int(pk)) for pk in self.pks]), ()
+
+
+def key(batch: models.Model) -> Value:
+    """The key of a batch: the token of every update of its messages."""
+    return Value(batch.pk, UUID)
 
 
 class Named(KeyLookup):
@@ -138,25 +150,32 @@ def _update(
     return sql, tuple(parameters)
 
 
-def select(build: Callable[[Any], Any], model: type[models.Model]) -> list[Sequence[Any]]:
+def select(
+    build: Callable[..., Any], model: type[models.Model], *values: int
+) -> list[Sequence[Any]]:
     """The columns of the rows that ``build`` finds among all, as Django gives their values.
 
-    ``build`` is called once for a database.
+    ``build`` is called once for a database and these values.
     """
     alias = router.db_for_write(model)
-    sql, parameters, converters = _select(build, model, alias, db_now())
+    sql, parameters, converters = _select(build, model, alias, db_now(), *values)
     with connections[alias].cursor() as cursor:
         cursor.execute(sql, parameters)
         rows = cursor.fetchall()
     compiler: Any = Query(model).get_compiler(alias)
-    return list(compiler.apply_converters(rows, converters)) if converters else rows
+    return list(compiler.apply_converters(rows, converters))
 
 
 @lru_cache
 def _select(
-    build: Callable[[Any], Any], model: type[models.Model], alias: str, _now: Expression
+    build: Callable[..., Any],
+    model: type[models.Model],
+    alias: str,
+    _now: Expression,
+    *values: int,
 ) -> tuple[str, tuple[Any, ...], Any]:
-    compiler = build(model._default_manager.using(alias)).query.get_compiler(alias)
+    query = build(model._default_manager.using(alias), *values).query
+    compiler = query.get_compiler(alias)
     sql, parameters = compiler.as_sql()
     converters = compiler.get_converters([column for column, *_ in compiler.select])
     return sql, tuple(parameters), converters

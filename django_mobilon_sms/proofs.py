@@ -74,6 +74,14 @@ def of_error(error: BaseException) -> Proof:
     return Proof(outcome, ErrorCode(error.code), error.http_code, error.retry_after)
 
 
+def pause_after(proof: Proof, failures: int) -> timedelta:
+    """How long nothing is sent after trouble, the ``failures``-th in a row counted from 0."""
+    if proof.outcome in (Outcome.REFUSED, Outcome.NEVER_LEFT):
+        seconds = 60.0 if proof.retry_after is None else min(max(proof.retry_after, 1.0), 3600.0)
+        return timedelta(seconds=seconds)
+    return timedelta(minutes=min(2 ** min(failures, 4), 15))
+
+
 def settle(
     guids: Collection[str],
     reply: Iterable[Sequence[Any]],
@@ -149,9 +157,7 @@ def _record(batch: SmsBatch, proof: Proof, pks: Mapping[str, int]) -> Counter[St
     return apply(batch, pks)
 
 
-def close(
-    batch: SmsBatch, proof: Proof, guids: Iterable[str], *, applied: bool = False
-) -> int:
+def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], *, applied: bool = False) -> int:
     """Write the outcome to the batch alone; the next sweep takes it to the messages."""
     return SmsBatch.objects.close(
         batch,

@@ -5,20 +5,20 @@ All of them write to the database that the project's router names for writing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import DataError, IntegrityError, models, router, transaction
-from django.db.models import Case, Exists, Expression, F, OuterRef, Q, Value, When
+from django.db.models import Case, Exists, Expression, F, OuterRef, Q, When
 from django.db.models.functions import Coalesce
 
-from .choices import ErrorCode, Outcome, Resolution, Status
+from .choices import ErrorCode, Resolution, Status
 from .clock import db_now
 from .exceptions import MessageIsWritten
-from .prepared import Build, ByPk, Change, Keys, Named, update
+from .prepared import INTEGER, TEXT, Build, ByPk, Change, Keys, Named, key, update
 from .signals import status_changed
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class MessageQuerySet(PrimaryQuerySet):
 
     def claim(self, batch: SmsBatch, pks: Iterable[int]) -> int:
         """Take those of these messages that are still to be sent into the batch."""
-        return self.change_prepared(_claim, batch=_key(batch), pks=Keys(pks))
+        return self.change_prepared(_claim, batch=key(batch), pks=Keys(pks))
 
     def accept(
         self, batch: SmsBatch, ids: Mapping[int, str], codes: Mapping[int, int | None]
@@ -123,10 +123,10 @@ class MessageQuerySet(PrimaryQuerySet):
         """The gateway took them. This also saves a resend that has not been claimed yet."""
         return self.change_prepared(
             _accept,
-            batch=_key(batch),
+            batch=key(batch),
             pks=Keys(ids),
-            ids=ByPk(ids, models.TextField()),
-            codes=ByPk(codes, models.IntegerField()),
+            ids=ByPk(ids, TEXT),
+            codes=ByPk(codes, INTEGER),
         )
 
     def hold(self, error_code: ErrorCode, **values: Any) -> int:
@@ -223,10 +223,6 @@ class MessageQuerySet(PrimaryQuerySet):
         return len(before)
 
 
-def _key(batch: SmsBatch) -> Value:
-    return Value(batch.pk, models.UUIDField())
-
-
 def _claim(messages: MessageQuerySet, *, batch: Expression, pks: Expression) -> Change:
     pending = messages.unexpired().past_indexes().filter(Named(pks), status_now=Status.PENDING)
     return pending, {"status": Status.SENDING, "batch": batch}
@@ -265,54 +261,6 @@ def has(field: str, value: str) -> Q:
     SQLite takes such an index only for a query that says so too.
     """
     return Q((field, value), (f"{field}__gt", ""))
-
-
-class BatchQuerySet(PrimaryQuerySet):
-    """Batches: the journal."""
-
-    def lost(self) -> Self:
-        """Batches whose worker vanished."""
-        opened = self.on_primary().filter(outcome="", applied_at__isnull=True)
-        return opened.filter(lease_until__lte=db_now())
-
-    def unapplied(self) -> Self:
-        """Batches with an outcome that has not reached its messages."""
-        return self.on_primary().filter(applied_at__isnull=True).exclude(outcome="")
-
-    def close(
-        self,
-        batch: SmsBatch,
-        outcome: Outcome,
-        *,
-        error_code: str = "",
-        http_code: int | None = None,
-        guids: Sequence[str] = (),
-        reply: Sequence[Any] = (),
-        applied: bool = False,
-    ) -> int:
-        """Record its outcome, unless it has one; the worker's own word also replaces ``lost``.
-
-        ``applied``: the caller takes it to the messages, in the same transaction.
-        """
-        return update(
-            _close,
-            self.model,
-            batch=_key(batch),
-            outcome=Value(outcome),
-            replaced=Value("" if outcome == Outcome.LOST else Outcome.LOST),
-            error_code=Value(error_code),
-            http_code=Value(http_code, models.IntegerField()),
-            guids=Value(list(guids), models.JSONField()),
-            reply=Value(list(reply), models.JSONField()),
-            applied_at=db_now() if applied else Value(None, models.DateTimeField()),
-        )
-
-
-def _close(
-    batches: BatchQuerySet, *, batch: Expression, replaced: Expression, **values: Expression
-) -> Change:
-    without = batches.filter(Q(outcome="") | Q(outcome=replaced), pk=batch)
-    return without, values | {"closed_at": db_now()}
 
 
 ENDED = (

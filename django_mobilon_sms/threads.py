@@ -49,7 +49,7 @@ class Calls(Generic[K, R]):
         return self._over_by_now() or [self._next()]
 
     def _over_by_now(self) -> list[tuple[K, R | BaseException]]:
-        over = []
+        over: list[tuple[K, R | BaseException]] = []
         while True:
             try:
                 key, result = self._done.get_nowait()

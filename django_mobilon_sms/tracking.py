@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import models, router
+from django.db import router, transaction
 from django.db.models import Expression, F
 from django.db.models.functions import Coalesce
 
@@ -26,7 +26,7 @@ from .conf import conf
 from .gateway import MAX_OBJECTS, Backend
 from .models import SmsMessage
 from .patience import DATABASE_PATIENCE, persist
-from .prepared import ByPk, Change, Keys, Named
+from .prepared import INTEGER, TEXT, TIME, ByPk, Change, Keys, Named, select
 from .proofs import of_error
 from .querysets import MessageQuerySet
 from .replies import StatusReport
@@ -46,6 +46,8 @@ WAITS = (
 )
 LAST_WAIT = timedelta(hours=1)
 
+#: What was asked for in one request, and what the gateway told.
+Answered = tuple[Sequence["Asked"], Sequence[StatusReport]]
 #: How many messages came to which status.
 Counts = Mapping[str, int] | Mapping[Status, int]
 
@@ -70,45 +72,40 @@ def refresh(
     if not conf.ENABLED:
         report.halted = "disabled"
         return report
-    gateway = get_backend()
-    while not stopping() and (asked := take_due()):
-        reports = _ask(gateway, asked)
-        if isinstance(reports, BaseException):
-            logger.warning("status.failed error=%s", type(reports).__name__)
-            report.exit_codes.append(min(exit_code(of_error(reports)), TROUBLE))
+    gateway, at_once = get_backend(), 1  # more after the first good reply
+    while not stopping() and (asked := take_due(at_once * MAX_OBJECTS)):
+        answered, errors = _ask(gateway, asked)
+        report.checked += sum(len(some) for some, _ in answered)
+        report.reported += record(answered)
+        for error in errors:
+            logger.warning("status.failed error=%s", type(error).__name__)
+            report.exit_codes.append(min(exit_code(of_error(error)), TROUBLE))
+        if errors:
             break
-        report.checked += len(asked)
-        report.reported += record(asked, reports)
+        at_once = conf.CONCURRENCY
     return report
 
 
-def take_due() -> list[Asked]:
-    """Messages to ask for now, at most one request's; no other worker gets the same.
+def take_due(most: int = MAX_OBJECTS) -> list[Asked]:
+    """At most so many messages to ask for now; no other worker gets the same.
 
     Their next time is moved first. Its microseconds are drawn by chance, and tell which of the
     rows were moved by this worker.
     """
     rows = SmsMessage.objects.on_primary()
-    due = rows.checkable().order_by("next_check_at")  # as the index: with the key they were sorted
-    found = list(
-        due.annotate(now=db_now()).values_list("pk", "guid", "gateway_id", "accepted_at", "now")[
-            :MAX_OBJECTS
-        ]
-    )
+    found = select(_due, SmsMessage, most)
     if not found:
         return []
     mark = timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311  no secret
     times = {pk: next_check(accepted, now, mark) for pk, _guid, _id, accepted, now in found}
-    move = partial(
-        rows.change_prepared, _move, pks=Keys(times), times=ByPk(times, models.DateTimeField())
-    )
+    move = partial(rows.change_prepared, _move, pks=Keys(times), times=ByPk(times, TIME))
     moved = persist(move, using=rows.db, seconds=DATABASE_PATIENCE)
     asked = [Asked(pk, guid, id_) for pk, guid, id_, *_ in found if times[pk] is not None]
     if moved < len(found):
         marks = {time for time in times.values() if time is not None}
         mine = set(rows.filter(pk__in=list(times), next_check_at__in=marks).values_list("pk"))
         asked = [one for one in asked if (one.pk,) in mine]
-    return asked or take_due()
+    return asked or take_due(most)
 
 
 def next_check(accepted_at: datetime, now: datetime, mark: timedelta) -> datetime | None:
@@ -120,29 +117,48 @@ def next_check(accepted_at: datetime, now: datetime, mark: timedelta) -> datetim
     return now + wait + mark
 
 
-def record(asked: Sequence[Asked], reports: Iterable[StatusReport]) -> Counter[str]:
+def record(answered: Iterable[Answered]) -> Counter[str]:
     """Move the messages to what was reported; returns how many came to which status.
 
     Those whose report changed nothing are counted under an empty one.
     """
-    groups: dict[str, dict[int, StatusReport]] = defaultdict(dict)
-    for pk, report in _matches(asked, reports):
-        groups[conf.STATUS_REPLIES.get(report.status, "")][pk] = report
+    counts: Counter[str] = Counter()
+    writes: list[Callable[[], Counts]] = []
+    for asked, reports in answered:
+        groups: dict[str, dict[int, StatusReport]] = defaultdict(dict)
+        for pk, report in _matches(asked, reports):
+            groups[conf.STATUS_REPLIES.get(report.status, "")][pk] = report
+        counts[""] += len(asked) - sum(len(found) for found in groups.values())
+        writes += [partial(RECORDERS[meaning], found) for meaning, found in groups.items()]
     alias = router.db_for_write(SmsMessage)
-    matched = sum(len(found) for found in groups.values())
-    counts: Counter[str] = Counter({"": len(asked) - matched})
-    for meaning, found in groups.items():
-        write = partial(RECORDERS[meaning], found)
-        counts.update(persist(write, using=alias, seconds=DATABASE_PATIENCE))
+    for written in persist(partial(_write, writes, alias), using=alias, seconds=DATABASE_PATIENCE):
+        counts.update(written)
     return counts
 
 
-def _ask(gateway: Backend, asked: Sequence[Asked]) -> list[StatusReport] | BaseException:
-    calls: Calls[str, list[StatusReport]] = Calls(conf.TIMEOUT + GRACE)
-    ids = list(dict.fromkeys(one.gateway_id for one in asked))
-    calls.start("status", partial(gateway.status, ids))
-    [(_, reports)] = calls.wait()
-    return reports
+def _write(writes: Iterable[Callable[[], Counts]], alias: str) -> list[Counts]:
+    with transaction.atomic(using=alias):
+        return [write() for write in writes]
+
+
+def _ask(gateway: Backend, asked: Sequence[Asked]) -> tuple[list[Answered], list[BaseException]]:
+    """The answers to as many requests at once as these messages take, and the errors of others."""
+    calls: Calls[int, list[StatusReport]] = Calls(conf.TIMEOUT + GRACE)
+    requests = {
+        start: asked[start : start + MAX_OBJECTS] for start in range(0, len(asked), MAX_OBJECTS)
+    }
+    for start, some in requests.items():
+        ids = list(dict.fromkeys(one.gateway_id for one in some))
+        calls.start(start, partial(gateway.status, ids))
+    answered: list[Answered] = []
+    errors: list[BaseException] = []
+    while calls:
+        for start, told in calls.wait():
+            if isinstance(told, BaseException):
+                errors.append(told)
+            else:
+                answered.append((requests[start], told))
+    return answered, errors
 
 
 def _matches(
@@ -182,9 +198,9 @@ def _said(found: dict[int, StatusReport]) -> dict[str, Expression]:
     """What the reports say, as the expressions of the updates below."""
     return {
         "pks": Keys(found),
-        "ids": ByPk({pk: report.id for pk, report in found.items()}, models.TextField()),
-        "codes": ByPk({pk: report.status for pk, report in found.items()}, models.IntegerField()),
-        "times": ByPk({pk: report.sent_at for pk, report in found.items()}, models.DateTimeField()),
+        "ids": ByPk({pk: report.id for pk, report in found.items()}, TEXT),
+        "codes": ByPk({pk: report.status for pk, report in found.items()}, INTEGER),
+        "times": ByPk({pk: report.sent_at for pk, report in found.items()}, TIME),
     }
 
 
@@ -196,6 +212,13 @@ def _reported(
 ) -> MessageQuerySet:
     # Another id: it was sent again meanwhile, and the report is of the first time.
     return messages.past_indexes().filter(Named(pks), status_now__in=statuses, gateway_id=ids)
+
+
+def _due(messages: MessageQuerySet, most: int) -> Any:
+    # In the order of the index: with the key behind it, they were sorted.
+    due = messages.checkable().order_by("next_check_at")
+    columns = ("pk", "guid", "gateway_id", "accepted_at", "now")
+    return due.annotate(now=db_now()).values_list(*columns)[:most]
 
 
 def _move(messages: MessageQuerySet, *, pks: Expression, times: Expression) -> Change:

@@ -75,32 +75,29 @@ MISTAKES = [
         "POST before the claim's commit",
         "delivery.py",
         """\
-                return None
-        self.report.claimed += claimed
+        self.report.claimed += sum(counts)
 """,
         """\
-                return None
-            claim = Claim(batch, list(found), began, is_probe)
-            self._post(claim)
+            self._post(Claim(batches[0], found[0], began, is_probe))
             while self.calls._done.empty():
                 time.sleep(0.01)
         self._post = lambda claim: delattr(self, "_post")  # this one has been posted
-        self.report.claimed += claimed
+        self.report.claimed += sum(counts)
 """,
         "test_delivery.py::test_gateway_hears_of_a_message_only_after_its_claim_was_committed",
     ),
     Mistake(
         "every exception to pending",
         "delivery.py",
-        "proof = proofs.of_error(result)",
-        "proof = Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)",
+        "return proofs.of_error(told)",
+        "return Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)",
         "test_delivery.py::test_error_that_nobody_foresaw_proves_nothing",
     ),
     Mistake(
         "transport retries 3",
         "gateway.py",
-        "HTTPAdapter(max_retries=0)",
-        "HTTPAdapter(max_retries=requests.adapters.Retry(3, allowed_methods=None))",
+        "HTTPAdapter(max_retries=0,",
+        "HTTPAdapter(max_retries=requests.adapters.Retry(3, allowed_methods=None),",
         "test_gateway.py::test_broken_connection_is_not_tried_again",
     ),
     Mistake(
@@ -142,8 +139,8 @@ MISTAKES = [
     Mistake(
         "record without deadlock repeat",
         "delivery.py",
-        "counts = persist(write, using=self.alias, seconds=left)",
-        "counts = write()",
+        "counted = persist(write, using=self.alias, seconds=patience)",
+        "counted = write()",
         "test_journal.py::test_database_that_was_away_when_the_reply_came_gets_the_truth"
         "_when_it_is_back",
     ),

@@ -58,7 +58,7 @@ def test_message_of_a_closed_batch_is_held_too():
     batch = SmsBatch.objects.create(worker="w", lease_until=db_now())
     write()
     claim(batch)
-    SmsBatch.objects.filter(pk=batch.pk).close(Outcome.NEVER_LEFT)
+    SmsBatch.objects.close(batch, Outcome.NEVER_LEFT)
     SmsMessage.objects.all().change(status="pending")
     assert hold("--no-input") == "Held 1 message.\n"
 

@@ -37,6 +37,7 @@ FLOORS = {
     "tracking": 2,
     "validation": 2,
     "backends": 1,
+    "batches": 1,
     "breaker": 1,
     "choices": 1,
     "clock": 1,

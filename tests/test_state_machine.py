@@ -279,7 +279,7 @@ class Outbox:
             {"id and guid": asked.guid, "another guid": uuid.uuid4()}.get(names),
             LONG_AGO if dated else None,
         )
-        tracking.record([asked], [report])
+        tracking.record([([asked], [report])])
         if word and names in ("id", "id and guid"):
             self.model = PROTOCOL.report(self.model, index, word)
 
@@ -475,7 +475,8 @@ def test_late_report_for_an_earlier_copy_does_not_move_a_message_that_was_accept
     outbox.report(0, "failed")
     accept_as_a_resend(outbox)
     for code in REPORTS.values():
-        tracking.record([Asked(pk, guid, old_id)], [StatusReport(old_id, code, None, None)])
+        report = StatusReport(old_id, code, None, None)
+        tracking.record([([Asked(pk, guid, old_id)], [report])])
         outbox.check()
 
 

@@ -62,3 +62,22 @@ def test_process_that_stood_still_hears_what_came_meanwhile(monkeypatch):
     monkeypatch.setattr("django_mobilon_sms.threads.time.monotonic", lambda: real() + next(leap, 0))
     threading.Timer(0.1, go.set).start()
     assert calls.wait() == [("slow", True)]
+
+
+def test_all_that_is_over_comes_back_at_once():
+    calls = Calls(PATIENCE)
+    for number in range(3):
+        calls.start(number, lambda number=number: -number)
+    while calls._done.qsize() < 3:
+        time.sleep(0.01)
+    assert sorted(calls.wait()) == [(0, 0), (1, -1), (2, -2)]
+    assert len(calls) == 0
+
+
+def test_who_has_to_wait_gets_the_next_alone():
+    calls, go = Calls(PATIENCE), threading.Event()
+    calls.start("never", go.wait)
+    calls.start("soon", lambda: time.sleep(0.05))
+    assert calls.wait() == [("soon", None)]
+    go.set()
+    assert calls.wait() == [("never", True)]

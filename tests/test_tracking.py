@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -219,3 +220,29 @@ def test_asking_soon_brings_the_next_question_forward(sandbox, worker):
     assert len(asked(sandbox)) == 2
     SmsMessage.objects.all().change(status=Status.ACCEPTED, next_check_at=None)
     assert SmsMessage.objects.check_soon() == 0
+
+
+def test_after_the_first_answer_several_requests_are_under_way(sandbox, worker):
+    accepted(sandbox, worker, 500)
+    together = threading.Barrier(4, timeout=30)
+    heard = len(sandbox.exchanges)
+
+    def meet(exchange):
+        if len(sandbox.exchanges) > heard + 1:  # the first one comes alone
+            together.wait()
+
+    sandbox.on_request = meet
+    assert worker("--refresh-only").output == "Asked for 500 statuses: 500 sent\n"
+    assert [len(exchange.objects) for exchange in asked(sandbox)] == [100] * 5
+
+
+def test_trouble_with_one_of_several_requests_keeps_what_the_others_told(sandbox, worker):
+    accepted(sandbox, worker, 500)
+    sandbox.on_request = lambda exchange: (
+        sandbox.fault("http_503", path="/status/") if len(asked(sandbox)) == 1 else None
+    )
+    run = worker("--refresh-only")
+    assert run == (3, "Asked for 400 statuses: 400 sent\n")
+    assert len(asked(sandbox)) == 5
+    found = SmsMessage.objects.values_list("status", flat=True)
+    assert Counter(found) == {"sent": 400, "accepted": 100}
