@@ -6,23 +6,19 @@ is written in one transaction; what can not be proved is held as ``unknown``.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-import os
-import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from datetime import timedelta
-from functools import cached_property, partial
+from functools import partial
+from typing import NamedTuple
 
-from django.db import DatabaseError, router, transaction
+from django.db import DatabaseError, router
 
 from . import candidates, proofs
 from .backends import get_backend
-from .candidates import Candidate
 from .choices import ErrorCode, Outcome, Status
-from .clock import db_now
+from .claims import Claim, take
 from .conf import conf
 from .databases import require_fit
 from .exceptions import NeverLeft
@@ -37,21 +33,6 @@ from .sweeping import sweep
 from .threads import GRACE, Calls
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class Claim:
-    """A batch that is ours, with its messages, and when (monotonic) its claim began."""
-
-    batch: SmsBatch
-    messages: Sequence[Candidate]
-    began: float
-    is_probe: bool
-
-    @cached_property
-    def pks(self) -> dict[str, int]:
-        """The keys of its messages, by guid."""
-        return {str(message.guid): message.pk for message in self.messages}
 
 
 def deliver(
@@ -123,32 +104,60 @@ class _Run:
         try:
             self._claim_all(1, limit, stopping)
             while self.calls:
-                self._claim_all(self._record_over(), limit, stopping)
+                done = self._over()
+                try:
+                    self._claim_early(done, limit, stopping)
+                finally:
+                    self._record(done)
+                self._claim_all(len(done), limit, stopping)
         finally:
             while self.calls:  # what is under way is recorded, whatever ended the claims
-                self._record_over()
+                self._record(self._over())
+
+    def _claim_early(
+        self, done: Sequence[Done], limit: int | None, stopping: Callable[[], bool]
+    ) -> None:
+        """Where all went well the next requests need not wait until the last are recorded."""
+        if not all(result.is_good and not claim.is_probe for claim, result in done) or stopping():
+            return
+        self.trusted = True
+        # A late reply saves a resend, which must not be claimed before that is recorded.
+        saved = {pk for _, result in done for pk in result.pks.values()}
+        with suppress(DatabaseError):  # once they are recorded it is tried again, and told
+            self._begin(len(done), limit, saved)
 
     def _claim_all(self, at_once: int, limit: int | None, stopping: Callable[[], bool]) -> None:
-        while (free := self._free()) and not stopping():
-            left = free * self.batch_size if limit is None else limit - self.report.claimed
-            claims = self._claim(min(free, at_once), left) if left > 0 else []
-            if not claims:
+        while self._free() and not stopping():
+            if not self._begin(at_once, limit):
                 self.stopped = True
-            for claim in claims:
-                self._post(claim)
+
+    def _begin(self, at_once: int, limit: int | None, but: Collection[int] = ()) -> int:
+        """Claim and POST the next batches; how many."""
+        free = self._free()
+        left = free * self.batch_size if limit is None else limit - self.report.claimed
+        claims = self._claim(min(free, at_once), left, but=but) if free and left > 0 else []
+        for claim in claims:
+            self._post(claim)
+        return len(claims)
 
     def deliver_one(self, pks: Sequence[int]) -> None:
         """One POST with what can be claimed of these messages."""
         for claim in self._claim(1, self.batch_size, pks):
             self._post(claim)
         if self.calls:
-            self._record_over()
+            self._record(self._over())
 
     def _free(self) -> int:
         """How many more POSTs may begin now."""
         return 0 if self.stopped else (self.concurrency if self.trusted else 1) - len(self.calls)
 
-    def _claim(self, at_once: int, left: int, pks: Sequence[int] | None = None) -> list[Claim]:
+    def _claim(
+        self,
+        at_once: int,
+        left: int,
+        pks: Sequence[int] | None = None,
+        but: Collection[int] = (),
+    ) -> list[Claim]:
         """The next batches, or none: nothing is due, or the report says what halts."""
         size = self.batch_size
         while True:
@@ -163,47 +172,15 @@ class _Run:
                 found = candidates.due(min(left, at_once * size), size)[:at_once]
             else:
                 found = candidates.pending(pks, size)
+            found = [batch for batch in found if batch[0].pk not in but]
             if not found:
                 return []
-            claims = persist(
-                partial(self._take, found, is_probe),
-                using=self.alias,
-                seconds=DATABASE_PATIENCE,
-            )
+            write = partial(take, found, is_probe=is_probe)
+            claims = persist(write, using=self.alias, seconds=DATABASE_PATIENCE)
             if claims or pks is not None:
+                self.report.claimed += sum(len(claim.messages) for claim in claims)
                 return claims
             # Other workers were faster with all of them, or with the probe: look again.
-
-    def _take(self, found: Sequence[list[Candidate]], is_probe: bool) -> list[Claim]:
-        began, lease = time.monotonic(), timedelta(seconds=conf.LEASE)
-        times = {"created_at": db_now(), "lease_until": db_now() + lease}
-        batches = [SmsBatch(worker=worker_name(), **times) for _ in found]
-        messages = SmsMessage.objects.using(self.alias)
-        with transaction.atomic(using=self.alias, durable=True):
-            # The INSERT comes first: SQLite then waits for its lock instead of failing.
-            SmsBatch.objects.using(self.alias).bulk_create(batches)
-            won = not is_probe or GatewayState.objects.win_probe(batches[0], lease)
-            counts = [
-                messages.claim(batch, [one.pk for one in each]) if won else 0
-                for batch, each in zip(batches, found)
-            ]
-            if not any(counts):
-                transaction.set_rollback(True, using=self.alias)
-                return []
-            if vain := [batch.pk for batch, count in zip(batches, counts) if not count]:
-                SmsBatch.objects.using(self.alias).filter(pk__in=vain).delete()
-        self.report.claimed += sum(counts)
-        return [
-            Claim(batch, each if count == len(each) else self._mine(batch, each), began, is_probe)
-            for batch, each, count in zip(batches, found, counts)
-            if count
-        ]
-
-    def _mine(self, batch: SmsBatch, found: Sequence[Candidate]) -> list[Candidate]:
-        """Those of them that are in the batch: another worker was faster with some."""
-        rows = SmsMessage.objects.using(self.alias).filter(batch=batch)
-        mine = set(rows.values_list("pk", flat=True))
-        return [one for one in found if one.pk in mine]
 
     def _post(self, claim: Claim) -> None:
         outgoing = self._outgoing(claim)
@@ -213,7 +190,7 @@ class _Run:
             self.under_way[claim.batch] = claim
             self.calls.start(claim.batch, partial(_send, self.gateway, outgoing, latest))
         else:
-            self._record([(claim, Proof(Outcome.NEVER_LEFT, ErrorCode.INVALID))])
+            self._record([_result(claim, Proof(Outcome.NEVER_LEFT, ErrorCode.INVALID))])
 
     def _outgoing(self, claim: Claim) -> list[OutgoingMessage]:
         """The messages for the wire; those that can not be put on it fail."""
@@ -231,17 +208,14 @@ class _Run:
             self.report.count(persist(end, using=self.alias, seconds=DATABASE_PATIENCE))
         return outgoing
 
-    def _record_over(self) -> int:
-        """Wait for what is over next, and record all that is by now; how many POSTs it was."""
-        over = self.calls.wait()
-        self._record([(self.under_way.pop(batch), _proof(batch, told)) for batch, told in over])
-        return len(over)
+    def _over(self) -> list[Done]:
+        """The POSTs that are over by now, and if there are none the next one."""
+        return [_done(self.under_way.pop(batch), told) for batch, told in self.calls.wait()]
 
-    def _record(self, done: Sequence[tuple[Claim, Proof]]) -> None:
-        results = [Result(claim.batch, proof, claim.pks) for claim, proof in done]
+    def _record(self, done: Sequence[Done]) -> None:
         left = max(1.0, min(claim.began for claim, _ in done) + conf.LEASE - time.monotonic())
         patience = left if len(done) == 1 else 0.0
-        write = partial(proofs.record_all, results)
+        write = partial(proofs.record_all, [result for _, result in done])
         try:
             counted = persist(write, using=self.alias, seconds=patience)
         except DatabaseError as error:
@@ -249,13 +223,12 @@ class _Run:
                 for each in done:
                     self._record([each])
             else:
-                self._journal(results[0], error)
+                self._journal(done[0].result, error)
             return
-        for (claim, proof), counts in zip(done, counted):
+        for (claim, result), counts in zip(done, counted):
             self.report.count(counts)
-            self.report.exit_codes.append(exit_code(proof))
-            good = counts[Status.ACCEPTED] > 0 or proofs.is_good(proof, claim.pks)
-            judge = partial(self._judge, claim, proof, good)
+            self.report.exit_codes.append(exit_code(result.proof))
+            judge = partial(self._judge, claim, result)
             persist(judge, using=self.alias, seconds=DATABASE_PATIENCE)
             self.progress(len(claim.messages))
 
@@ -264,12 +237,12 @@ class _Run:
         logger.error("batch.unrecorded batch=%s error=%s", result.batch.pk, type(error).__name__)
         self.stopped = self.report.failed = True
         with suppress(DatabaseError):
-            proofs.close(*result)
+            proofs.close(result.batch, result.proof, result.pks)
 
-    def _judge(self, claim: Claim, proof: Proof, good: bool) -> None:
+    def _judge(self, claim: Claim, result: Result) -> None:
         """Go on, or stop and trip the breaker."""
-        states = GatewayState.objects
-        if good:
+        states, proof = GatewayState.objects, result.proof
+        if result.is_good:
             self.trusted = True
             if claim.is_probe:
                 states.clear(claim.batch)
@@ -280,16 +253,26 @@ class _Run:
             logger.warning("breaker.trip batch=%s tripped=%d", claim.batch.pk, tripped)
 
 
-def _proof(batch: SmsBatch, told: list[SendResult] | BaseException) -> Proof:
+class Done(NamedTuple):
+    """A claim whose POST is over, and what came of it."""
+
+    claim: Claim
+    result: Result
+
+
+def _done(claim: Claim, told: list[SendResult] | BaseException) -> Done:
     if isinstance(told, BaseException):
-        logger.warning("post.failed batch=%s error=%s", batch.pk, type(told).__name__)
-        return proofs.of_error(told)
-    return proofs.of_reply(told)
+        name = type(told).__name__
+        logger.warning("post.failed batch=%s error=%s", claim.batch.pk, name)
+        proof = proofs.of_error(told)
+    else:
+        proof = proofs.of_reply(told)
+    return _result(claim, proof)
 
 
-def worker_name() -> str:
-    """Which process this is, for the journal."""
-    return f"{socket.gethostname()[:64]}:{os.getpid()}"
+def _result(claim: Claim, proof: Proof) -> Done:
+    pks = {str(message.guid): message.pk for message in claim.messages}
+    return Done(claim, Result(claim.batch, proof, pks))
 
 
 def _send(gateway: Backend, messages: Sequence[OutgoingMessage], latest: float) -> list[SendResult]:

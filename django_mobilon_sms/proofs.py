@@ -18,6 +18,7 @@ import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.db import router, transaction
@@ -120,18 +121,23 @@ def _settle_one(status: int | None, id_: str | None, meanings: Mapping[int, str]
     return Settled(Status.ACCEPTED, "", status, id_)
 
 
-def is_good(proof: Proof, guids: Collection[str]) -> bool:
-    """Whether the reply settled at least one message: the gateway works as it should."""
-    settled = settle(guids, proof.reply, conf.SEND_REPLIES)
-    return any(one.status != Status.UNKNOWN for one in settled.values())
-
-
-class Result(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Result:
     """What came of a batch; ``pks`` are the messages that its POST carried, by guid."""
 
     batch: SmsBatch
     proof: Proof
     pks: Mapping[str, int]
+
+    @cached_property
+    def settled(self) -> dict[int, Settled]:
+        """What the reply proves about each of its messages, by key."""
+        return _settled(self.pks, self.proof.reply)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the reply settled at least one message: the gateway works as it should."""
+        return any(one.status != Status.UNKNOWN for one in self.settled.values())
 
 
 def record(batch: SmsBatch, proof: Proof, pks: Mapping[str, int]) -> Counter[Status]:
@@ -146,15 +152,16 @@ def record(batch: SmsBatch, proof: Proof, pks: Mapping[str, int]) -> Counter[Sta
 def record_all(results: Iterable[Result]) -> list[Counter[Status]]:
     """The same for several batches, all in one transaction."""
     with transaction.atomic(using=router.db_for_write(SmsBatch)):
-        return [_record(*result) for result in results]
+        return [_record(result) for result in results]
 
 
-def _record(batch: SmsBatch, proof: Proof, pks: Mapping[str, int]) -> Counter[Status]:
-    if not close(batch, proof, pks, applied=True):
+def _record(result: Result) -> Counter[Status]:
+    batch, proof = result.batch, result.proof
+    if not close(batch, proof, result.pks, applied=True):
         return Counter()
     batch.outcome, batch.error_code = proof.outcome, proof.error_code
-    batch.guids, batch.reply = list(pks), proof.reply
-    return apply(batch, pks)
+    batch.guids, batch.reply = list(result.pks), proof.reply
+    return apply(batch, result.settled)
 
 
 def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], *, applied: bool = False) -> int:
@@ -170,11 +177,15 @@ def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], *, applied: bool 
     )
 
 
-def apply(batch: SmsBatch, pks: Mapping[str, int] | None = None) -> Counter[Status]:
-    """Take a batch's outcome to its messages, inside the transaction that marks it applied."""
+def apply(batch: SmsBatch, settled: Mapping[int, Settled] | None = None) -> Counter[Status]:
+    """Take a batch's outcome to its messages, inside the transaction that marks it applied.
+
+    ``settled`` is what the reply proves about each, by key, where that is known already.
+    """
     messages = SmsMessage.objects.on_primary().filter(batch=batch)
     if batch.outcome == Outcome.ANSWERED:
-        return _apply_reply(batch, messages, _pks(messages) if pks is None else pks)
+        known = _settled(_pks(messages), batch.reply) if settled is None else settled
+        return _apply_reply(batch, messages, known)
     if batch.outcome in (Outcome.NO_PROOF, Outcome.LOST):
         sending = messages.filter(status=Status.SENDING)
         return Counter({Status.UNKNOWN: sending.hold(ErrorCode(batch.error_code))})
@@ -186,17 +197,21 @@ def _pks(messages: MessageQuerySet) -> dict[str, int]:
     return {str(guid): pk for guid, pk in rows}
 
 
+def _settled(pks: Mapping[str, int], reply: Iterable[Sequence[Any]]) -> dict[int, Settled]:
+    return {pks[guid]: one for guid, one in settle(pks, reply, conf.SEND_REPLIES).items()}
+
+
 def _apply_reply(
-    batch: SmsBatch, messages: MessageQuerySet, pks: Mapping[str, int]
+    batch: SmsBatch, messages: MessageQuerySet, settled: Mapping[int, Settled]
 ) -> Counter[Status]:
     counts: Counter[Status] = Counter()
     accepted: dict[int, Settled] = {}
     groups = defaultdict(list)
-    for guid, one in settle(pks, batch.reply, conf.SEND_REPLIES).items():
+    for pk, one in settled.items():
         if one.status == Status.ACCEPTED:
-            accepted[pks[guid]] = one
+            accepted[pk] = one
         else:
-            groups[one].append(pks[guid])
+            groups[one].append(pk)
     if accepted:
         counts[Status.ACCEPTED] = SmsMessage.objects.accept(
             batch,

@@ -31,7 +31,7 @@ class Deadly(AppConfig):
 
         def close_and_die(results):
             for result in results:
-                close(*result)
+                close(result.batch, result.proof, result.pks)
             die()
 
         def apply_and_die(*args):

@@ -73,24 +73,25 @@ MISTAKES = [
     ),
     Mistake(
         "POST before the claim's commit",
-        "delivery.py",
+        "claims.py",
         """\
-        self.report.claimed += sum(counts)
-""",
+    return [
+        Claim(batch, each if""",
         """\
-            self._post(Claim(batches[0], found[0], began, is_probe))
-            while self.calls._done.empty():
-                time.sleep(0.01)
-        self._post = lambda claim: delattr(self, "_post")  # this one has been posted
-        self.report.claimed += sum(counts)
-""",
+        from . import delivery
+
+        run = delivery._Run(delivery.RunReport(), 1, 100, lambda count: None)
+        run._post(Claim(batches[0], found[0], began, is_probe))
+        run._over()
+    return [
+        Claim(batch, each if""",
         "test_delivery.py::test_gateway_hears_of_a_message_only_after_its_claim_was_committed",
     ),
     Mistake(
         "every exception to pending",
         "delivery.py",
-        "return proofs.of_error(told)",
-        "return Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)",
+        "proof = proofs.of_error(told)",
+        "proof = Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)",
         "test_delivery.py::test_error_that_nobody_foresaw_proves_nothing",
     ),
     Mistake(
@@ -121,6 +122,13 @@ MISTAKES = [
         "return [result._replace(guid=message.guid)"
         " for message, result in zip(messages, send_results(reply, guids))]",
         "test_delivery.py::test_answer_is_matched_by_guid_and_not_by_position",
+    ),
+    Mistake(
+        "resend claimed while its late reply waits",
+        "delivery.py",
+        "if batch[0].pk not in but]",
+        "]",
+        "test_journal.py::test_reply_after_its_batch_was_given_up_still_counts",
     ),
     Mistake(
         "save() of an existing row allowed",

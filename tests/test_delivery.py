@@ -95,14 +95,14 @@ def test_database_lost_while_claiming_forgets_nothing_that_is_under_way(sandbox,
     write(3)
     found, due = [], candidates.due
 
-    def lost_at_the_third(most, size):
+    def lost_from_the_third(most, size):
         found.append(size)
-        if len(found) == 3:
+        if len(found) >= 3:
             raise OperationalError
         return due(most, size)
 
-    # A server that is away for just this one query can not be had at will.
-    monkeypatch.setattr(candidates, "due", lost_at_the_third)
+    # A server that is away for just this query can not be had at will.
+    monkeypatch.setattr(candidates, "due", lost_from_the_third)
     with pytest.raises(OperationalError):
         deliver(batch_size=1)
     assert statuses() == ["accepted", "accepted", "pending"]

@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from django_mobilon_sms import candidates, proofs
 from django_mobilon_sms.choices import Priority
-from django_mobilon_sms.delivery import _Run
+from django_mobilon_sms.claims import take
+from django_mobilon_sms.delivery import _result, _Run
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
 from django_mobilon_sms.replies import SendResult
 from django_mobilon_sms.reports import RunReport
@@ -66,12 +67,12 @@ def test_several_batches_are_claimed_in_one_transaction(run):
     assert run.report.claimed == 5
 
 
-def test_batch_whose_messages_all_went_to_others_leaves_no_row(run):
+def test_batch_whose_messages_all_went_to_others_leaves_no_row():
     write(4)
     found = candidates.due(4, 2)
     others = SmsBatch.objects.create(worker="elsewhere:1", lease_until="2100-01-01T00:00Z")
     claim(others, *found[0])
-    [mine] = run._take(found, False)
+    [mine] = take(found)
     assert mine.messages == found[1]
     assert set(SmsBatch.objects.all()) == {others, mine.batch}
 
@@ -79,7 +80,7 @@ def test_batch_whose_messages_all_went_to_others_leaves_no_row(run):
 def test_results_that_are_over_together_are_recorded_in_one_transaction(run):
     write(4)
     claims = run._claim(2, 4)
-    assert commits(lambda: run._record([(claim, proof(claim)) for claim in claims])) == 1
+    assert commits(lambda: run._record([_result(claim, proof(claim)) for claim in claims])) == 1
     assert kept() == [("accepted", "answered")] * 4
     assert run.report.statuses == {"accepted": 4}
 
@@ -88,8 +89,8 @@ def test_results_that_are_over_together_are_recorded_in_one_transaction(run):
 def test_result_that_the_database_refuses_takes_no_other_with_it(run):
     write(6)
     first, second, third = run._claim(3, 6)
-    done = [(first, proof(first)), (second, proof(second, id_length=65)), (third, proof(third))]
-    run._record(done)
+    told = [proof(first), proof(second, id_length=65), proof(third)]
+    run._record(list(map(_result, [first, second, third], told)))
     good = [("accepted", "answered")] * 2
     assert kept() == [*good, *[("sending", "answered")] * 2, *good]
     assert run.report.failed

@@ -29,6 +29,7 @@ FLOORS = {
     "delivery": 2,
     "outbox": 2,
     "candidates": 2,
+    "claims": 2,
     "proofs": 2,
     "reports": 2,
     "sweeping": 2,

@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 from django_mobilon_sms import proofs, tracking
 from django_mobilon_sms.candidates import Candidate
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution
+from django_mobilon_sms.claims import take
 from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.delivery import _Run
 from django_mobilon_sms.exceptions import NeverLeft, OutcomeUnknown, Refused
@@ -152,7 +153,7 @@ class Outbox:
         run = _Run(RunReport(), 1, 100, lambda count: None)
         rows = SmsMessage.objects.filter(pk__in=[self.messages[index].pk for index in indexes])
         found = map(Candidate._make, rows.order_by("pk").values_list(*Candidate._fields))
-        claims = run._take([list(found)], False)
+        claims = take([list(found)])
         self.model = PROTOCOL.claim(self.model, worker, tuple(indexes))
         assert len(claims) == (self.model.held_by(worker) is not None)
         if not claims:

@@ -1,0 +1,67 @@
+"""The claim: batches that are committed as ours before anything of them leaves."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.db import router, transaction
+
+from .candidates import Candidate
+from .clock import db_now
+from .conf import conf
+from .models import GatewayState, SmsBatch, SmsMessage
+
+
+class Claim(NamedTuple):
+    """A batch that is ours, with its messages, and when (monotonic) its claim began."""
+
+    batch: SmsBatch
+    messages: Sequence[Candidate]
+    began: float
+    is_probe: bool
+
+
+def take(found: Sequence[list[Candidate]], *, is_probe: bool = False) -> list[Claim]:
+    """Take each of these lists of messages into a batch of ours, in one transaction.
+
+    What other workers were faster with is left out; a probe is one batch, and one process wins it.
+    """
+    alias = router.db_for_write(SmsMessage)
+    began, lease = time.monotonic(), timedelta(seconds=conf.LEASE)
+    times = {"created_at": db_now(), "lease_until": db_now() + lease}
+    batches = [SmsBatch(worker=worker_name(), **times) for _ in found]
+    messages = SmsMessage.objects.using(alias)
+    with transaction.atomic(using=alias, durable=True):
+        # The INSERT comes first: SQLite then waits for its lock instead of failing.
+        SmsBatch.objects.using(alias).bulk_create(batches)
+        won = not is_probe or GatewayState.objects.win_probe(batches[0], lease)
+        counts = [
+            messages.claim(batch, [one.pk for one in each]) if won else 0
+            for batch, each in zip(batches, found)
+        ]
+        if not any(counts):
+            transaction.set_rollback(True, using=alias)
+            return []
+        if vain := [batch.pk for batch, count in zip(batches, counts) if not count]:
+            SmsBatch.objects.using(alias).filter(pk__in=vain).delete()
+    return [
+        Claim(batch, each if count == len(each) else _mine(batch, each), began, is_probe)
+        for batch, each, count in zip(batches, found, counts)
+        if count
+    ]
+
+
+def _mine(batch: SmsBatch, found: Sequence[Candidate]) -> list[Candidate]:
+    rows = SmsMessage.objects.on_primary().filter(batch=batch)
+    mine = set(rows.values_list("pk", flat=True))
+    return [one for one in found if one.pk in mine]
+
+
+def worker_name() -> str:
+    """Which process this is, for the journal."""
+    return f"{socket.gethostname()[:64]}:{os.getpid()}"
