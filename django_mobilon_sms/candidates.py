@@ -36,10 +36,12 @@ class Candidate(NamedTuple):
 
     def for_the_wire(self) -> OutgoingMessage:
         """What the gateway is given. Raises ``ValueError`` for what it can not be given."""
-        if not self.text.strip() or "\0" in self.text or not is_source(self.source):
+        if not self.text.strip() or "\0" in self.text or not _is_source(self.source):
             raise ValueError("not for the wire")
         return OutgoingMessage(self.guid, wire_number(self.number), self.text, self.source)
 
+
+_is_source = lru_cache(is_source)  # most messages have the same
 
 COLUMNS = (*Candidate._fields, "attempts", "resends")
 

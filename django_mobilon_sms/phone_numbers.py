@@ -108,9 +108,11 @@ def wire_number(number: str) -> str:
     `8XXXXXXXXXX` for a Russian one, as the vendor's page writes it; the plain digits of any other.
     Raises ValueError, without the number in it, when it is not E.164.
     """
+    if _RUSSIAN_E164.fullmatch(number):
+        return f"8{number[2:]}"
     if not _E164.fullmatch(number):
         raise ValueError("The number is not in E.164 form.")
-    return f"8{number[2:]}" if _RUSSIAN_E164.fullmatch(number) else number[1:]
+    return number[1:]
 
 
 def mask_number(number: object) -> str:
