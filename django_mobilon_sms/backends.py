@@ -3,7 +3,7 @@
 from django.utils.module_loading import import_string
 
 from .conf import conf
-from .gateway import Backend
+from .wire import Backend
 
 
 def get_backend() -> Backend:

@@ -16,10 +16,10 @@ from django.db.models import Expression
 
 from .choices import Priority, Status
 from .clock import db_now
-from .gateway import OutgoingMessage
 from .models import SmsMessage
 from .phone_numbers import wire_number
 from .setting_rules import is_source
+from .wire import OutgoingMessage
 
 
 class Candidate(NamedTuple):

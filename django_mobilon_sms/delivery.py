@@ -22,7 +22,6 @@ from .claims import Claim, take
 from .conf import conf
 from .databases import require_fit
 from .exceptions import NeverLeft
-from .gateway import Backend, OutgoingMessage
 from .models import GatewayState, SmsBatch, SmsMessage
 from .patience import DATABASE_PATIENCE, persist
 from .proofs import Proof, Result
@@ -31,6 +30,7 @@ from .reports import TROUBLE, RunReport, exit_code
 from .setting_rules import require_valid
 from .sweeping import sweep
 from .threads import GRACE, Calls
+from .wire import Backend, OutgoingMessage
 
 logger = logging.getLogger(__name__)
 

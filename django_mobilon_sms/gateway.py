@@ -15,8 +15,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, Protocol
-from uuid import UUID
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -37,8 +36,8 @@ from .exceptions import (
     Refused,
 )
 from .replies import SendResult, StatusReport, parse, send_results, status_reports
+from .wire import MAX_OBJECTS, OutgoingMessage
 
-MAX_OBJECTS = 100
 #: How many connections are kept for asking, at most: as many as can be under way at once.
 MAX_CONNECTIONS = 64
 UNUSABLE_ADDRESS = (InvalidURL, InvalidSchema, MissingSchema, LocationParseError)
@@ -51,36 +50,6 @@ HEADERS = {
 }
 #: Codes that say "this message is wrong" when it was alone in its request.
 REJECTED_ALONE_HTTP_CODES = frozenset({400, 422})
-
-
-class OutgoingMessage(NamedTuple):
-    """What the gateway is given of one message; the number as it is written on the wire."""
-
-    guid: UUID
-    number: str
-    text: str
-    source: str
-
-    def __repr__(self) -> str:
-        return f"<OutgoingMessage {self.guid}>"
-
-
-class Backend(Protocol):
-    """What the app needs of a gateway: ``MOBILON_SMS_BACKEND`` names a class with this shape."""
-
-    def __init__(
-        self,
-        base_url: str,
-        username: str,
-        password: str,
-        timeout: float,
-        *,
-        refused_http_codes: Collection[int] = ...,
-    ) -> None: ...
-
-    def send(self, messages: Sequence[OutgoingMessage]) -> list[SendResult]: ...
-
-    def status(self, ids: Sequence[str]) -> list[StatusReport]: ...
 
 
 class MobilonGateway:

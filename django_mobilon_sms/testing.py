@@ -17,8 +17,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 from typing import ClassVar
 
-from .gateway import OutgoingMessage
 from .replies import SendResult, StatusReport
+from .wire import OutgoingMessage
 
 
 class MemoryBackend:

@@ -23,7 +23,6 @@ from .backends import get_backend
 from .choices import ErrorCode, Status
 from .clock import db_now
 from .conf import conf
-from .gateway import MAX_OBJECTS, Backend
 from .models import SmsMessage
 from .patience import DATABASE_PATIENCE, persist
 from .prepared import INTEGER, TEXT, TIME, ByPk, Change, Keys, Named, select
@@ -33,6 +32,7 @@ from .replies import StatusReport
 from .reports import TROUBLE, RunReport, exit_code
 from .setting_rules import require_valid
 from .threads import GRACE, Calls
+from .wire import MAX_OBJECTS, Backend
 
 logger = logging.getLogger(__name__)
 

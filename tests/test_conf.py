@@ -120,3 +120,26 @@ print([error.id for error in run_checks(tags=["mobilon_sms"])])
 """
     )
     assert output == f"{[f'mobilon_sms.E{number:03}' for number in range(1, 17)]}\n"
+
+
+def test_process_that_only_writes_messages_does_not_import_requests():
+    output = python(
+        """
+import sys
+import django
+from django.conf import settings
+
+settings.configure(
+    INSTALLED_APPS=[
+        "django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes",
+        "django.contrib.messages", "django.contrib.sessions", "django_mobilon_sms",
+    ],
+    SECRET_KEY="only for tests",
+)
+django.setup()
+import django_mobilon_sms.admin
+import django_mobilon_sms.outbox
+print("requests" in sys.modules)
+"""
+    )
+    assert output == "False\n"
