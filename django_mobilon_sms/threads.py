@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
 import queue
-import threading
 import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 class Calls(Generic[K, R]):
-    """Calls under way, each in a daemon thread of its own.
+    """Calls under way, each in a thread of its own that keeps no process from ending.
 
     A call that takes longer than ``seconds`` is abandoned: dripped headers can outlast any
     timeout of a socket, and an abandoned daemon thread keeps no process from ending.
@@ -38,7 +38,8 @@ class Calls(Generic[K, R]):
     def start(self, key: K, function: Callable[[], R]) -> None:
         """Call ``function`` in a thread; ``wait()`` gives what comes of it under ``key``."""
         self._deadlines[key] = time.monotonic() + self._seconds
-        threading.Thread(target=self._call, args=(key, function), daemon=True).start()
+        # ``Thread.start()`` would wait until the thread runs, and so for whoever holds the GIL.
+        _thread.start_new_thread(self._call, (key, function))
 
     def wait(self) -> list[tuple[K, R | BaseException]]:
         """The calls that are over by now, and if there are none the next one.
