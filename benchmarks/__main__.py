@@ -86,7 +86,7 @@ def measure(options: argparse.Namespace) -> None:
     from django.test.utils import override_settings
 
     from .measure import Bench, commits_a_second, gateway
-    from .parts import PARTS, POSTGRESQL_ONLY
+    from .parts import BY_NAME_ONLY, PARTS, POSTGRESQL_ONLY
 
     vendor = connection.vendor
     path = options.results / f"{vendor}.json"
@@ -94,7 +94,7 @@ def measure(options: argparse.Namespace) -> None:
     if unknown := set(options.parts) - set(PARTS):
         raise SystemExit(f"There is no part {', '.join(unknown)}: choose of {', '.join(PARTS)}.")
     with gateway() as url, override_settings(MOBILON_SMS_BASE_URL=f"{url}/0/"):
-        for name in options.parts or PARTS:
+        for name in options.parts or (name for name in PARTS if name not in BY_NAME_ONLY):
             if name in POSTGRESQL_ONLY and vendor != "postgresql":
                 continue
             bench = Bench(url, dict(os.environ), options.rounds)

@@ -21,13 +21,9 @@ from .phone_numbers import mask_number
 from .querysets import MessageQuerySet, quoting_no_row
 
 
-def _if(name: str, *fields: str, **condition: Any) -> models.Index:
-    """An index of the rows with this condition only.
-
-    PostgreSQL writes each row that changes into each index that holds it. MariaDB knows no such
-    indexes: there it holds all rows, so its fields alone must serve the query.
-    """
-    return models.Index(fields=fields, name=name, condition=Q(**condition))
+# No message has an empty status. PostgreSQL would not look up in the index what its condition says
+# already, and read all of it instead of what is due.
+_PENDING = Q(status=Status.PENDING) | Q(status="")
 
 
 class SmsMessage(models.Model):
@@ -104,19 +100,46 @@ class SmsMessage(models.Model):
             ("send_smsmessage", _("Can send, cancel, resend, resolve and pause")),
             ("view_smsmessage_text", _("Can see the texts of messages")),
         ]
+        # PostgreSQL writes each row that changes into each index that holds it: most leave out what
+        # no query of theirs asks for. MariaDB knows no conditions and holds all rows, so the fields
+        # alone must serve the query.
         indexes = [
-            _if("mobilon_sms_claim", "status", "priority", "due_at", "id", status=Status.PENDING),
-            _if("mobilon_sms_expiry", "status", "expires_at", expires_at__isnull=False),
-            _if("mobilon_sms_check", "next_check_at", next_check_at__isnull=False),
+            models.Index(
+                fields=["status", "priority", "due_at", "id"],
+                condition=_PENDING,
+                name="mobilon_sms_claim",
+            ),
+            models.Index(
+                fields=["status", "expires_at"],
+                condition=Q(expires_at__isnull=False),
+                name="mobilon_sms_expiry",
+            ),
+            models.Index(
+                fields=["next_check_at"],
+                condition=Q(next_check_at__isnull=False),
+                name="mobilon_sms_check",
+            ),
             # With the resolution, so that what waits for a decision is counted without its rows.
             models.Index(fields=["status", "id", "resolution"], name="mobilon_sms_status"),
             models.Index(fields=["number", "id"], name="mobilon_sms_number"),
-            _if("mobilon_sms_tag", "tag", "id", tag__gt=""),
-            _if("mobilon_sms_gateway_id", "gateway_id", gateway_id__gt=""),
+            models.Index(fields=["tag", "id"], condition=Q(tag__gt=""), name="mobilon_sms_tag"),
+            models.Index(
+                fields=["gateway_id"], condition=Q(gateway_id__gt=""), name="mobilon_sms_gateway_id"
+            ),
             models.Index(fields=["created_at"], name="mobilon_sms_created"),
-            _if("mobilon_sms_sent", "sent_at", sent_at__isnull=False),
-            _if("mobilon_sms_created_by", "created_by", created_by__isnull=False),
-            _if("mobilon_sms_resolved_by", "resolved_by", resolved_by__isnull=False),
+            models.Index(
+                fields=["sent_at"], condition=Q(sent_at__isnull=False), name="mobilon_sms_sent"
+            ),
+            models.Index(
+                fields=["created_by"],
+                condition=Q(created_by__isnull=False),
+                name="mobilon_sms_created_by",
+            ),
+            models.Index(
+                fields=["resolved_by"],
+                condition=Q(resolved_by__isnull=False),
+                name="mobilon_sms_resolved_by",
+            ),
         ]
         constraints = [
             models.CheckConstraint(

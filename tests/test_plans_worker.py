@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from django_mobilon_sms import candidates
 from django_mobilon_sms.choices import Priority, Status
 from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.delivery import deliver
@@ -132,6 +134,18 @@ def test_rows_that_are_named_are_found_by_their_keys_though_the_figures_are_old(
 
 def sorts(sql):
     return [step for step in steps(sql) if step["Node Type"] == "Sort"]
+
+
+def test_what_is_due_is_looked_up_in_its_index(full):
+    [due] = [sql for sql in statements(lambda: candidates.due(100, 100)) if "UNION ALL" in sql]
+    looked_up = [step["Index Cond"] for step in steps(due) if "Index Name" in step]
+    assert len(looked_up) == len(Priority)
+    for condition in looked_up:
+        assert re.findall(r"\b(status|priority|due_at)\b", condition) == [
+            "status",
+            "priority",
+            "due_at",
+        ]
 
 
 def test_claim_and_record_read_no_whole_table_and_sort_nothing(sandbox, full):
