@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from django.db import connection
 
 NUMBER, SOURCE = "89135292926", "89234560000"
@@ -106,9 +108,10 @@ def _insert(
 
 
 def analyze() -> None:
-    """Let the database know what there is."""
+    """Let the database know what there is, and the disk be done with it."""
     words = {"postgresql": "VACUUM ANALYZE", "mysql": "ANALYZE TABLE"}
     execute(f"{words.get(connection.vendor, 'ANALYZE')} mobilon_sms_smsmessage")
+    os.sync()
 
 
 def execute(sql: str) -> None:
