@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: help demo run test coverage chaos bench mistakes lint format types docs messages package clean
+.PHONY: help demo run test coverage browser screenshots chaos bench mistakes lint format types docs messages package clean
 
 help:
 	@echo "make demo      send sample messages through a local gateway and show the result"
 	@echo "make run       the admin, REST and the local gateway, to explore"
 	@echo "make test      the whole suite on SQLite"
+	@echo "make browser   the admin's pages in Chromium; make screenshots takes the docs' pictures anew"
 	@echo "make chaos     kill real workers at work, and count what they lost or sent twice"
 	@echo "make bench     what it costs here: figures beside a bare loop and django-post_office"
 	@echo "make coverage | mistakes | lint | format | types | docs | messages | package | clean"
@@ -38,6 +39,14 @@ coverage: COVER := -m coverage run
 coverage: test
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
+
+# BROWSER_REQUIRED=1 fails without a browser, BROWSER=/path/to/one names it.
+browser: $(VENV)/.installed-test $(VENV)/.installed-browser
+	$(BIN)/python -m pytest --quiet tests/browser
+
+screenshots: export SCREENSHOTS := docs/images
+screenshots: export BROWSER_REQUIRED := 1
+screenshots: browser
 
 # CHAOS="--set long --database postgres://..." runs all of it, or another database.
 chaos: $(VENV)/.installed-test
