@@ -17,6 +17,19 @@ GSM7_EXTENSION = frozenset("\f^{}\\[~]|€")
 GSM7 = GSM7_BASIC | GSM7_EXTENSION
 _ESCAPE = "\x1b"
 
+#: Typography that GSM-7 lacks, and what people type for it where there is no key for it.
+PLAIN_FORMS = {
+    **dict.fromkeys("«»„“”‟″", '"'),
+    **dict.fromkeys("‘’‚‛′`´", "'"),
+    **dict.fromkeys("\u2010\u2011\u2012–—―−", "-"),
+    **dict.fromkeys("\t\u00a0\u2002\u2003\u2007\u2009\u200a\u202f", " "),
+    **dict.fromkeys("\u00ad\u200b\u200c\u2060\ufeff", ""),
+    "…": "...",
+    "№": "N",
+    "•": "-",
+}
+_PLAIN = str.maketrans(PLAIN_FORMS)
+
 
 class Alphabet(str, enum.Enum):
     """The two ways a text is coded for the air."""
@@ -70,6 +83,11 @@ def count_segments(text: str) -> Segments:
         count, used = _pack(units, each, _PAIR[alphabet])
         size = each
     return Segments(alphabet, count, len(units), size - used, ucs2_characters)
+
+
+def plain_forms(text: str) -> str:
+    """The text with plain characters where it has typography."""
+    return text.translate(_PLAIN)
 
 
 def _septets(text: str) -> str:

@@ -335,9 +335,13 @@ def on(path=""):
     return f"/sms/messages/{one().guid}/{path}"
 
 
+FORM = {"numbers": MESSAGE["number"], "priority": 5} | {
+    name: MESSAGE[name] for name in ("text", "source")
+}
+
 #: What is there, what is refused, and who does what.
 WRITING = {
-    "admin add": (nothing, "pending", lambda: admin().post(ADD, MESSAGE | {"priority": 5})),
+    "admin add": (nothing, "pending", lambda: admin().post(ADD, FORM)),
     "admin copy": (failed, "pending", lambda: choose(admin(), "copy")),
     "REST": (nothing, "pending", lambda: rest().post("/sms/messages/", MESSAGE, format="json")),
     "REST list": (

@@ -84,8 +84,10 @@ def visit(browser: Any, live_server: Any) -> Iterator[Callable[..., Page]]:
     with ExitStack() as stack:
         pages: list[Page] = []
 
-        def visit(client: Client, address: str, look: Look = LOOKS[0]) -> Page:
-            page = open_page(browser, live_server.url, client, look)
+        def visit(
+            client: Client, address: str, look: Look = LOOKS[0], *, scripts: bool = True
+        ) -> Page:
+            page = open_page(browser, live_server.url, client, look, scripts=scripts)
             stack.callback(page.context.close)
             pages.append(page)
             page.goto(address)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,13 +59,23 @@ class Page:
         """What keeps people with a screen reader, a keyboard or weak eyes from using the page."""
         from axe_playwright_python.sync_playwright import Axe
 
+        with self.unheard():
+            found = Axe().run(self.page).response["violations"]
         return [
             f"{each['id']}: {each['help']} ({place})"
-            for each in Axe().run(self.page).response["violations"]
+            for each in found
             if each["impact"] in GRAVE
             for place in (" ".join(node["target"]) for node in each["nodes"])
             if (each["id"], place) not in DJANGOS_OWN
         ]
+
+    @contextmanager
+    def unheard(self) -> Iterator[None]:
+        """What a tool brings into the page, as axe-core its styles, is no trouble of the page."""
+        heard = len(self.troubles)
+        yield
+        self.page.evaluate("0")  # what was written into the console has been heard by now
+        del self.troubles[heard:]
 
     def too_wide(self) -> int:
         """By how many pixels the page is wider than the screen: a person would scroll sideways."""
@@ -71,15 +83,21 @@ class Page:
         return int(self.page.evaluate(script))
 
     def picture(self, path: Path) -> None:
-        """Write down how the content of the page looks."""
+        """Write down how the whole page looks, not only what the screen shows of it."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.page.locator("#container").screenshot(path=path, animations="disabled")
+        size = SIZES[self.look.width]
+        tall = self.page.evaluate("document.querySelector('#content-start').scrollHeight")
+        header = self.page.evaluate("document.querySelector('#header').offsetHeight")
+        self.page.set_viewport_size(size | {"height": tall + header + 40})
+        with self.unheard():
+            self.page.locator("#container").screenshot(path=path, animations="disabled")
 
 
-def open_page(browser: Any, url: str, client: Client, look: Look) -> Page:
-    """An empty page of the person that the client is logged in as."""
+def open_page(browser: Any, url: str, client: Client, look: Look, *, scripts: bool) -> Page:
+    """An empty page of the person that the client is logged in as, perhaps without scripts."""
     context = browser.new_context(
         base_url=url,
+        java_script_enabled=scripts,
         locale={"en": "en-GB", "ru": "ru-RU"}[look.language],
         color_scheme=look.theme,
         viewport=SIZES[look.width],
@@ -87,4 +105,6 @@ def open_page(browser: Any, url: str, client: Client, look: Look) -> Page:
     )
     cookies = [{"name": n, "value": m.value, "url": url} for n, m in client.cookies.items()]
     context.add_cookies(cookies)
+    # The browser asks each site for it; whether there is one is the project's affair.
+    context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
     return Page(context, look)

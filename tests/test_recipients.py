@@ -1,0 +1,61 @@
+"""Recipients as people paste them."""
+
+from __future__ import annotations
+
+import pytest
+
+from django_mobilon_sms.admin import recipients
+
+A, B = "+79135292926", "+79135292927"
+
+
+@pytest.mark.parametrize(
+    ("typed", "numbers"),
+    [
+        ("", ()),
+        (" \n,;\t ", ()),
+        ("8 (913) 529-29-26", (A,)),
+        ("8 (913) 529-29-26\n8 913 529 29 27", (A, B)),
+        ("89135292926,89135292927", (A, B)),
+        ("89135292926; 89135292927;", (A, B)),
+        ("89135292926\t89135292927\r\n", (A, B)),
+        ("89135292926 89135292927", (A, B)),
+        ("+79135292926   9135292927", (A, B)),
+    ],
+)
+def test_numbers_are_told_apart(typed, numbers):
+    assert recipients.read(typed) == recipients.Recipients(numbers)
+
+
+def test_number_given_twice_gets_one_message_and_it_is_said():
+    found = recipients.read("89135292926, +7 913 529-29-26\n9135292926\n89135292927")
+    assert found == recipients.Recipients((A, B), doubles=2)
+    assert found.merged == "2 repetitions were merged: each number gets one message."
+    assert recipients.read(A).merged == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ("abc", "A phone number can not hold letters. Enter all of its digits."),
+        (
+            "7,91353E+10",
+            "A spreadsheet has turned the number into a decimal. Format its column as text there,"
+            " then copy the whole number again.",
+        ),
+        (
+            "8 495 123-45-67",
+            "This is a landline, and no messages are sent to it. Enter a mobile number.",
+        ),
+    ],
+)
+def test_what_is_no_number_is_told_with_its_reason(typed, reason):
+    found = recipients.read(f"{A}\n{typed}\n{typed}")
+    assert found == recipients.Recipients((A,), bad=(recipients.Bad(typed, reason),))
+
+
+def test_bad_ones_are_taken_out_one_by_one_or_all_at_once():
+    typed = "8 913 529-29-26; abc, 8 495 123-45-67\nabc"
+    assert recipients.without(typed, "abc") == "8 913 529-29-26\n8 495 123-45-67"
+    assert recipients.without(typed, "") == "8 913 529-29-26"
+    assert recipients.without(typed, "x") == "8 913 529-29-26\nabc\n8 495 123-45-67\nabc"
