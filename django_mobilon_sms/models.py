@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from . import mailing_rows  # noqa: F401  a model in a room of its own
 from .batches import BatchQuerySet
 from .breaker import StateQuerySet
 from .choices import ErrorCode, Outcome, Priority, Resolution, Status

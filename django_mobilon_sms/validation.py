@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID
@@ -23,15 +23,22 @@ from .setting_rules import is_source
 MAX_TAG = 64
 
 
-def clean(row: Mapping[str, Any], now: Callable[[], datetime]) -> dict[str, Any]:
+def clean(
+    row: Mapping[str, Any],
+    now: Callable[[], datetime],
+    *,
+    names: Collection[str] | None = None,
+) -> dict[str, Any]:
     """The fields of a message from what a caller named; ``None`` names nothing.
 
-    ``now`` tells the database's time. Raises ``ValidationError`` with every fault by its field;
-    no value is repeated in it.
+    ``now`` tells the database's time; ``names`` are the fields to look at, if not all. Raises
+    ``ValidationError`` with every fault by its field; no value is repeated in it.
     """
     errors: dict[str, Any] = {str(name): _unknown_field() for name in row.keys() - CLEANERS.keys()}
     fields: dict[str, Any] = {}
     for name, cleaner in CLEANERS.items():
+        if names is not None and name not in names:
+            continue
         value = row.get(name)
         if value is None and name not in REQUIRED:
             continue

@@ -88,9 +88,9 @@ class MessageFields(forms.Form):
         typed = {name: self.cleaned_data.get(name) for name in names}
         return {name: None if value == "" else value for name, value in typed.items()}
 
-    def tell(self, error: ValidationError, *others: str) -> None:
-        """Add these errors to their fields, those of ``others`` to none; a field has one reason."""
-        for name in error.error_dict.keys() - self.errors.keys() - set(others):
+    def tell(self, error: ValidationError) -> None:
+        """Add these errors to their fields, where none is told yet."""
+        for name in error.error_dict.keys() - self.errors.keys():
             self.add_error(name, error.error_dict[name])
 
 
@@ -137,9 +137,9 @@ class MessageForm(MessageFields):
     def clean(self) -> None:
         """The outbox's own rules, all at once; what is wrong with no field yet."""
         try:
-            clean(self.row(COMMON) | {"number": "0"}, lambda: GatewayState.objects.current().now)
+            clean(self.row(COMMON), lambda: GatewayState.objects.current().now, names=COMMON)
         except ValidationError as error:
-            self.tell(error, "number")
+            self.tell(error)
         if "_send_now" in self.data and self.cleaned_data.get("send_at"):
             self.add_error("send_at", ValidationError(NOT_NOW, code="later"))
 

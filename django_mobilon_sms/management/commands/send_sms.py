@@ -22,10 +22,13 @@ from tqdm import tqdm
 
 from ...choices import Status
 from ...delivery import deliver
+from ...mailing_rows import SmsMailing
 from ...models import SmsBatch, SmsMessage
 from ...reports import RunReport
 from ...sweeping import sweep
 from ...tracking import refresh
+
+HOUR = 3600.0
 
 
 def positive(value: str) -> int:
@@ -64,6 +67,9 @@ class Command(BaseCommand):
     # The settings of the app are checked before anything is claimed; loading the addresses and
     # pages of the project would only make every run of cron slower.
     requires_system_checks = []
+
+    #: When to look again for lists to forget, in seconds of the monotonic clock.
+    forget_at = 0.0
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The options."""
@@ -118,8 +124,17 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(summary(report)))
         return report
 
+    def forget(self) -> None:
+        """Delete the lists that nobody confirmed within a day; to look once an hour is enough."""
+        if time.monotonic() < self.forget_at:
+            return
+        self.forget_at = time.monotonic() + HOUR
+        if (forgotten := SmsMailing.objects.forgotten()).exists():
+            forgotten.delete()
+
     def work(self, options: dict[str, Any], stopping: Callable[[], bool]) -> RunReport:
         """Sweep and send, unless told to refresh only; then refresh, unless told not to."""
+        self.forget()
         if options["refresh_only"]:
             report = sweep()
         else:
