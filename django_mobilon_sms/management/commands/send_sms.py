@@ -134,7 +134,6 @@ class Command(BaseCommand):
 
     def work(self, options: dict[str, Any], stopping: Callable[[], bool]) -> RunReport:
         """Sweep and send, unless told to refresh only; then refresh, unless told not to."""
-        self.forget()
         if options["refresh_only"]:
             report = sweep()
         else:
@@ -146,7 +145,11 @@ class Command(BaseCommand):
                     stopping=stopping,
                     progress=bar.update,
                 )
-        return report if options["no_refresh"] else refresh(report, stopping=stopping)
+        if not options["no_refresh"]:
+            report = refresh(report, stopping=stopping)
+        if report.claimed or report.checked:  # a run with nothing to do asks little
+            self.forget()
+        return report
 
     def progress_bar(self, *, quiet: bool) -> tqdm[Any]:
         """A bar on a terminal, nothing elsewhere."""
