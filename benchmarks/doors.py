@@ -1,4 +1,4 @@
-"""What the doors cost: writing many rows, importing the app, the admin's list and REST."""
+"""What the doors cost: writing many rows, a list of them, importing, the admin's list and REST."""
 
 from __future__ import annotations
 
@@ -34,6 +34,23 @@ def writing(bench: Bench, count: int = 100_000) -> Iterator[Figure]:
     many, plain = bench.in_turn(through("send_many"), through("bulk_create"))
     note = f"{median(many):,.0f}/s of {median(plain):,.0f}/s"
     yield Figure("send_many: share of bulk_create", ratio(many, plain), 0.6, note=note)
+
+
+def mailing(bench: Bench, count: int = 50_000) -> Iterator[Figure]:
+    """A list through the admin: the time of each request, and the memory that all of them took."""
+    for kind in ("csv", "xlsx"):
+        found = []
+        for _ in range(bench.rounds):
+            rows.clear()
+            found.append(bench.run("mailing", kind=kind, count=count))
+        for step in ("upload", "preview", "confirm"):
+            seconds = median(each["steps"][step] for each in found)
+            work = f"list of {count:,}, {kind}: {step}"
+            yield Figure(work, seconds, 30, at_most=True, unit="s")
+        over = max(each["over"] for each in found)
+        work = f"list of {count:,}, {kind}: memory over idle"
+        note = f"idle {found[0]['idle']:.0f} MiB"
+        yield Figure(work, over, 100, at_most=True, unit="MiB", note=note)
 
 
 def importing(bench: Bench) -> Iterator[Figure]:

@@ -20,7 +20,7 @@ from django_mobilon_sms.delivery import deliver
 from django_mobilon_sms.tracking import refresh as ask
 
 from . import rows
-from .doors import doors, importing, writing
+from .doors import doors, importing, mailing, writing
 from .measure import Bench, Figure, ratio, together
 from .rivals import fill_post_office
 
@@ -285,7 +285,7 @@ PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     part.__name__: part
     for part in (
         *(gateway, statements, drain, profile, latency, hidden, processes, size, huge, refresh),
-        *(memory, writing, importing, doors),
+        *(memory, writing, mailing, importing, doors),
     )
 }
 POSTGRESQL_ONLY = {"latency", "processes", "doors"}

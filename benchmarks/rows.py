@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from io import BytesIO
 
 from django.db import connection
 
@@ -53,12 +54,32 @@ IDS = {
 }
 
 
+def a_list(kind: str, count: int) -> bytes:
+    """A file of so many recipients, as a person would upload it."""
+    cells = [("Телефон", "Имя", "Данные")]
+    cells += [(f"8913{n * 7919 % 10_000_000:07}", f"Имя {n}", str(n)) for n in range(count)]
+    if kind == "csv":
+        return "".join(";".join(row) + "\r\n" for row in cells).encode("cp1251")
+    from openpyxl import Workbook
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for row in cells:
+        sheet.append(row)
+    written = BytesIO()
+    book.save(written)
+    return written.getvalue()
+
+
 def clear() -> None:
     """Begin with empty tables."""
     if connection.vendor == "postgresql":  # what is only deleted stays until it is vacuumed
-        execute("TRUNCATE mobilon_sms_smsmessage, mobilon_sms_smsbatch, mobilon_sms_gatewaystate")
+        execute(
+            "TRUNCATE mobilon_sms_smsmessage, mobilon_sms_smsbatch, mobilon_sms_gatewaystate,"
+            " mobilon_sms_smsmailing"
+        )
         return
-    for table in ("smsmessage", "smsbatch", "gatewaystate"):
+    for table in ("smsmessage", "smsbatch", "gatewaystate", "smsmailing"):
         execute(f"DELETE FROM mobilon_sms_{table}")
 
 

@@ -115,6 +115,40 @@ def bulk_create(count: int) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - began, "count": count}
 
 
+def mailing(kind: str, count: int) -> dict[str, Any]:
+    """Send a list through the admin's pages; seconds by step, and the peak of memory over idle."""
+    from django.contrib.auth.models import User
+    from django.core.files.uploadedfile import SimpleUploadedFile
+    from django.test import Client
+
+    from django_mobilon_sms.mailing_rows import SmsMailing
+
+    from .rows import a_list
+
+    User.objects.filter(username="bench").delete()
+    client = Client()
+    client.force_login(User.objects.create_superuser("bench"))
+    pages = "/admin/mobilon_sms/smsmailing/"
+    given = {"name": "bench", "text": "{{NAME}}, заказ {{DATA}} готов", "priority": "5"}
+    file = SimpleUploadedFile(f"list.{kind}", a_list(kind, count))
+    client.get(f"{pages}add/")
+    idle, took = peak_of_memory(), {}
+
+    def step(name: str, work: Callable[[], Any]) -> Any:
+        began = time.perf_counter()
+        reply = work()
+        took[name] = time.perf_counter() - began
+        return reply
+
+    page = step("upload", lambda: client.post(f"{pages}add/", given | {"file": file}))["Location"]
+    step("preview", lambda: client.get(page))
+    step("confirm", lambda: client.post(page.replace("/change/", "/confirm/")))
+    written = SmsMailing.objects.latest("pk").written
+    if written != count:
+        raise RuntimeError(f"{written} of {count} were written.")
+    return {"idle": idle, "over": peak_of_memory() - idle, "count": count, "steps": took}
+
+
 def setup(*, with_app: bool) -> None:
     """Print how long Django, DRF and perhaps the app take to be imported, in seconds."""
     from django.conf import settings
@@ -134,7 +168,10 @@ def setup(*, with_app: bool) -> None:
 
 WORK: dict[str, Callable[..., dict[str, Any]]] = {
     work.__name__: work
-    for work in (drain, refresh, bare, post_office, memory, claims, send_many, bulk_create)
+    for work in (
+        *(drain, refresh, bare, post_office, memory, claims, send_many, bulk_create),
+        *(mailing,),
+    )
 }
 
 

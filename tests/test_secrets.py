@@ -24,6 +24,7 @@ from django_mobilon_sms.candidates import Candidate
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.delivery import Claim
 from django_mobilon_sms.gateway import MobilonGateway, OutgoingMessage
+from django_mobilon_sms.mailing_rows import SmsMailing
 from django_mobilon_sms.models import SmsBatch, SmsMessage
 from django_mobilon_sms.outbox import send_many, send_sms
 from django_mobilon_sms.sandbox import Sandbox
@@ -322,6 +323,12 @@ def failed():
     SmsMessage.objects.all().change(status=Status.FAILED)
 
 
+def listed():
+    file = f"phone;name\n{MESSAGE['number']};{MESSAGE['text']}\n".encode()
+    common = {"text": MESSAGE["text"] + "{{NAME}}", "source": MESSAGE["source"]}
+    SmsMailing.objects.create(name="list", file=file, file_name="list.csv", **common)
+
+
 def nothing():
     pass
 
@@ -335,6 +342,7 @@ def on(path=""):
     return f"/sms/messages/{one().guid}/{path}"
 
 
+LISTS = "/admin/mobilon_sms/smsmailing/"
 FORM = {"numbers": MESSAGE["number"], "priority": 5} | {
     name: MESSAGE[name] for name in ("text", "source")
 }
@@ -342,6 +350,11 @@ FORM = {"numbers": MESSAGE["number"], "priority": 5} | {
 #: What is there, what is refused, and who does what.
 WRITING = {
     "admin add": (nothing, "pending", lambda: admin().post(ADD, FORM)),
+    "admin list": (
+        listed,
+        "pending",
+        lambda: admin().post(f"{LISTS}{SmsMailing.objects.get().pk}/confirm/"),
+    ),
     "admin copy": (failed, "pending", lambda: choose(admin(), "copy")),
     "REST": (nothing, "pending", lambda: rest().post("/sms/messages/", MESSAGE, format="json")),
     "REST list": (

@@ -98,11 +98,16 @@ def visit(browser: Any, live_server: Any) -> Iterator[Callable[..., Page]]:
 
 
 @pytest.fixture
-def picture() -> Callable[[Page, str], None]:
-    """Takes a picture for the docs: ``picture(page, "writing")``; only if it is asked for."""
+def picture() -> Callable[..., None]:
+    """Takes a picture for the docs, ``writing-ru.png``, of a screen; only if it is asked for.
 
-    def picture(page: Page, name: str) -> None:
-        if PICTURES:
-            page.picture(Path(PICTURES) / f"{name}-{page.look.language}.png")
+    Of a phone, ``writing-phone-ru.png``, where ``phone`` is told.
+    """
+
+    def picture(page: Page, name: str, *, phone: bool = False) -> None:
+        narrow = page.look.width == "narrow"
+        if PICTURES and (phone or not narrow):
+            kind = "-phone" if narrow else ""
+            page.picture(Path(PICTURES) / f"{name}{kind}-{page.look.language}.png")
 
     return picture
