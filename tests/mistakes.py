@@ -173,6 +173,13 @@ MISTAKES = [
         "if is_probe := False:",
         "test_delivery.py::test_probe_is_one_message_and_its_good_reply_clears_the_way",
     ),
+    Mistake(
+        "list confirmed twice",
+        "mailing_rows.py",
+        "return self.waiting().update(confirmed_at",
+        "return self.update(confirmed_at",
+        "test_admin_mailings.py::test_confirming_twice_writes_once",
+    ),
 ]
 
 

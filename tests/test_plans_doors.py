@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from django_mobilon_sms.mailing_rows import SmsMailing
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.querysets import has
 
@@ -141,6 +142,18 @@ def test_search_reads_no_whole_table(operator, full):
     ]
     queries = [*({"q": each} for each in typed), {"q": "sale-3", "status__exact": "failed"}]
     assert plans(operator, addresses(LIST, *queries)) == {}
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_page_of_a_mailing_reads_no_whole_table(operator, full, confirmed):
+    lines = "".join(f"{message.number}\n" for message in SmsMessage.objects.all()[:600])
+    mailing = SmsMailing.objects.create(
+        name="sale", text="x", file=f"phone\n{lines}".encode(), file_name="list.csv"
+    )
+    page = f"/admin/mobilon_sms/smsmailing/{mailing.pk}/change/"
+    if confirmed:
+        operator.post(page.replace("change", "confirm"), {"leave_out_recent": "yes"})
+    assert plans(operator, [page]) == {}
 
 
 # The REST API

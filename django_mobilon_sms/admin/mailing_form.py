@@ -16,7 +16,7 @@ from ..mailing_rows import SmsMailing
 from ..mailings import COMMON
 from ..models import GatewayState
 from ..validation import clean
-from .writing import MessageFields
+from .writing import CommonForm
 
 FIELDSETS = (
     (_("To whom"), {"fields": ("name", "file", "earlier")}),
@@ -31,7 +31,7 @@ MOST_NAME = 48
 KEPT = _("Empty: the file “%(name)s” is kept.")
 
 
-class MailingForm(MessageFields):
+class MailingForm(CommonForm):
     """A list to send to. ``save()`` lets it wait to be confirmed; no message is written yet."""
 
     name = forms.CharField(

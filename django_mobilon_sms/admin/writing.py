@@ -48,7 +48,7 @@ CONFLICT = _("This form has written a message already. Open a new one for anothe
 NOT_NOW = _("Leave the time empty to send now, or choose “Send”.")
 
 
-class MessageFields(forms.Form):
+class CommonForm(forms.Form):
     """How a message is to be sent. ``forms.Field`` neither strips nor judges: the outbox does."""
 
     text = forms.Field(widget=AdminTextareaWidget(attrs={"rows": 6}))
@@ -94,7 +94,7 @@ class MessageFields(forms.Form):
             self.add_error(name, error.error_dict[name])
 
 
-class MessageForm(MessageFields):
+class MessageForm(CommonForm):
     """One text to one or many. ``write()`` hands it to the outbox, all or nothing."""
 
     numbers = forms.Field(
