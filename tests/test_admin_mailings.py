@@ -9,12 +9,12 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 
 from django_mobilon_sms import mailings
 from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.mailing_rows import SmsMailing
+from django_mobilon_sms.mailing_rows import MailingQuerySet, SmsMailing
 from django_mobilon_sms.models import SmsMessage
 
 from .admin_door import EVERYTHING, change, person, statuses, text_of, told
@@ -174,6 +174,22 @@ def test_list_that_nobody_confirms_is_forgotten_after_a_day(client, sandbox, wor
     write()
     worker()
     assert (SmsMailing.objects.count(), statuses()) == (0, ["accepted"])
+
+
+def test_list_that_can_not_be_deleted_changes_nothing_about_the_run(
+    client, sandbox, worker, monkeypatch, caplog
+):
+    uploaded(client)
+    SmsMailing.objects.update(created_at=db_now() - timedelta(hours=25))
+    write()
+
+    def refuse(self):
+        raise OperationalError("locked")
+
+    monkeypatch.setattr(MailingQuerySet, "delete", refuse)  # a lock that lasts takes seconds
+    assert worker().code == 0
+    assert statuses() == ["accepted"]
+    assert "mailings.kept error=OperationalError" in caplog.messages
 
 
 def test_confirmed_list_is_not_forgotten(client, sandbox, worker):

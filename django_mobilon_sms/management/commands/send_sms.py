@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import signal
 import sys
 import threading
@@ -27,6 +28,8 @@ from ...models import SmsBatch, SmsMessage
 from ...reports import RunReport
 from ...sweeping import sweep
 from ...tracking import refresh
+
+logger = logging.getLogger(__name__)
 
 HOUR = 3600.0
 
@@ -129,8 +132,11 @@ class Command(BaseCommand):
         if time.monotonic() < self.forget_at:
             return
         self.forget_at = time.monotonic() + HOUR
-        if (forgotten := SmsMailing.objects.forgotten()).exists():
-            forgotten.delete()
+        try:
+            if (forgotten := SmsMailing.objects.forgotten()).exists():
+                forgotten.delete()
+        except DatabaseError as error:  # it says nothing about what was sent
+            logger.warning("mailings.kept error=%s", type(error).__name__)
 
     def work(self, options: dict[str, Any], stopping: Callable[[], bool]) -> RunReport:
         """Sweep and send, unless told to refresh only; then refresh, unless told not to."""
@@ -147,7 +153,8 @@ class Command(BaseCommand):
                 )
         if not options["no_refresh"]:
             report = refresh(report, stopping=stopping)
-        if report.claimed or report.checked:  # a run with nothing to do asks little
+        # A run with nothing to do asks little, and one in trouble has other cares.
+        if (report.claimed or report.checked) and not report.exit_code:
             self.forget()
         return report
 
