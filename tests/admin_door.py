@@ -21,6 +21,7 @@ from .conftest import write
 HOUR = timedelta(hours=1)
 LIST = "/admin/mobilon_sms/smsmessage/"
 ADD = f"{LIST}add/"
+DECIDE = f"{LIST}decide/"
 JOURNAL = "/admin/mobilon_sms/smsbatch/"
 EVERYTHING = (
     "view_smsmessage",
@@ -58,10 +59,10 @@ def act(client: Client, action: str, chosen: Iterable[Any], **fields: Any) -> li
     return told(client.post(LIST, data, follow=True))
 
 
-def confirm(client: Client, action: str, chosen: Iterable[Any], **fields: Any) -> list[str]:
-    """Confirm what was asked about these messages; what is told after it."""
-    data = {"action": action, "_selected_action": [m.pk for m in chosen], "post": "yes"} | fields
-    return told(client.post(LIST, data, follow=True))
+def decide(client: Client, choice: str, chosen: Iterable[Any], **fields: Any) -> list[str]:
+    """Decide so about these messages; what is told after it."""
+    data = {"choice": choice, "pks": ",".join(str(m.pk) for m in chosen)} | fields
+    return told(client.post(DECIDE, data, follow=True))
 
 
 def told(response: Any) -> list[str]:

@@ -1,15 +1,13 @@
-"""Refresh, cancel, resend and decide, through the admin's door."""
+"""Refresh and cancel, and what all actions have in common, through the admin's door."""
 
 from __future__ import annotations
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
 from django.db import connection
 
-from django_mobilon_sms.choices import Resolution, Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.choices import Status
+from django_mobilon_sms.models import SmsMessage
 
 from .admin_door import (
     EVERYTHING,
@@ -17,12 +15,11 @@ from .admin_door import (
     accepted,
     act,
     become,
-    confirm,
+    decide,
     history,
     page,
     person,
     statuses,
-    text_of,
     told,
     unknown,
 )
@@ -55,7 +52,7 @@ def test_cancel_cancels_what_is_pending_and_counts_the_rest(client, atomic_reque
 
 def test_cancelled_resend_is_unknown_again(client):
     messages = unknown()
-    confirm(client, "resend", messages)
+    decide(client, "resend", messages)
     assert act(client, "cancel", messages) == ["1 message was cancelled."]
     assert statuses() == ["unknown"]
 
@@ -89,134 +86,6 @@ def test_refresh_lets_the_next_run_ask(client):
     assert list(SmsMessage.objects.checkable()) == [message]
 
 
-# Resend and resolve
-
-
-@pytest.mark.parametrize(
-    ("action", "question", "warning"),
-    [
-        ("resend", "Send 2 messages again?", "Whoever got a message will get it twice"),
-        ("resolve_sent", "Decide that 2 messages were sent?", "Nothing is sent again."),
-        ("give_up", "Give up 2 messages?", "Nothing is sent again."),
-    ],
-)
-def test_decision_is_asked_for_first(client, action, question, warning):
-    messages = [*unknown(2), *write(1)]
-    data = {"action": action, "_selected_action": [m.pk for m in messages], "index": 0}
-    response = client.post(LIST, data)
-    shown = text_of(response)
-    assert response.status_code == 200
-    assert (question in shown, warning in shown, SKIPPED in shown) == (True, True, True)
-    assert shown.count("+79135292926") == 2
-    assert response.context["pks"] == [m.pk for m in reversed(messages[:2])]
-    assert statuses() == ["unknown", "unknown", "pending"]
-    assert history() == []
-
-
-def test_resend_sends_again_under_the_same_guid_and_records_who(sandbox, client, worker):
-    messages = unknown(2)
-    assert confirm(client, "resend", messages) == ["2 messages will be sent again by the worker."]
-    assert statuses() == ["pending", "pending"]
-    assert [m.resolved_by.username for m in SmsMessage.objects.all()] == ["anna", "anna"]
-    assert {entry[2] for entry in history()} == {"Resent it, although it may have gone out."}
-    worker("--no-refresh")
-    assert {sandbox.copies(m.guid) for m in messages} == {1}
-
-
-DECISIONS = {
-    "resend": "1 message will be sent again by the worker.",
-    "resolve_sent": "1 message counts as sent.",
-    "give_up": "1 message was given up.",
-}
-
-
-@pytest.mark.parametrize("action", DECISIONS)
-def test_second_click_on_a_decision_is_skipped(client, atomic_requests, action):
-    messages = unknown()
-    assert confirm(client, action, messages) == [DECISIONS[action]]
-    before = list(SmsMessage.objects.values())
-    assert confirm(client, action, messages) == [SKIPPED]
-    assert list(SmsMessage.objects.values()) == before
-    assert len(history()) == 1
-
-
-MEANWHILE = {
-    "resent by another": lambda rows, ivan: rows.resend(by=ivan),
-    "decided by another": lambda rows, ivan: rows.resolve(Resolution.GIVEN_UP, by=ivan),
-    "accepted late": lambda rows, ivan: rows.change(
-        status=Status.ACCEPTED, gateway_id="id", accepted_at=db_now()
-    ),
-}
-
-
-@pytest.mark.parametrize("change", MEANWHILE.values(), ids=MEANWHILE)
-@pytest.mark.parametrize("action", DECISIONS)
-def test_decision_from_a_stale_page_skips_what_has_changed(client, action, change):
-    changed, same = messages = unknown(2)
-    data = {"action": action, "_selected_action": [m.pk for m in messages], "index": 0}
-    asked = client.post(LIST, data).context["pks"]
-    rows = SmsMessage.objects.filter(pk=changed.pk)
-    assert change(rows, User.objects.create(username="ivan")) == 1
-    before = rows.values().get()
-    response = client.post(LIST, data | {"_selected_action": asked, "post": "yes"}, follow=True)
-    assert told(response) == [DECISIONS[action], SKIPPED]
-    assert rows.values().get() == before
-    assert SmsMessage.objects.get(pk=same.pk).resolved_by.username == "anna"
-    assert [(who, what) for who, what, _sentence in history()] == [("anna", str(same))]
-
-
-def test_decision_from_a_stale_page_whose_messages_have_all_changed_does_nothing(client):
-    messages = unknown()
-    SmsMessage.objects.all().resolve(Resolution.SENT, by=None)
-    assert confirm(client, "resend", messages) == [SKIPPED]
-    assert statuses() == ["unknown"]
-    assert history() == []
-
-
-def test_resend_waits_for_a_post_that_may_be_under_way(client):
-    messages = unknown()
-    SmsBatch.objects.update(outcome="", closed_at=None)
-    assert confirm(client, "resend", messages) == [SKIPPED]
-    assert act(client, "resend", messages) == [SKIPPED]
-    assert statuses() == ["unknown"]
-
-
-@pytest.mark.parametrize(
-    ("action", "sentence", "status", "resolution"),
-    [
-        ("resend", "Resent it, although it may have gone out.", "pending", ""),
-        ("resolve_sent", "Decided that it was sent.", "unknown", Resolution.SENT),
-        ("give_up", "Gave it up.", "unknown", Resolution.GIVEN_UP),
-    ],
-)
-def test_decision_is_kept_with_who_and_when(client, action, sentence, status, resolution):
-    [message] = messages = unknown()
-    assert confirm(client, action, messages) == [DECISIONS[action]]
-    now = SmsMessage.objects.filter(resolved_at__gt=message.created_at, resolved_at__lte=db_now())
-    [row] = now
-    assert (row.status, row.resolution, row.resolved_by.username) == (status, resolution, "anna")
-    assert history() == [("anna", str(message), sentence)]
-
-
-def test_message_that_was_given_up_is_not_resent(client):
-    messages = unknown()
-    confirm(client, "give_up", messages)
-    assert confirm(client, "resend", messages) == [SKIPPED]
-    assert statuses() == ["unknown"]
-
-
-def test_decision_takes_no_more_than_was_asked_for(client, monkeypatch):
-    from django_mobilon_sms.admin import actions
-
-    monkeypatch.setattr(actions, "MOST", 2)
-    messages = unknown(3)
-    data = {"action": "give_up", "_selected_action": [m.pk for m in messages], "index": 0}
-    response = client.post(LIST, data)
-    assert "Give up 2 messages?" in text_of(response)
-    assert "1 more is left for the next time." in text_of(response)
-    assert len(response.context["pks"]) == 2
-
-
 # The page of a message
 
 
@@ -231,7 +100,7 @@ def test_page_offers_only_what_is_possible_now(client):
     }
     assert offered == {
         pending.pk: ["send_now", "cancel"],
-        doubtful.pk: ["resend", "resolve_sent", "give_up"],
+        doubtful.pk: ["decide"],
         failed.pk: ["copy"],
         taken.pk: ["refresh"],
     }
@@ -244,16 +113,6 @@ def test_action_from_the_page_leads_back_to_it(sandbox, client):
     assert response.redirect_chain == [(page(message), 302)]
     assert told(response) == ["The gateway accepted 1 message."]
     assert sandbox.copies(message.guid) == 1
-
-
-def test_decision_from_the_page_asks_and_leads_back_to_it(client):
-    [message] = unknown()
-    data = {"action": "resend", "_selected_action": message.pk, "from_page": "yes"}
-    asked = client.post(LIST, data)
-    assert 'name="from_page"' in asked.content.decode()
-    response = client.post(LIST, data | {"post": "yes"}, follow=True)
-    assert response.redirect_chain == [(page(message), 302)]
-    assert statuses() == ["pending"]
 
 
 # Garbage and strangers
@@ -278,7 +137,7 @@ def test_message_that_is_gone_is_skipped(client):
     assert told(client.post(LIST, data, follow=True)) == []
 
 
-ACTIONS = ("send_now", "refresh", "cancel", "copy", "resend", "resolve_sent", "give_up")
+ACTIONS = ("send_now", "refresh", "cancel", "copy", "decide")
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -287,10 +146,9 @@ def test_action_needs_its_permission_and_a_post(sandbox, action):
     before = list(SmsMessage.objects.order_by("pk").values())
     reader = person("view_smsmessage", "view_smsmessage_text", "add_smsmessage")
     boss = person(*EVERYTHING, name="boss")
-    assert confirm(reader, action, messages) == []
     assert act(reader, action, messages) in (["No action selected."], [])
     for client in (reader, boss):
-        data = {"action": action, "_selected_action": [m.pk for m in messages], "post": "yes"}
+        data = {"action": action, "_selected_action": [m.pk for m in messages]}
         client.get(LIST, data)
     assert list(SmsMessage.objects.order_by("pk").values()) == before
     assert sandbox.exchanges == []

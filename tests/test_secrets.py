@@ -31,7 +31,7 @@ from django_mobilon_sms.sandbox import Sandbox
 from django_mobilon_sms.sandbox_faults import FAULTS
 from django_mobilon_sms.threads import Calls
 
-from .admin_door import ADD, EVERYTHING, LIST, person
+from .admin_door import ADD, DECIDE, EVERYTHING, LIST, person
 from .conftest import write
 from .test_rest import ALL, login
 
@@ -338,6 +338,10 @@ def choose(client, action, **fields):
     return client.post(LIST, data)
 
 
+def resend():
+    return {"choice": "resend", "pks": one().pk}
+
+
 def on(path=""):
     return f"/sms/messages/{one().guid}/{path}"
 
@@ -365,7 +369,7 @@ WRITING = {
 }
 ACTING = {
     "admin cancel": (waiting, "cancelled", lambda: choose(admin(), "cancel")),
-    "admin resend": (held, "pending", lambda: choose(admin(), "resend", post="yes")),
+    "admin resend": (held, "pending", lambda: admin().post(DECIDE, resend())),
     "REST cancel": (waiting, "cancelled", lambda: rest().post(on("cancel/"))),
     "REST resend": (
         held,

@@ -10,7 +10,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME, ActionForm
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import ngettext_lazy
 
@@ -24,10 +23,8 @@ if TYPE_CHECKING:
 else:
     MessageModelAdmin = admin.ModelAdmin
 
-#: Messages that one copy or one decision takes: what a person can answer for, and a form hold.
+#: Messages that one copy takes: each is written by itself, while the person waits.
 MOST = 500
-#: How many of them are named in the question.
-SOME = 10
 
 LEFT = ngettext_lazy(
     "%(count)s more is left for the next time.",
@@ -58,11 +55,15 @@ class MessageActions(MessageModelAdmin):
     """Every action names the state it needs, so that none comes too late."""
 
     action_form = OnceForm
-    actions = tuple(verb.name for verb in verbs.VERBS)
+    actions = tuple(verb.name for verb in verbs.VERBS)  # ``decide`` is in ``decisions``
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         """Whether this person may decide about messages that were written."""
         return request.user.has_perm("mobilon_sms.send_smsmessage")
+
+    def has_text_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may see texts."""
+        return request.user.has_perm("mobilon_sms.view_smsmessage_text")
 
     @admin.action(description=verbs.SEND_NOW.label, permissions=["send"])
     def send_now(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
@@ -98,52 +99,12 @@ class MessageActions(MessageModelAdmin):
         self._tell(request, messages.WARNING, LEFT, left)
         return self._back(request)
 
-    @admin.action(description=verbs.RESEND.label, permissions=["send"])
-    def resend(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
-        """Send messages again that may have gone out."""
-        return self._ask(verbs.RESEND, request, queryset)
-
-    @admin.action(description=verbs.RESOLVE_SENT.label, permissions=["send"])
-    def resolve_sent(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
-        """Record that unknown messages were sent."""
-        return self._ask(verbs.RESOLVE_SENT, request, queryset)
-
-    @admin.action(description=verbs.GIVE_UP.label, permissions=["send"])
-    def give_up(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
-        """Record that unknown messages are given up."""
-        return self._ask(verbs.GIVE_UP, request, queryset)
-
-    def _change(
-        self, verb: Verb, request: HttpRequest, queryset: MessageQuerySet, most: int | None = None
-    ) -> HttpResponse:
+    def _change(self, verb: Verb, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
         chosen, pks = queryset.count(), _pks(verb.eligible(queryset.on_primary()))
-        taken = pks[:most]
-        changed = verbs.apply(verb, taken, by=_person(request))
+        changed = verbs.apply(verb, pks, by=_person(request))
         self._tell(request, messages.SUCCESS, verb.done, changed)
-        self._tell(request, messages.WARNING, SKIPPED, chosen - changed - len(pks) + len(taken))
-        self._tell(request, messages.WARNING, LEFT, len(pks) - len(taken))
+        self._tell(request, messages.WARNING, SKIPPED, chosen - changed)
         return self._back(request)
-
-    def _ask(self, verb: Verb, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
-        """Ask first; what is confirmed are the messages that were counted in the question."""
-        if request.POST.get("post") == "yes":
-            return self._change(verb, request, queryset, MOST)
-        pks = _pks(verb.eligible(queryset.on_primary()))
-        if not pks:
-            self._tell(request, messages.WARNING, SKIPPED, queryset.count())
-            return self._back(request)
-        context = {
-            **self.admin_site.each_context(request),
-            **_question(
-                verb, pks[:MOST], left=len(pks) - MOST, skipped=queryset.count() - len(pks)
-            ),
-            "opts": self.opts,
-            "media": self.media,
-            "action_checkbox_name": ACTION_CHECKBOX_NAME,
-            "from_page": "from_page" in request.POST,
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "admin/mobilon_sms/smsmessage/confirm.html", context)
 
     def _tell(self, request: HttpRequest, level: int, sentence: Any, count: int) -> None:
         if count > 0:
@@ -160,20 +121,6 @@ class MessageActions(MessageModelAdmin):
             current_app=self.admin_site.name,
         )
         return HttpResponseRedirect(page)
-
-
-def _question(verb: Verb, pks: list[int], *, left: int, skipped: int) -> dict[str, Any]:
-    return {
-        "title": verb.label,
-        "question": verb.question % {"count": len(pks)},
-        "warning": verb.warning,
-        "skipped": SKIPPED % {"count": skipped} if skipped > 0 else "",
-        "left": LEFT % {"count": left} if left > 0 else "",
-        "verb": verb,
-        "pks": pks,
-        "some": SmsMessage.objects.filter(pk__in=pks[:SOME]).order_by("-pk"),
-        "others": max(0, len(pks) - SOME),
-    }
 
 
 def _pks(rows: MessageQuerySet) -> list[int]:

@@ -15,6 +15,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from ..models import SmsBatch, SmsMessage
+from . import verbs
 from .counting import BoundedPaginator
 from .lookups import OutcomeFilter
 from .shown import badge, moment, sentence
@@ -67,6 +68,16 @@ class JournalAdmin(BatchModelAdmin):
         """The list, under its name."""
         context = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
         return super().changelist_view(request, context)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """The page of a batch, with the way to decide about what it left in doubt."""
+        may = ("mobilon_sms.send_smsmessage", "mobilon_sms.view_smsmessage")
+        batch = context["original"]
+        if batch is not None and request.user.has_perms(may):
+            context["undecided"] = verbs.undecided(batch.messages.all()).count()
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SmsBatch]:
         """The batches; the list does without the replies."""

@@ -13,10 +13,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 
-from ..choices import Status
 from ..models import SmsMessage
-from . import counting, lookups
+from . import counting, lookups, verbs
 from .actions import MessageActions
+from .decisions import Decisions
 from .gateway_panel import GatewaySwitches, panel
 from .shown import MessageFields
 
@@ -24,7 +24,7 @@ from .shown import MessageFields
 _PK = re.compile(r"[0-9]{1,18}")
 
 
-class MessageList(MessageFields, GatewaySwitches):
+class MessageList(MessageFields, Decisions, GatewaySwitches):
     """The newest first, to look through, to find one, to choose some for an action."""
 
     actions = (*MessageActions.actions, "delete_selected")
@@ -53,10 +53,6 @@ class MessageList(MessageFields, GatewaySwitches):
     show_full_result_count = False
     sortable_by = ("number", "written", "sent")
 
-    def has_text_permission(self, request: HttpRequest) -> bool:
-        """Whether this person may see texts."""
-        return request.user.has_perm("mobilon_sms.view_smsmessage_text")
-
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Only the filters of the list, with values a database can hold."""
         return lookup in lookups.LOOKUPS and "\0" not in value
@@ -69,7 +65,7 @@ class MessageList(MessageFields, GatewaySwitches):
             raise BadRequest("The id of a message is a number.")
         context: dict[str, Any] = {"title": capfirst(self.opts.verbose_name_plural)}
         if self.has_view_permission(request):
-            unknown = SmsMessage.objects.filter(status=Status.UNKNOWN, resolution="")
+            unknown = verbs.undecided(SmsMessage.objects.all())
             context["gateway"] = panel()
             context["has_send_permission"] = self.has_send_permission(request)
             context["undecided"] = counting.count_up_to_most(unknown.order_by("-pk"))

@@ -37,14 +37,23 @@ class Verb:
     label: Any
     record: Any
     eligible: Callable[[MessageQuerySet], MessageQuerySet]
+    fits: Callable[[SmsMessage], bool]
     done: Any = ""
     change: Callable[[MessageQuerySet, AbstractBaseUser], int] | None = None
-    question: Any = ""
-    warning: Any = ""
+    meaning: Any = ""
 
 
-def _undecided(rows: MessageQuerySet) -> MessageQuerySet:
+def undecided(rows: MessageQuerySet) -> MessageQuerySet:
+    """What may have gone out, nobody can prove, and nobody has decided about."""
     return rows.filter(status=Status.UNKNOWN, resolution="")
+
+
+def _is_undecided(message: SmsMessage) -> bool:
+    return message.status == Status.UNKNOWN and not message.resolution
+
+
+def _is_pending(message: SmsMessage) -> bool:
+    return message.status == Status.PENDING
 
 
 SEND_NOW = Verb(
@@ -52,6 +61,7 @@ SEND_NOW = Verb(
     _("Send now"),
     _("Asked to send it now."),
     lambda rows: rows.unexpired().filter(status=Status.PENDING),
+    _is_pending,
 )
 REFRESH = Verb(
     "refresh",
@@ -59,6 +69,9 @@ REFRESH = Verb(
     _("Asked to refresh its status."),
     lambda rows: rows.filter(
         status__in=[Status.ACCEPTED, Status.SENT], next_check_at__isnull=False
+    ),
+    lambda message: (
+        message.status in (Status.ACCEPTED, Status.SENT) and message.next_check_at is not None
     ),
     ngettext_lazy(
         "The gateway will be asked about %(count)s message soon.",
@@ -72,6 +85,7 @@ CANCEL = Verb(
     _("Cancel"),
     _("Cancelled it."),
     lambda rows: rows.filter(status=Status.PENDING),
+    _is_pending,
     ngettext_lazy(
         "%(count)s message was cancelled.", "%(count)s messages were cancelled.", "count"
     ),
@@ -82,56 +96,60 @@ COPY = Verb(
     _("Copy into a new message"),
     _("Copied it into a new message."),
     lambda rows: rows.filter(status__in=COPYABLE),
+    lambda message: message.status in COPYABLE,
     ngettext_lazy(
         "%(count)s message was copied. The copy waits for the worker.",
         "%(count)s messages were copied. The copies wait for the worker.",
         "count",
     ),
 )
+DECIDE = Verb("decide", _("Decide"), "", undecided, _is_undecided)
 RESEND = Verb(
     "resend",
-    _("Resend"),
+    _("Send again"),
     _("Resent it, although it may have gone out."),
     lambda rows: rows.resendable(),
+    _is_undecided,
     ngettext_lazy(
         "%(count)s message will be sent again by the worker.",
         "%(count)s messages will be sent again by the worker.",
         "count",
     ),
     lambda rows, by: rows.resend(by=by),
-    ngettext_lazy("Send %(count)s message again?", "Send %(count)s messages again?", "count"),
     _(
-        "Nobody can prove what went out. Whoever got a message will get it twice, and it is paid"
-        " twice. Who sent it again and when is recorded."
+        "Choose it if the message has not arrived and is still needed, or is too important to be"
+        " missed. Whoever got it gets it twice, and it is paid twice."
     ),
 )
 RESOLVE_SENT = Verb(
     "resolve_sent",
-    _("Decide: it was sent"),
+    _("It was sent"),
     _("Decided that it was sent."),
-    _undecided,
+    undecided,
+    _is_undecided,
     ngettext_lazy(
         "%(count)s message counts as sent.", "%(count)s messages count as sent.", "count"
     ),
     lambda rows, by: rows.resolve(Resolution.SENT, by=by),
-    ngettext_lazy(
-        "Decide that %(count)s message was sent?",
-        "Decide that %(count)s messages were sent?",
-        "count",
-    ),
-    _("Nothing is sent again. Who decided and when is recorded, and can not be undone."),
+    _("Choose it if the recipient or the gateway's support confirms it. Nothing is sent again."),
 )
 GIVE_UP = Verb(
     "give_up",
-    _("Decide: give up"),
+    _("Give up"),
     _("Gave it up."),
-    _undecided,
+    undecided,
+    _is_undecided,
     ngettext_lazy("%(count)s message was given up.", "%(count)s messages were given up.", "count"),
     lambda rows, by: rows.resolve(Resolution.GIVEN_UP, by=by),
-    ngettext_lazy("Give up %(count)s message?", "Give up %(count)s messages?", "count"),
-    _("Nothing is sent again. Who decided and when is recorded, and can not be undone."),
+    _(
+        "Choose it if the message is no longer needed, or not so important that it may come twice."
+        " Nothing is sent again; who has not got it will not get it."
+    ),
 )
-VERBS = (SEND_NOW, REFRESH, CANCEL, COPY, RESEND, RESOLVE_SENT, GIVE_UP)
+#: What can be chosen on the page to decide on.
+DECISIONS = {verb.name: verb for verb in (RESEND, RESOLVE_SENT, GIVE_UP)}
+#: What is offered in the list and on the page of a message.
+VERBS = (SEND_NOW, REFRESH, CANCEL, COPY, DECIDE)
 
 
 def possible(pk: int) -> list[Verb]:
