@@ -126,6 +126,11 @@ class SmsMessage(models.Model):
             models.Index(
                 fields=["gateway_id"], condition=Q(gateway_id__gt=""), name="mobilon_sms_gateway_id"
             ),
+            models.Index(
+                fields=["error_code", "id"],
+                condition=Q(error_code__gt=""),
+                name="mobilon_sms_error",
+            ),
             models.Index(fields=["created_at"], name="mobilon_sms_created"),
             models.Index(
                 fields=["sent_at"], condition=Q(sent_at__isnull=False), name="mobilon_sms_sent"
