@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 from django.contrib.staticfiles import finders
 
-from django_mobilon_sms.admin import counting
+from django_mobilon_sms.admin import counting, verbs
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
 from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage
 
 from .admin_door import ADD, EVERYTHING, LIST, change, page, person, text_of
 from .conftest import write
@@ -41,14 +41,14 @@ def found(client, **query):
     return list(response.context["cl"].result_list)
 
 
-def test_list_shows_status_number_text_parts_sender_and_times(client):
-    write(text="Ваш заказ\n готов " + "и ждёт " * 20)
+def test_list_shows_status_number_text_parts_sender_tag_and_times(client):
+    write(text="Ваш заказ\n готов " + "и ждёт " * 20, tag="sale")
     html = client.get(LIST).content.decode()
     row = re.search(r"<tbody>.*?</tbody>", html, re.S)[0]
     assert '<span class="mobilon-sms-badge mobilon-sms-pending">pending</span>' in row
     assert "Ваш заказ готов и ждёт и ждёт" in row
     assert len(re.search(r'field-beginning">([^<]*)<', row)[1]) == 50
-    for shown in (">+79135292926</a>", 'field-segments">3<', ">89234560000<"):
+    for shown in (">+79135292926</a>", 'field-segments">3<', ">89234560000<", ">sale<"):
         assert shown in row
 
 
@@ -123,6 +123,98 @@ def test_filters_narrow_the_list(client):
     assert found(client) == [open_, decided, pending]
 
 
+def test_list_is_narrowed_by_sender_tag_and_error(client):
+    first, second = [*write(tag="sale", source="111"), *write(tag="sale-2", source="222")]
+    change(first, status=Status.FAILED, error_code=ErrorCode.REJECTED)
+    assert found(client, tag="sale") == [first]
+    assert found(client, tag=" sale-2 ") == [second]
+    assert found(client, tag="") == [second, first]
+    assert found(client, source="222") == [second]
+    assert found(client, source="333") == []
+    assert found(client, error_code__exact="rejected", tag="sale") == [first]
+    assert found(client, error_code__exact="timeout") == []
+
+
+def test_senders_of_late_messages_are_offered_and_older_ones_not_searched(client):
+    [old, _late] = [*write(source="111"), *write(source="222")]
+    change(old, created_at=db_now() - timedelta(days=31))
+    shown = text_of(client.get(LIST, {"source": "999"}))
+    assert "By sender, last 30 days All 111 222 999" in shown
+    assert found(client, source="111") == []
+
+
+def test_tag_is_typed_beside_the_other_filters(client):
+    html = client.get(LIST, {"status__exact": "pending", "p": "1", "tag": XSS}).content.decode()
+    form = re.search(r'<form method="get" class="mobilon-sms-typed">.*?</form>', html, re.S)[0]
+    assert '<input type="hidden" name="status__exact" value="pending">' in form
+    assert 'name="p"' not in form
+    assert XSS not in form
+    assert 'href="?status__exact=pending"' in form
+
+
+@pytest.mark.databases
+def test_what_waits_too_long_is_found_and_says_so(client):
+    minutes = {"late": 16, "soon": 14, "later": -60}
+    rows = {name: write()[0] for name in minutes}
+    for name, ago in minutes.items():
+        change(rows[name], due_at=db_now() - timedelta(minutes=ago))
+    assert found(client, waits="long") == [rows["late"]]
+    assert found(client, waits="x") == [rows["later"], rows["soon"], rows["late"]]
+    shown = text_of(client.get(LIST))
+    assert "16 minutes: too long" in shown.replace("\xa0", " ")
+    assert "14 minutes: " not in shown.replace("\xa0", " ")
+    assert re.search(r"field-waits.>until \d", client.get(LIST).content.decode())
+
+
+def test_accepted_message_waits_for_its_report_and_an_ended_one_for_nothing(client):
+    [message] = write()
+    ago = db_now() - timedelta(hours=2)
+    given = {"gateway_id": "a1", "accepted_at": ago, "next_check_at": db_now()}
+    change(message, status=Status.ACCEPTED, **given)
+    assert 'field-waits">2\xa0hours<' in client.get(LIST).content.decode()
+    change(message, next_check_at=None)
+    assert 'field-waits">-<' in client.get(LIST).content.decode()
+
+
+OFFERED = {
+    "status__exact=pending": {"send_now", "cancel"},
+    "status__exact=sending": set(),
+    "status__exact=accepted": {"refresh", "delete_selected"},
+    "status__exact=failed": {"copy", "delete_selected"},
+    "status__exact=unknown": {"decide", "delete_selected"},
+    "decision=none": {"decide", "delete_selected"},
+    "waits=long": {"send_now", "cancel"},
+    "status__exact=failed&decision=none": {"delete_selected"},
+    "status__exact=x": {"send_now", "refresh", "cancel", "copy", "decide", "delete_selected"},
+}
+
+
+@pytest.mark.parametrize("narrowed", OFFERED)
+def test_narrowed_list_offers_only_what_is_possible_there(client, narrowed):
+    for status in ("pending", "sending", "accepted", "failed", "unknown"):
+        [message] = write()
+        batch = SmsBatch.objects.create(worker="a:1", lease_until=db_now())
+        given = {"gateway_id": "a1", "accepted_at": db_now(), "batch": batch}
+        change(message, status=status, due_at=db_now() - timedelta(hours=1), **given)
+    html = client.get(f"{LIST}?{narrowed}").content.decode()
+    options = set(re.findall(r'<option value="(\w+)"', html))
+    assert options == OFFERED[narrowed]
+
+
+@pytest.mark.parametrize("status", Status.values)
+@pytest.mark.parametrize("resolution", ["", "sent"])
+def test_row_offers_all_that_is_possible_for_it(client, status, resolution):
+    [message] = write()
+    batch = SmsBatch.objects.create(worker="a:1", lease_until=db_now())
+    given = {"gateway_id": "a1", "accepted_at": db_now(), "batch": batch, "status": status}
+    change(message, resolution=resolution, **given)
+    possible = {verb.name for verb in verbs.possible(message.pk)}
+    html = client.get(LIST).content.decode()
+    assert set(re.search(r'data-possible="([^"]*)"', html)[1].split()) - {"delete_selected"} == (
+        possible
+    )
+
+
 @pytest.mark.parametrize("order", ["3", "-2.1", "99", "x", "\0"])
 def test_order_in_the_address_never_fails(client, order):
     write(2)
@@ -134,7 +226,7 @@ def test_list_counts_nothing_it_need_not_and_asks_the_same_for_more_rows(
 ):
     write(30)
     client.get(LIST)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         assert len(found(client)) == 30
 
 

@@ -64,17 +64,25 @@ def addresses(door, *queries):
 
 
 # Session, user, the permissions of user and groups, the gateway's state, what waits for a
-# decision, the bounded count, the page.
-PAGE = 8
+# decision, the senders to choose from, the bounded count, the page.
+PAGE = 9
 
 
 def test_list_asks_the_same_whatever_it_shows(operator, django_assert_num_queries):
     write(30)
-    for query in ({}, {"status__exact": "pending"}, {"decision": "none"}, {"o": "-5"}):
+    for query in (
+        {},
+        {"status__exact": "pending"},
+        {"decision": "none"},
+        {"o": "-7"},
+        {"tag": "x"},
+    ):
         with django_assert_num_queries(PAGE):
             operator.get(LIST, query)
-    with django_assert_num_queries(PAGE - 2):
+    with django_assert_num_queries(PAGE - 3):
         operator.get(JOURNAL)
+    with django_assert_num_queries(PAGE + 1):  # and where the last 30 days begin
+        operator.get(LIST, {"source": "89234560000"})
 
 
 @pytest.mark.parametrize(
@@ -106,8 +114,15 @@ def test_list_reads_no_whole_table(operator, full):
         {"status__exact": "failed"},
         {"decision": "none"},
         {"created_at__gte": "2000-01-01 00:00:00+00:00"},
+        {"waits": "long"},
+        {"tag": "sale-3"},
+        {"tag": "order-0"},
+        {"source": "89234560000"},
+        {"source": "none"},
+        {"error_code__exact": "rejected"},
+        {"error_code__exact": "no_id"},
         {"o": "2"},
-        {"o": "-5"},
+        {"o": "-7"},
     )
     assert plans(operator, queries) == {}
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from ..models import SmsBatch, SmsMessage
 from . import verbs
 from .counting import BoundedPaginator
-from .lookups import OutcomeFilter
+from .filters import OutcomeFilter
 from .shown import badge, moment, sentence
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Finding messages: what a person types, and the filters beside the list."""
+"""Finding messages by what a person types."""
 
 from __future__ import annotations
 
@@ -10,36 +10,21 @@ from operator import or_
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from ..choices import Outcome, Resolution, Status
 from ..clock import db_now
 from ..models import SmsMessage
 from ..phone_numbers import normalize_number
 from ..querysets import has
-
-#: What filters may be named in the address: with others a text could be guessed letter by letter.
-LOOKUPS = frozenset(
-    {
-        "status__exact",
-        "priority__exact",
-        "error_code__exact",
-        "created_at__gte",
-        "created_at__lt",
-        "decision",
-    }
-)
 
 HELP = _("A number or its first digits, a guid, a gateway id, or a tag.")
 HELP_WITH_TEXT = _(
     "A number or its first digits, a guid, a gateway id, or a tag. Other words are searched for in"
     " the texts of the last 30 days, a single one only if it has nothing but letters."
 )
-#: How old a text may be that is searched: no index finds words, so each text is read.
+#: How old a message may be that no index finds: each is read.
 TEXTS_SINCE = timedelta(days=30)
 
 #: Of "+" and 15 digits, as E.164 has it.
@@ -83,13 +68,17 @@ def _are_words(term: str) -> bool:
 
 
 def _with_words(messages: QuerySet[Any], words: Sequence[str]) -> QuerySet[Any]:
-    late = SmsMessage.objects.filter(created_at__gte=db_now() - TEXTS_SINCE)
-    oldest = late.order_by("created_at").values_list("pk", flat=True).first()
-    if oldest is None:
-        return messages.none()
-    # By the primary key, in whose order the list goes: no older row is read on the way.
-    in_text = Q.create([("text__icontains", word) for word in words])
-    return messages.filter(in_text, pk__gte=oldest)
+    return late(messages).filter(Q.create([("text__icontains", word) for word in words]))
+
+
+def late(messages: QuerySet[Any]) -> QuerySet[Any]:
+    """Those of the last 30 days, by the primary key, in whose order the list goes.
+
+    For what no index finds: no older row is read on the way.
+    """
+    rows = SmsMessage.objects.filter(created_at__gte=db_now() - TEXTS_SINCE)
+    oldest = rows.order_by("created_at").values_list("pk", flat=True).first()
+    return messages.none() if oldest is None else messages.filter(pk__gte=oldest)
 
 
 def _guid(term: str) -> UUID | None:
@@ -112,43 +101,3 @@ def _number(term: str) -> Q | None:
     first = match[0] if match["plus"] else f"+7{national}"
     # A range and not LIKE, for which PostgreSQL would need an index of its own.
     return Q(number__range=(first, first.ljust(LONGEST_NUMBER, "9")))
-
-
-class DecisionFilter(admin.SimpleListFilter):
-    """What a person has decided about what nobody can prove."""
-
-    title = _("decision")
-    parameter_name = "decision"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """The words to choose from."""
-        return [("none", _("waits for a decision")), *Resolution.choices]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The messages of the word chosen."""
-        if self.value() == "none":
-            return queryset.filter(status=Status.UNKNOWN, resolution="")
-        return queryset.filter(resolution=self.value()) if self.value() else queryset
-
-
-class ErrorFilter(admin.ChoicesFieldListFilter):
-    """By error code: a long list, folded until it is used."""
-
-    template = "admin/mobilon_sms/folded_filter.html"
-
-
-class OutcomeFilter(admin.SimpleListFilter):
-    """What a batch's POST proved; also those without an outcome yet."""
-
-    title = _("outcome")
-    parameter_name = "outcome"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """The words to choose from."""
-        return [("none", _("under way")), *Outcome.choices]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The batches of the word chosen."""
-        if self.value() == "none":
-            return queryset.filter(outcome="")
-        return queryset.filter(outcome=self.value()) if self.value() else queryset

@@ -13,8 +13,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 
+from ..clock import db_now
 from ..models import SmsMessage
-from . import counting, lookups, verbs
+from . import counting, filters, lookups, offers, verbs
 from .actions import MessageActions
 from .decisions import Decisions
 from .gateway_panel import GatewaySwitches, panel
@@ -33,17 +34,22 @@ class MessageList(MessageFields, Decisions, GatewaySwitches):
         "number",
         "beginning",
         "segments",
+        "source",
+        "tag",
         "written",
         "sent",
-        "source",
+        "waits",
     )
     list_display_links = ("number",)
     list_filter = (
         "status",
-        lookups.DecisionFilter,
-        "priority",
+        filters.WaitingFilter,
+        filters.DecisionFilter,
         "created_at",
-        ("error_code", lookups.ErrorFilter),
+        filters.TagFilter,
+        filters.SourceFilter,
+        "priority",
+        ("error_code", filters.ErrorFilter),
     )
     list_select_related = ()
     ordering = ("-id",)
@@ -51,11 +57,11 @@ class MessageList(MessageFields, Decisions, GatewaySwitches):
     search_fields = ("guid",)  # shows the box; ``lookups.search`` does the rest
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
-    sortable_by = ("number", "written", "sent")
+    sortable_by = ("number", "written")  # what an index has in its order
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Only the filters of the list, with values a database can hold."""
-        return lookup in lookups.LOOKUPS and "\0" not in value
+        return lookup in filters.LOOKUPS and "\0" not in value
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -71,6 +77,15 @@ class MessageList(MessageFields, Decisions, GatewaySwitches):
             context["undecided"] = counting.count_up_to_most(unknown.order_by("-pk"))
             context["most"] = counting.MOST
         return super().changelist_view(request, context | (extra_context or {}))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The messages, each with the database's time: how long one waits is seen by it."""
+        return super().get_queryset(request).annotate(now=db_now())
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Only what can be done with messages of the status that the list is narrowed to."""
+        possible = offers.of_list(request.GET)
+        return {name: it for name, it in super().get_actions(request).items() if name in possible}
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """The columns; the text only for those who may see it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
@@ -19,6 +20,7 @@ class MessageAdmin(OutsideTransactions, EndedOnly, MessagePages):
 
     class Media:
         css = {"all": ("mobilon_sms/admin.css",)}
+        js = (forms.Script("mobilon_sms/list.js", defer=True),)
 
     def has_change_permission(self, request: HttpRequest, obj: SmsMessage | None = None) -> bool:
         """Nobody changes a message."""

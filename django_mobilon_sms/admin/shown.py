@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -10,10 +10,13 @@ from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
+from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
-from ..choices import ErrorCode
+from ..choices import ErrorCode, Status
 from ..models import SmsMessage
+from . import offers
+from .filters import TOO_LONG
 
 #: Characters of a text in the list.
 BEGINNING = 50
@@ -31,6 +34,14 @@ def sentence(error_code: str) -> Any:
     return ErrorCode(error_code).label if error_code in ErrorCode.values else error_code or "-"
 
 
+def _waited(time: timedelta, words: str) -> Any:
+    if time <= TOO_LONG:
+        return words
+    return format_html(
+        '<span class="mobilon-sms-late">{}</span>', _("%(time)s: too long") % {"time": words}
+    )
+
+
 def moment(value: datetime | None) -> str | None:
     """A time, short enough for a column."""
     if value is None:
@@ -45,9 +56,10 @@ class MessageFields:
     def status_badge(self, message: SmsMessage) -> SafeString:
         """The status, and what a person decided about it."""
         status = badge(message.status, message.get_status_display())
-        if not message.resolution:
-            return status
-        return format_html("{} {}", status, message.get_resolution_display())
+        decided = message.get_resolution_display() if message.resolution else ""
+        # For the script that offers what can be done with the chosen rows.
+        possible = " ".join(offers.of_row(message))
+        return format_html('<span data-possible="{}">{} {}</span>', possible, status, decided)
 
     @admin.display(description=_("decision"))
     def decision(self, message: SmsMessage) -> Any:
@@ -64,10 +76,22 @@ class MessageFields:
         """When it was written."""
         return moment(message.created_at)
 
-    @admin.display(description=_("sent at"), ordering="sent_at")
+    @admin.display(description=_("sent at"))
     def sent(self, message: SmsMessage) -> str | None:
         """When it was sent, as the gateway says."""
         return moment(message.sent_at)
+
+    @admin.display(description=_("waits"))
+    def waits(self, message: SmsMessage) -> Any:
+        """How long it waits for the worker, or for the gateway's report."""
+        now: datetime = message.now  # type: ignore[attr-defined]  # of the list's query
+        if message.status == Status.PENDING and message.due_at > now:
+            return _("until %(time)s") % {"time": moment(message.due_at)}
+        if message.status == Status.PENDING:
+            return _waited(now - message.due_at, timesince(message.due_at, now, depth=1))
+        if message.status == Status.ACCEPTED and message.next_check_at and message.accepted_at:
+            return timesince(message.accepted_at, now, depth=1)
+        return None
 
     @admin.display(description=_("text"))
     def beginning(self, message: SmsMessage) -> str:
