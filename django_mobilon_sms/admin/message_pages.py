@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from ..models import SmsMessage
-from . import verbs
+from . import timeline, verbs
 from .write_page import WritePage
 
 DEALINGS = ("batch", "gateway_id", "gateway_status", "attempts", "resends")
@@ -23,10 +23,9 @@ class MessagePages(WritePage):
         if obj is None:
             return ()
         text = "whole_text" if self.has_text_permission(request) else "hidden_text"
-        sets = [
+        sets: list[Any] = [
             (None, {"fields": ("status_badge", "what_happened", "recipient", text, "segments")}),
             (_("Sending"), {"fields": ("source", "priority", "tag", "created_by", "guid")}),
-            (_("Times"), {"fields": _times(obj)}),
             (_("Gateway"), {"fields": DEALINGS}),
         ]
         if obj.resolved_at:
@@ -37,15 +36,12 @@ class MessagePages(WritePage):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """The page of a message, with what can be done with it now."""
+        """The page of a message: its way, and what can be done with it now."""
         message = context["original"]
+        if message is not None:
+            context["timeline"] = timeline.steps(message, message.now)
+            context["shows_batches"] = request.user.has_perm("mobilon_sms.view_smsbatch")
         if message is not None and self.has_send_permission(request):
             context["verbs"] = verbs.possible(message.pk)
             context["once"] = uuid4()
         return super().render_change_form(request, context, *args, **kwargs)
-
-
-def _times(message: SmsMessage) -> list[str]:
-    """What was asked for, and those moments that have come or are known."""
-    later = ("expires_at", "accepted_at", "sent_at", "delivered_at", "next_check_at")
-    return ["created_at", "send_at", "due_at", *(name for name in later if getattr(message, name))]
