@@ -22,6 +22,7 @@ HOUR = timedelta(hours=1)
 LIST = "/admin/mobilon_sms/smsmessage/"
 ADD = f"{LIST}add/"
 DECIDE = f"{LIST}decide/"
+REPORTS = f"{LIST}reports/"
 JOURNAL = "/admin/mobilon_sms/smsbatch/"
 EVERYTHING = (
     "view_smsmessage",

@@ -15,7 +15,7 @@ from django_mobilon_sms.mailing_rows import SmsMailing
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.querysets import has
 
-from .admin_door import EVERYTHING, JOURNAL, LIST, change, person
+from .admin_door import EVERYTHING, JOURNAL, LIST, REPORTS, change, person
 from .conftest import write
 from .plans import faults, fill, steps, vacuum
 from .test_rest import ALL, GOOD, login, post
@@ -169,6 +169,25 @@ def test_page_of_a_mailing_reads_no_whole_table(operator, full, confirmed):
     if confirmed:
         operator.post(page.replace("change", "confirm"), {"leave_out_recent": "yes"})
     assert plans(operator, [page]) == {}
+
+
+# As a page, without the list: the gateway's state twice, what is due and the oldest of each of three
+# priorities, the rate, the last batches; of the period: by step, time to "sent", reasons, tags,
+# senders.
+REPORT = 4 + 2 + 4 + 2 + 5
+
+
+@pytest.mark.parametrize("query", [{}, {"period": "day"}, {"period": "month"}])
+def test_report_asks_the_same_however_much_there_is(operator, django_assert_num_queries, query):
+    write(30, tag="order 7")
+    with django_assert_num_queries(REPORT):
+        assert operator.get(REPORTS, query).status_code == 200
+    with django_assert_num_queries(REPORT - 5):  # no period, no figures
+        operator.get(REPORTS, {"start": "x", "end": "y"})
+
+
+def test_report_reads_only_what_was_written_in_its_time(operator, full):
+    assert plans(operator, addresses(REPORTS, {}, {"period": "day"})) == {}
 
 
 # The REST API

@@ -11,6 +11,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME, ActionForm
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import ngettext_lazy
 
 from ..models import SmsMessage
@@ -115,12 +116,18 @@ class MessageActions(MessageModelAdmin):
         if "from_page" not in request.POST:
             return HttpResponseRedirect(request.get_full_path())
         pk = request.POST[ACTION_CHECKBOX_NAME]
-        page = reverse(
-            "admin:mobilon_sms_smsmessage_change",
-            args=[pk],
-            current_app=self.admin_site.name,
-        )
-        return HttpResponseRedirect(page)
+        return HttpResponseRedirect(self._address("smsmessage_change", pk))
+
+    def _known(self, back: str) -> str:
+        """A page of this admin, or else the list: a form could name any other site."""
+        inside = back.startswith(reverse("admin:index", current_app=self.admin_site.name))
+        if inside and url_has_allowed_host_and_scheme(back, allowed_hosts=None):
+            return back
+        return self._address("smsmessage_changelist")
+
+    def _address(self, page: str, *args: Any) -> str:
+        name = f"admin:mobilon_sms_{page}"
+        return reverse(name, args=args, current_app=self.admin_site.name)
 
 
 def _pks(rows: MessageQuerySet) -> list[int]:

@@ -17,9 +17,14 @@ else:
 MOST = 10_000
 
 
+def count_up_to(rows: QuerySet[Any], most: int) -> int:
+    """How many rows there are; ``most + 1`` for more than ``most``."""
+    return rows.values("pk")[: most + 1].count()
+
+
 def count_up_to_most(rows: QuerySet[Any]) -> int:
     """How many rows there are; ``MOST + 1`` for more than ``MOST``."""
-    return rows.values("pk")[: MOST + 1].count()
+    return count_up_to(rows, MOST)
 
 
 class BoundedPaginator(RowPaginator):

@@ -18,8 +18,7 @@ from django.db.models import Count, Max, Min
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -145,17 +144,6 @@ class Decisions(MessageActions):
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/mobilon_sms/smsmessage/decide.html", context)
-
-    def _known(self, back: str) -> str:
-        """A page of this admin, or else the list: a form could name any other site."""
-        inside = back.startswith(reverse("admin:index", current_app=self.admin_site.name))
-        if inside and url_has_allowed_host_and_scheme(back, allowed_hosts=None):
-            return back
-        return self._address("smsmessage_changelist")
-
-    def _address(self, page: str, *args: Any) -> str:
-        name = f"admin:mobilon_sms_{page}"
-        return reverse(name, args=args, current_app=self.admin_site.name)
 
 
 def newest(rows: MessageQuerySet) -> list[int]:

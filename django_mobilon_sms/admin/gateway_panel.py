@@ -94,6 +94,6 @@ class GatewaySwitches(MessageActions):
             self.message_user(request, str(done), messages.SUCCESS)
         else:
             self.message_user(request, str(_("Nothing was to be changed.")), messages.INFO)
-        home = "changelist" if self.has_view_permission(request) else "index"
-        name = f"admin:mobilon_sms_smsmessage_{home}" if home != "index" else "admin:index"
-        return HttpResponseRedirect(reverse(name, current_app=self.admin_site.name))
+        if self.has_view_permission(request):
+            return HttpResponseRedirect(self._known(request.POST.get("back", "")))
+        return HttpResponseRedirect(reverse("admin:index", current_app=self.admin_site.name))

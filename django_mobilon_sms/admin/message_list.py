@@ -19,13 +19,14 @@ from . import counting, filters, lookups, offers, verbs
 from .actions import MessageActions
 from .decisions import Decisions
 from .gateway_panel import GatewaySwitches, panel
+from .report_page import ReportPage
 from .shown import MessageFields
 
 #: What a checkbox of the list may carry: a number that every database can hold.
 _PK = re.compile(r"[0-9]{1,18}")
 
 
-class MessageList(MessageFields, Decisions, GatewaySwitches):
+class MessageList(MessageFields, Decisions, ReportPage, GatewaySwitches):
     """The newest first, to look through, to find one, to choose some for an action."""
 
     actions = (*MessageActions.actions, "delete_selected")
