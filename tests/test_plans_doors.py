@@ -171,7 +171,7 @@ def test_page_of_a_mailing_reads_no_whole_table(operator, full, confirmed):
     assert plans(operator, [page]) == {}
 
 
-# As a page, without the list: the gateway's state twice, what is due and the oldest of each of three
+# As a page, without the list: the gateway's state twice, what is due, the oldest of each of three
 # priorities, the rate, the last batches; of the period: by step, time to "sent", reasons, tags,
 # senders.
 REPORT = 4 + 2 + 4 + 2 + 5

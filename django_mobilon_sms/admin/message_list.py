@@ -11,6 +11,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.http import urlencode
 from django.utils.text import capfirst
 
 from ..clock import db_now
@@ -18,6 +19,7 @@ from ..models import SmsMessage
 from . import counting, filters, lookups, offers, verbs
 from .actions import MessageActions
 from .decisions import Decisions
+from .export_page import ExportPage, exports
 from .gateway_panel import GatewaySwitches, panel
 from .report_page import ReportPage
 from .shown import MessageFields
@@ -26,7 +28,7 @@ from .shown import MessageFields
 _PK = re.compile(r"[0-9]{1,18}")
 
 
-class MessageList(MessageFields, Decisions, ReportPage, GatewaySwitches):
+class MessageList(MessageFields, Decisions, ReportPage, ExportPage, GatewaySwitches):
     """The newest first, to look through, to find one, to choose some for an action."""
 
     actions = (*MessageActions.actions, "delete_selected")
@@ -77,6 +79,9 @@ class MessageList(MessageFields, Decisions, ReportPage, GatewaySwitches):
             context["has_send_permission"] = self.has_send_permission(request)
             context["undecided"] = counting.count_up_to_most(unknown.order_by("-pk"))
             context["most"] = counting.MOST
+            context["exports"] = exports()
+            kept = [pair for pair in request.GET.lists() if pair[0] not in ("p", "e", "o")]
+            context["narrowed"] = urlencode(kept, doseq=True)
         return super().changelist_view(request, context | (extra_context or {}))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
