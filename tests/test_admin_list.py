@@ -372,7 +372,9 @@ def test_undecided_messages_are_shown_with_the_way_to_them(client):
     for message in write(2):
         change(message, status=Status.UNKNOWN, error_code=ErrorCode.TIMEOUT)
     response = client.get(LIST)
-    notice = "2 messages may have gone out, and nobody can prove it. Look and decide"
+    notice = (
+        "2 messages may have gone out, and nobody can prove it. Look and decide Decide about all"
+    )
     assert notice in text_of(response)
     assert 'href="?decision=none"' in response.content.decode()
     SmsMessage.objects.all().resolve(Resolution.SENT, by=None)

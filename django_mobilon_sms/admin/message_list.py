@@ -15,8 +15,7 @@ from django.utils.http import urlencode
 from django.utils.text import capfirst
 
 from ..clock import db_now
-from ..models import SmsMessage
-from . import counting, filters, lookups, offers, verbs
+from . import counting, filters, index_page, lookups, offers
 from .actions import MessageActions
 from .decisions import Decisions
 from .export_page import ExportPage, exports
@@ -28,7 +27,9 @@ from .shown import MessageFields
 _PK = re.compile(r"[0-9]{1,18}")
 
 
-class MessageList(MessageFields, Decisions, ReportPage, ExportPage, GatewaySwitches):
+class MessageList(
+    MessageFields, Decisions, ReportPage, ExportPage, GatewaySwitches, index_page.OnIndex
+):
     """The newest first, to look through, to find one, to choose some for an action."""
 
     actions = (*MessageActions.actions, "delete_selected")
@@ -74,10 +75,9 @@ class MessageList(MessageFields, Decisions, ReportPage, ExportPage, GatewaySwitc
             raise BadRequest("The id of a message is a number.")
         context: dict[str, Any] = {"title": capfirst(self.opts.verbose_name_plural)}
         if self.has_view_permission(request):
-            unknown = verbs.undecided(SmsMessage.objects.all())
             context["gateway"] = panel()
             context["has_send_permission"] = self.has_send_permission(request)
-            context["undecided"] = counting.count_up_to_most(unknown.order_by("-pk"))
+            context["undecided"] = index_page.undecided()
             context["most"] = counting.MOST
             context["exports"] = exports()
             kept = [pair for pair in request.GET.lists() if pair[0] not in ("p", "e", "o")]
