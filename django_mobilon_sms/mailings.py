@@ -26,6 +26,7 @@ from .inserting import insert_alike
 from .mailing_rows import SmsMailing
 from .models import GatewayState, SmsMessage
 from .outbox import COPYABLE
+from .querysets import has
 from .segments import count_segments
 from .validation import clean
 
@@ -214,7 +215,7 @@ def cancel(mailing: SmsMailing) -> int:
 
 def messages(mailing: SmsMailing) -> Any:
     """What was written of the mailing."""
-    return SmsMessage.objects.on_primary().filter(tag=mailing.tag)
+    return SmsMessage.objects.on_primary().filter(has("tag", mailing.tag))
 
 
 def clean_common(mailing: SmsMailing, now: datetime) -> dict[str, Any]:

@@ -235,10 +235,10 @@ def test_rest_list_reads_no_whole_table(program, full):
     assert plans(program, [*pages, *(f"{page}&cursor={deep}" for page in pages)]) == {}
 
 
-@pytest.mark.parametrize("field", ["tag", "gateway_id"])
+@pytest.mark.parametrize("field", ["tag", "gateway_id", "error_code"])
 def test_index_without_the_empty_values_is_used_on_sqlite_too(field):
     if connection.vendor != "sqlite":
         pytest.skip("SQLite alone has to be told what the index leaves out")
     plan = SmsMessage.objects.filter(has(field, "sale-17")).explain()
-    assert f"USING INDEX mobilon_sms_{field}" in plan
+    assert f"INDEX mobilon_sms_{field.removesuffix('_code')}" in plan
     assert "SCAN" not in plan

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from ..choices import Outcome, Priority, Resolution, Status
 from ..clock import db_now
 from ..models import SmsMessage
+from ..querysets import has
 from .lookups import late
 
 #: What filters may be named in the address: with others a text could be guessed letter by letter.
@@ -61,7 +62,7 @@ class ErrorFilter(admin.ChoicesFieldListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """The messages of the code chosen, with the condition of the index that finds them."""
-        known = queryset.exclude(error_code="") if self.used_parameters else queryset
+        known = queryset.filter(error_code__gt="") if self.used_parameters else queryset
         return super().queryset(request, known)  # type: ignore[return-value]  # None is the stubs' word only
 
 
@@ -112,7 +113,7 @@ class TagFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """The messages with exactly this tag."""
         typed = (self.value() or "").strip()
-        return queryset.filter(tag=typed) if typed else queryset
+        return queryset.filter(has("tag", typed)) if typed else queryset
 
 
 class WaitingFilter(admin.SimpleListFilter):

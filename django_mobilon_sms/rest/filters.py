@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
@@ -103,8 +103,9 @@ class MessageFilter(BaseFilterBackend):
                 }
             )
         given = {LOOKUPS[name]: value for name, value in form.cleaned_data.items() if value}
-        tagged = has("tag", given["tag"]) if "tag" in given else Q()
-        return queryset.filter(tagged, **given)
+        for name in {"tag", "error_code"} & set(given):
+            queryset = queryset.filter(has(name, given[name]))
+        return queryset.filter(**given)
 
 
 def _not_filters(view: Any) -> set[str | None]:
