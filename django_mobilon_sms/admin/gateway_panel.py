@@ -16,8 +16,8 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from ..conf import conf
 from ..models import GatewayState
+from ..monitoring import condition
 from ..patience import persist
 from .actions import MessageActions
 from .verbs import PATIENCE
@@ -48,7 +48,7 @@ SWITCHES: dict[str, tuple[Any, Callable[[AbstractBaseUser], int], Any]] = {
 def panel() -> dict[str, Any]:
     """What the panel shows: a word for its colour, the state, and the switches of use now."""
     state = GatewayState.objects.seen() or GatewayState()  # looking at a page writes nothing
-    word = _word(state)
+    word = condition(state)
     names = ["resume" if state.paused_at else "pause"]
     if state.blocked_until and (state.blocked_until > state.now or state.probe):
         names.append("try-now")
@@ -57,16 +57,6 @@ def panel() -> dict[str, Any]:
         "state": state,
         "switches": [(name, SWITCHES[name][0]) for name in names],
     }
-
-
-def _word(state: GatewayState) -> str:
-    if not conf.ENABLED:
-        return "disabled"
-    if state.paused_at:
-        return "paused"
-    if state.blocked_until is None:
-        return "ready"
-    return "blocked" if state.blocked_until > state.now else "probing"
 
 
 class GatewaySwitches(MessageActions):

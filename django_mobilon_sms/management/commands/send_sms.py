@@ -14,7 +14,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connections, router
+from django.db import DatabaseError, connections
 from django.utils.formats import localize
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -22,6 +22,7 @@ from django.utils.translation import ngettext
 from tqdm import tqdm
 
 from ...choices import Status
+from ...databases import database_trouble
 from ...delivery import deliver
 from ...mailing_rows import SmsMailing
 from ...models import SmsBatch, SmsMessage
@@ -212,17 +213,6 @@ def stop_on_signals() -> Stop:
         signal.signal(signal.SIGTERM, note)
         signal.signal(signal.SIGINT, note)
     return stop
-
-
-def database_trouble(error: DatabaseError) -> str:
-    """One line that says what is wrong with the database, without its own words."""
-    try:
-        tables = connections[router.db_for_write(SmsMessage)].introspection.table_names()
-    except DatabaseError:
-        return _("The database can not be reached (%s).") % type(error).__name__
-    if SmsMessage._meta.db_table not in tables:
-        return _("The database has no tables for messages. Run: manage.py migrate mobilon_sms")
-    return _("The database refused the work (%s).") % type(error).__name__
 
 
 def as_dict(report: RunReport) -> dict[str, Any]:
