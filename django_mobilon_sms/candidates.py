@@ -18,7 +18,7 @@ from .choices import Priority, Status
 from .clock import db_now
 from .models import SmsMessage
 from .phone_numbers import wire_number
-from .setting_rules import is_source
+from .setting_shapes import is_source
 from .wire import OutgoingMessage
 
 

@@ -63,6 +63,8 @@ class Conf:
     MAX_SEGMENTS = Setting(10)
     #: Allowed recipients: the whole E.164 number must match.
     NUMBER_PATTERN = Setting(r"\+79\d{9}")
+    #: How long texts are kept once their messages went out, or will not any more; for ever.
+    FORGET_TEXT_AFTER = Setting[float | None](None)
 
 
 conf = Conf()

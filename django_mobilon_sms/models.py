@@ -32,7 +32,9 @@ class SmsMessage(models.Model):
     guid = models.UUIDField(_("guid"), default=uuid.uuid4, unique=True, editable=False)
     number = models.CharField(_("number"), max_length=16, help_text=_("E.164: +79135292926"))
     source = models.CharField(_("sender"), max_length=32)
-    text = models.TextField(_("text"))
+    text = models.TextField(_("text"), blank=True)
+    #: Its text is forgotten as soon as it has gone out, or will not go out any more.
+    sensitive = models.BooleanField(_("sensitive"), default=False, db_default=False)
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
     )
@@ -87,6 +89,8 @@ class SmsMessage(models.Model):
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
     next_check_at = models.DateTimeField(_("next check at"), null=True, blank=True)
+    #: Since when its text is not needed, where ``MOBILON_SMS_FORGET_TEXT_AFTER`` counts from it.
+    forget_from = models.DateTimeField(_("forget from"), null=True, blank=True, editable=False)
 
     objects = MessageQuerySet.as_manager()
 
@@ -136,6 +140,11 @@ class SmsMessage(models.Model):
                 fields=["sent_at"], condition=Q(sent_at__isnull=False), name="mobilon_sms_sent"
             ),
             models.Index(
+                fields=["forget_from"],
+                condition=Q(forget_from__isnull=False),
+                name="mobilon_sms_forget",
+            ),
+            models.Index(
                 fields=["created_by"],
                 condition=Q(created_by__isnull=False),
                 name="mobilon_sms_created_by",
@@ -158,8 +167,12 @@ class SmsMessage(models.Model):
                 name="mobilon_sms_resolution_known",
             ),
             models.CheckConstraint(
-                condition=~Q(number="") & ~Q(source="") & ~Q(text="") & Q(segments__gte=1),
+                condition=~Q(number="") & ~Q(source="") & Q(segments__gte=1),
                 name="mobilon_sms_complete",
+            ),
+            models.CheckConstraint(
+                condition=~Q(text="") | ~Q(status__in=[Status.PENDING, Status.SENDING]),
+                name="mobilon_sms_text_until_sent",
             ),
             models.CheckConstraint(
                 condition=Q(expires_at__isnull=True) | Q(expires_at__gt=F("send_at")),

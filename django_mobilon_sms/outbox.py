@@ -47,12 +47,14 @@ def send_sms(
     priority: int | None = None,
     tag: str | None = None,
     guid: UUID | str | None = None,
+    sensitive: bool | None = None,
     created_by: AbstractBaseUser | None = None,
 ) -> SmsMessage:
     """Write a message into the outbox, inside the caller's transaction.
 
     ``number`` is taken as people type it, ``source`` defaults to ``MOBILON_SMS_SOURCE``,
-    ``send_at`` to now. The same ``guid`` again returns the same row.
+    ``send_at`` to now. The same ``guid`` again returns the same row. The text of a ``sensitive``
+    message, such as a code to log in with, is forgotten once the gateway has accepted it.
 
     Raises ``ValidationError`` with every fault by its field, and ``GuidConflict`` if the guid
     belongs to a message with other content (of what the call names).
@@ -66,6 +68,7 @@ def send_sms(
         "priority": priority,
         "tag": tag,
         "guid": guid,
+        "sensitive": sensitive,
         "created_by": created_by,
     }
     alias = router.db_for_write(SmsMessage)
@@ -108,6 +111,8 @@ def copy_message(
         raise ValidationError(
             _("Only failed, expired and cancelled messages can be copied."), code="status"
         )
+    if not message.text:
+        raise ValidationError(_("The text of this message has been forgotten."), code="forgotten")
     return send_sms(
         message.number,
         message.text,
@@ -236,5 +241,7 @@ def _differences(
     return [
         name
         for name in CONTENT
-        if named.get(name) is not None and getattr(message, name) != fields[name]
+        if named.get(name) is not None
+        and getattr(message, name) != fields[name]
+        and (name != "text" or message.text)  # else it was forgotten
     ]

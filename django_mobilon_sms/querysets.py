@@ -18,6 +18,7 @@ from django.db.models.functions import Coalesce
 from .choices import ErrorCode, Resolution, Status
 from .clock import db_now
 from .exceptions import MessageIsWritten
+from .forgetting import forget_from, unless_sensitive
 from .prepared import INTEGER, TEXT, Build, ByPk, Change, Keys, Named, key, update
 from .signals import status_changed
 
@@ -127,6 +128,7 @@ class MessageQuerySet(PrimaryQuerySet):
             pks=Keys(ids),
             ids=ByPk(ids, TEXT),
             codes=ByPk(codes, INTEGER),
+            forget_from=forget_from(),
         )
 
     def hold(self, error_code: ErrorCode, **values: Any) -> int:
@@ -136,9 +138,16 @@ class MessageQuerySet(PrimaryQuerySet):
     def end(self, status: Status, error_code: ErrorCode, **values: Any) -> dict[Status, int]:
         """End them as ``status``; a resent one may have gone out before, and is held instead."""
         stored = error_code if status == Status.FAILED else ""
-        held = self.filter(resends__gt=0).hold(error_code, next_check_at=None, **values)
+        held = self.filter(resends__gt=0).hold(
+            error_code, next_check_at=None, forget_from=None, **values
+        )
         ended = self.filter(resends=0).change(
-            status=status, error_code=stored, next_check_at=None, **values
+            status=status,
+            error_code=stored,
+            next_check_at=None,
+            text=unless_sensitive(),
+            forget_from=forget_from(),
+            **values,
         )
         return {status: ended, Status.UNKNOWN: held}
 
@@ -171,19 +180,29 @@ class MessageQuerySet(PrimaryQuerySet):
         )
 
     def resendable(self) -> Self:
-        """Unknown messages without a decision, whose batch is closed or its lease over."""
+        """Unknown messages with a text and without a decision, whose POST must be over."""
         from .models import SmsBatch  # noqa: PLC0415  the models import this module
 
         under_way = SmsBatch.objects.filter(
             pk=OuterRef("batch_id"), outcome="", lease_until__gt=db_now()
         )
         unknown = self.on_primary().filter(status=Status.UNKNOWN, resolution="")
-        return unknown.filter(~Exists(under_way))
+        return unknown.filter(~Exists(under_way), ~Q(text=""))
 
     def resolve(self, resolution: Resolution, *, by: AbstractBaseUser | None) -> int:
         """Record what a person decided about unknown messages; the status stays."""
         unknown = self.on_primary().filter(status=Status.UNKNOWN, resolution="")
-        return unknown.change(resolution=resolution, resolved_by=by, resolved_at=db_now())
+        return unknown.change(
+            resolution=resolution,
+            resolved_by=by,
+            resolved_at=db_now(),
+            text=unless_sensitive(),
+            forget_from=forget_from(),
+        )
+
+    def forget(self) -> int:
+        """Let them have no text any more; the caller chose those that need none."""
+        return self.change(text="", forget_from=None)
 
     def check_soon(self) -> int:
         """Let the next run ask for the status of what is still asked for."""
@@ -235,6 +254,7 @@ def _accept(
     pks: Expression,
     ids: Expression,
     codes: Expression,
+    forget_from: Expression,
 ) -> Change:
     waiting = Q(status_now__in=[Status.SENDING, Status.UNKNOWN])
     saved = Q(status_now=Status.PENDING, resends__gt=0)
@@ -246,6 +266,8 @@ def _accept(
         "error_code": "",
         "accepted_at": db_now(),
         "next_check_at": db_now() + FIRST_CHECK,
+        "text": unless_sensitive(),
+        "forget_from": forget_from,
     }
 
 

@@ -6,17 +6,24 @@
 from __future__ import annotations
 
 import difflib
-import math
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from ipaddress import ip_address
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
 from .conf import PREFIX, conf, given_names, own_names, uses_time_zones
+from .setting_shapes import (
+    is_backend,
+    is_base_url,
+    is_codes,
+    is_count,
+    is_pattern,
+    is_replies,
+    is_seconds,
+    is_source,
+    is_text,
+    is_username,
+)
 
 GATEWAY = "django_mobilon_sms.gateway.MobilonGateway"
 
@@ -96,102 +103,27 @@ def _needs_credentials(backend: object) -> bool:
     return backend == GATEWAY
 
 
-def _is_base_url(value: Any) -> bool:
-    if not isinstance(value, str) or not value.isprintable() or " " in value:
-        return False
-    try:
-        url = urlsplit(value)
-        host, _port = (url.hostname or "").encode("idna").decode(), url.port
-    except ValueError:  # a port that is none, an unclosed bracket, a label over 63 characters
-        return False
-    plain = not ("@" in url.netloc or url.query or url.fragment)
-    scheme = url.scheme == "https" or (url.scheme == "http" and _is_loopback(host))
-    return bool(host) and plain and scheme
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _is_text(value: Any) -> bool:
-    """A string that a header can carry: it may be empty, it has no control characters."""
-    return isinstance(value, str) and (value == "" or value.isprintable())
-
-
-def _is_username(value: Any) -> bool:
-    return _is_text(value) and ":" not in value
-
-
-def is_source(value: Any) -> bool:
-    """Whether ``value`` can be a sender: 1 to 32 printable ASCII characters, no spaces."""
-    return isinstance(value, str) and re.fullmatch(r"[!-~]{1,32}", value) is not None
-
-
-def _is_backend(value: Any) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        return callable(import_string(value))
-    except (ImportError, ValueError, TypeError):  # a name that begins with a dot
-        return False
-
-
-def _is_seconds(value: Any, longest: float) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value) and 0 < value <= longest
-
-
-def _is_count(value: Any, most: int) -> bool:
-    return type(value) is int and 1 <= value <= most
-
-
-def _is_codes(value: Any) -> bool:
-    if not isinstance(value, Collection) or isinstance(value, (str, bytes, Mapping)):
-        return False
-    return all(type(code) is int and 400 <= code <= 499 for code in value)
-
-
-def _is_replies(value: Any, meanings: set[str]) -> bool:
-    return isinstance(value, Mapping) and all(
-        type(code) is int and isinstance(meaning, str) and meaning in meanings
-        for code, meaning in value.items()
-    )
-
-
-def _is_pattern(value: Any) -> bool:
-    if not isinstance(value, str) or not value:
-        return False
-    try:
-        re.compile(value, re.ASCII)
-    except (re.error, ValueError, OverflowError, RecursionError):
-        return False
-    return True
-
-
 _DAY = 86_400
 
 RULES = (
     Rule(
         "E001",
         "BASE_URL",
-        _is_base_url,
+        is_base_url,
         "an https:// address (http:// only for loopback) without user info, query or fragment",
         "Remove the setting to use the vendor's address.",
     ),
     Rule(
         "E002",
         "USERNAME",
-        _is_username,
+        is_username,
         "a string without a colon or control characters",
         "Basic auth can not carry a colon in the user name.",
     ),
     Rule(
         "E003",
         "PASSWORD",
-        _is_text,
+        is_text,
         "a string without control characters",
         "Look for a line break at its end.",
     ),
@@ -205,7 +137,7 @@ RULES = (
     Rule(
         "E005",
         "BACKEND",
-        _is_backend,
+        is_backend,
         "the dotted path of a backend class",
         f"Write '{GATEWAY}' or 'django_mobilon_sms.testing.MemoryBackend'.",
     ),
@@ -215,71 +147,78 @@ RULES = (
     Rule(
         "E007",
         "TIMEOUT",
-        lambda value: _is_seconds(value, 600),
+        lambda value: is_seconds(value, 600),
         "a number of seconds, over 0 and at most 600",
         "The default is 20.",
     ),
     Rule(
         "E008",
         "BATCH_SIZE",
-        lambda value: _is_count(value, 100),
+        lambda value: is_count(value, 100),
         "a whole number from 1 to 100",
         "The gateway takes at most 100 messages in a request.",
     ),
     Rule(
         "E009",
         "CONCURRENCY",
-        lambda value: _is_count(value, 64),
+        lambda value: is_count(value, 64),
         "a whole number from 1 to 64",
         "The default is 4.",
     ),
     Rule(
         "E010",
         "LEASE",
-        lambda value: _is_seconds(value, _DAY),
+        lambda value: is_seconds(value, _DAY),
         "a number of seconds, over 0 and at most a day",
         "The default is 300.",
     ),
     Rule(
         "E011",
         "REFUSED_HTTP_CODES",
-        _is_codes,
+        is_codes,
         "a collection of HTTP codes from 400 to 499",
         "An empty list takes every refusal as 'nobody knows'.",
     ),
     Rule(
         "E012",
         "SEND_REPLIES",
-        lambda value: _is_replies(value, {"accepted", "failed"}),
+        lambda value: is_replies(value, {"accepted", "failed"}),
         "a dict from the gateway's code to 'accepted' or 'failed'",
         "The default is {0: 'accepted'}.",
     ),
     Rule(
         "E013",
         "STATUS_REPLIES",
-        lambda value: _is_replies(value, {"sent", "delivered", "failed"}),
+        lambda value: is_replies(value, {"sent", "delivered", "failed"}),
         "a dict from the gateway's code to 'sent', 'delivered' or 'failed'",
         "The default is {1: 'sent'}.",
     ),
     Rule(
         "E014",
         "STATUS_MAX_AGE",
-        lambda value: _is_seconds(value, 366 * _DAY),
+        lambda value: is_seconds(value, 366 * _DAY),
         "a number of seconds, over 0 and at most a year",
         "The default is 259200, three days.",
     ),
     Rule(
         "E015",
         "MAX_SEGMENTS",
-        lambda value: _is_count(value, 255),
+        lambda value: is_count(value, 255),
         "a whole number from 1 to 255",
         "The default is 10.",
     ),
     Rule(
         "E016",
         "NUMBER_PATTERN",
-        _is_pattern,
+        is_pattern,
         "a regular expression",
         r"The default is r'\+79\d{9}'; the whole E.164 number must match.",
+    ),
+    Rule(
+        "E022",
+        "FORGET_TEXT_AFTER",
+        lambda value: value is None or is_seconds(value, 366 * _DAY),
+        "a number of seconds, over 0 and at most a year, or None",
+        "None keeps the texts; 3600 forgets each an hour after its message went out.",
     ),
 )

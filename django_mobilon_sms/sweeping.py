@@ -6,19 +6,25 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from django.db import DatabaseError, router, transaction
-from django.db.models import Exists, Q
+from django.db.models import Exists, Q, QuerySet
 
 from . import proofs
 from .choices import ErrorCode, Outcome, Status
 from .clock import db_now
+from .conf import conf
+from .forgetting import kept_long_enough
 from .models import GatewayState, SmsBatch, SmsMessage
 from .patience import DATABASE_PATIENCE, persist
 from .proofs import Proof
 from .reports import RunReport
 
 logger = logging.getLogger(__name__)
+
+#: How many texts one update forgets.
+FORGOTTEN_AT_ONCE = 1000
 
 
 def sweep() -> RunReport:
@@ -44,7 +50,10 @@ def sweep() -> RunReport:
 def _needed() -> bool:
     """Whether there is anything to sweep: one query, since most runs find nothing."""
     batches = SmsBatch.objects
-    left = map(Exists, (batches.unapplied(), batches.lost(), SmsMessage.objects.late()))
+    what: list[QuerySet[Any]] = [batches.unapplied(), batches.lost(), SmsMessage.objects.late()]
+    if conf.FORGET_TEXT_AFTER is not None:
+        what.append(_forgettable())
+    left = map(Exists, what)
     found = GatewayState.objects.on_primary().annotate(left=Q(*left, _connector=Q.OR))
     # No row to ask with: before the first run.
     return found.filter(pk=1).values_list("left", flat=True).first() is not False
@@ -58,6 +67,19 @@ def _steps() -> Iterator[tuple[object, Callable[[], Mapping[Status, int]]]]:
         lost = Proof(Outcome.LOST, ErrorCode.LOST)
         yield batch.pk, partial(proofs.record, batch, lost, {})
     yield "expired", SmsMessage.objects.expire
+    if conf.FORGET_TEXT_AFTER is not None:
+        yield "texts", _forget
+
+
+def _forgettable() -> QuerySet[SmsMessage]:
+    return SmsMessage.objects.on_primary().filter(kept_long_enough())
+
+
+def _forget() -> Mapping[Status, int]:
+    rows = _forgettable().order_by("forget_from")
+    while pks := list(rows.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
+        SmsMessage.objects.on_primary().filter(pk__in=pks).forget()
+    return {}
 
 
 def _apply(batch: SmsBatch) -> Counter[Status]:

@@ -18,7 +18,7 @@ from .choices import Priority
 from .conf import conf
 from .phone_numbers import normalize_number
 from .segments import count_segments
-from .setting_rules import is_source
+from .setting_shapes import is_source
 
 MAX_TAG = 64
 
@@ -137,6 +137,12 @@ def _tag(value: object) -> str:
     return value
 
 
+def _sensitive(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValidationError(_("Say true or false."), code="invalid")
+    return value
+
+
 def _guid(value: object) -> UUID:
     try:
         return value if isinstance(value, UUID) else UUID(str(value))
@@ -165,5 +171,6 @@ CLEANERS: dict[str, Callable[[object], Any]] = {
     "priority": _priority,
     "tag": _tag,
     "guid": _guid,
+    "sensitive": _sensitive,
     "created_by": _user,
 }

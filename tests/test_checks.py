@@ -110,6 +110,7 @@ WRONG = {
         "a{99999999999999999999}",
         r"(?u)\+79\d{9}",
     ],
+    ("E022", "FORGET_TEXT_AFTER"): [0, -1, "3600", True, math.inf, math.nan, 367 * 86_400],
 }
 
 # The values at the edge of what a setting may have.
@@ -141,6 +142,7 @@ RIGHT = {
     "STATUS_MAX_AGE": [1, 366 * 86_400],
     "MAX_SEGMENTS": [1, 255],
     "NUMBER_PATTERN": [".*", r"\+\d+"],
+    "FORGET_TEXT_AFTER": [None, 1, 0.5, 366 * 86_400],
 }
 
 

@@ -14,6 +14,7 @@ from django_mobilon_sms.backends import get_backend
 from django_mobilon_sms.conf import conf, own_names
 from django_mobilon_sms.exceptions import Refused
 from django_mobilon_sms.gateway import OutgoingMessage
+from django_mobilon_sms.setting_rules import RULES
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,6 +35,7 @@ DEFAULTS = {
     "STATUS_MAX_AGE": 259_200,
     "MAX_SEGMENTS": 10,
     "NUMBER_PATTERN": r"\+79\d{9}",
+    "FORGET_TEXT_AFTER": None,
 }
 
 
@@ -119,7 +121,7 @@ for module in pkgutil.walk_packages(django_mobilon_sms.__path__, "django_mobilon
 print([error.id for error in run_checks(tags=["mobilon_sms"])])
 """
     )
-    assert output == f"{[f'mobilon_sms.E{number:03}' for number in range(1, 17)]}\n"
+    assert output == f"{[f'mobilon_sms.{rule.id}' for rule in RULES]}\n"
 
 
 def test_process_that_only_writes_messages_does_not_import_requests():

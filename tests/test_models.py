@@ -173,7 +173,7 @@ BROKEN = [
     ("mobilon_sms_resolution_known", {"resolution": "perhaps"}),
     ("mobilon_sms_complete", {"number": ""}),
     ("mobilon_sms_complete", {"source": ""}),
-    ("mobilon_sms_complete", {"text": ""}),
+    ("mobilon_sms_text_until_sent", {"text": ""}),
     ("mobilon_sms_complete", {"segments": 0}),
     ("mobilon_sms_expires_later", {"send_at": FUTURE, "expires_at": FUTURE}),
     ("mobilon_sms_expires_later", {"expires_at": PAST}),

@@ -95,6 +95,8 @@ def test_message_is_written_as_it_waits():
         "sent_at": None,
         "delivered_at": None,
         "next_check_at": None,
+        "sensitive": False,
+        "forget_from": None,
     }
     assert message.was_written
 

@@ -20,6 +20,8 @@ from .filters import TOO_LONG
 
 #: Characters of a text in the list.
 BEGINNING = 50
+#: What is shown where a text was.
+FORGOTTEN = _("forgotten")
 
 
 def badge(word: str, label: Any) -> SafeString:
@@ -96,11 +98,13 @@ class MessageFields:
     @admin.display(description=_("text"))
     def beginning(self, message: SmsMessage) -> str:
         """The beginning of the text, on one line."""
-        return Truncator(" ".join(message.text.split())).chars(BEGINNING)
+        return Truncator(" ".join(message.text.split())).chars(BEGINNING) or str(FORGOTTEN)
 
     @admin.display(description=_("text"))
     def whole_text(self, message: SmsMessage) -> SafeString:
         """The text with its line breaks and spaces."""
+        if not message.text:
+            return format_html('<span class="mobilon-sms-hidden">{}</span>', FORGOTTEN)
         return format_html('<span class="mobilon-sms-text">{}</span>', message.text)
 
     @admin.display(description=_("text"))

@@ -28,6 +28,7 @@ WRITABLE = (
     "expires_at",
     "priority",
     "tag",
+    "sensitive",
 )
 
 Faults = dict[str, ValidationError]

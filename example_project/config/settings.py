@@ -54,6 +54,7 @@ MOBILON_SMS_SEND_REPLIES = env.dict(
 MOBILON_SMS_STATUS_REPLIES = env.dict(
     "MOBILON_SMS_STATUS_REPLIES", cast={"key": int, "value": str}, default={1: "sent"}
 )
+MOBILON_SMS_FORGET_TEXT_AFTER = env.float("MOBILON_SMS_FORGET_TEXT_AFTER", default=None)
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
