@@ -23,10 +23,10 @@ class StateQuerySet(PrimaryQuerySet):
 
     def seen(self) -> GatewayState | None:
         """The state with ``now``, the database's time, on it; ``None`` before the first run."""
-        for *values, now in select(_state, self.model):
+        for *values, now, stops in select(_state, self.model):
             names = [field.attname for field in self.model._meta.concrete_fields]
             state: GatewayState = self.model.from_db(self.on_primary().db, names, values)
-            state.now = now
+            state.now, state.stops = now, bool(stops)
             return state
         return None
 
@@ -86,4 +86,6 @@ class StateQuerySet(PrimaryQuerySet):
 
 
 def _state(states: Any) -> Any:
-    return states.filter(pk=1).annotate(now=db_now())
+    from .models import StoppedNumber  # noqa: PLC0415  the models import this module
+
+    return states.filter(pk=1).annotate(now=db_now(), stops=Exists(StoppedNumber.objects.all()))

@@ -60,6 +60,8 @@ class ErrorCode(models.TextChoices):
     REJECTED = "rejected", _("The gateway refused this message.")
     INVALID = "invalid", _("The message can not be put on the wire.")
     REPORTED_FAILED = "reported_failed", _("The gateway reports that it was not sent.")
+    # A number that nothing may be sent to; a message that had been resent went back to unknown.
+    STOP_LIST = "stop_list", _("The number is on the stop list.")
     # It may have gone out.
     TIMEOUT = "timeout", _("The gateway did not answer in time.")
     DEADLINE = "deadline", _("The request outlived its time and was abandoned.")

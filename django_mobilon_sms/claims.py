@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
@@ -12,9 +13,13 @@ from typing import NamedTuple
 from django.db import router, transaction
 
 from .candidates import Candidate
+from .choices import Status
 from .clock import db_now
 from .conf import conf
 from .models import GatewayState, SmsBatch, SmsMessage
+from .stop_list import take_out
+
+logger = logging.getLogger(__name__)
 
 
 class Claim(NamedTuple):
@@ -26,10 +31,13 @@ class Claim(NamedTuple):
     is_probe: bool
 
 
-def take(found: Sequence[list[Candidate]], *, is_probe: bool = False) -> list[Claim]:
+def take(
+    found: Sequence[list[Candidate]], *, is_probe: bool = False, stops: bool = False
+) -> list[Claim]:
     """Take each of these lists of messages into a batch of ours, in one transaction.
 
     What other workers were faster with is left out; a probe is one batch, and one process wins it.
+    ``stops``: numbers are on the stop list, and what was written to them meanwhile is cancelled.
     """
     alias = router.db_for_write(SmsMessage)
     began, lease = time.monotonic(), timedelta(seconds=conf.LEASE)
@@ -47,6 +55,10 @@ def take(found: Sequence[list[Candidate]], *, is_probe: bool = False) -> list[Cl
         if not any(counts):
             transaction.set_rollback(True, using=alias)
             return []
+        if stops and (stopped := take_out(batches)):
+            logger.info("claim.stopped count=%d", stopped)
+            found = [_mine(batch, each) for batch, each in zip(batches, found)]
+            counts = [len(each) for each in found]
         if vain := [batch.pk for batch, count in zip(batches, counts) if not count]:
             SmsBatch.objects.using(alias).filter(pk__in=vain).delete()
     return [
@@ -57,7 +69,7 @@ def take(found: Sequence[list[Candidate]], *, is_probe: bool = False) -> list[Cl
 
 
 def _mine(batch: SmsBatch, found: Sequence[Candidate]) -> list[Candidate]:
-    rows = SmsMessage.objects.on_primary().filter(batch=batch)
+    rows = SmsMessage.objects.on_primary().filter(batch=batch, status=Status.SENDING)
     mine = set(rows.values_list("pk", flat=True))
     return [one for one in found if one.pk in mine]
 

@@ -175,7 +175,7 @@ class _Run:
             found = [batch for batch in found if batch[0].pk not in but]
             if not found:
                 return []
-            write = partial(take, found, is_probe=is_probe)
+            write = partial(take, found, is_probe=is_probe, stops=state.stops)
             claims = persist(write, using=self.alias, seconds=DATABASE_PATIENCE)
             if claims or pks is not None:
                 self.report.claimed += sum(len(claim.messages) for claim in claims)

@@ -19,7 +19,7 @@ from .breaker import StateQuerySet
 from .choices import ErrorCode, Outcome, Priority, Resolution, Status
 from .exceptions import MessageIsWritten
 from .phone_numbers import mask_number
-from .querysets import MessageQuerySet, quoting_no_row
+from .querysets import MessageQuerySet, PrimaryQuerySet, quoting_no_row
 
 # No message has an empty status. PostgreSQL would not look up in the index what its condition says
 # already, and read all of it instead of what is due.
@@ -286,6 +286,8 @@ class GatewayState(models.Model):
 
     #: The database's time when the row was read; set by ``objects.current()``.
     now: datetime
+    #: Whether any number is stopped; set with it.
+    stops = False
 
     class Meta:
         verbose_name = _("gateway state")
@@ -294,3 +296,29 @@ class GatewayState(models.Model):
 
     def __str__(self) -> str:
         return "paused" if self.paused_at else "blocked" if self.blocked_until else "ready"
+
+
+class StoppedNumber(models.Model):
+    """A number that nothing is sent to: ``stop_list.py`` adds it and cancels what waits for it."""
+
+    number = models.CharField(_("number"), max_length=16, unique=True)
+    note = models.CharField(_("note"), max_length=200, blank=True, default="")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("created by"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+
+    objects = PrimaryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("stopped number")
+        verbose_name_plural = _("stop list")
+        default_permissions = ("view", "add", "delete")
+
+    def __str__(self) -> str:
+        return mask_number(self.number)

@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 from .choices import Status
 from .exceptions import GuidConflict, InvalidRows, RowError
 from .models import GatewayState, SmsMessage
+from .refusals import refusals
 from .segments import count_segments
 from .validation import clean
 
@@ -73,7 +74,7 @@ def send_sms(
     }
     alias = router.db_for_write(SmsMessage)
     fields = clean(row, _database_time())
-    [message] = _write([fields], alias)
+    [message] = _write([fields], alias, refuse=_raise_first)
     if differing := _differences(message, fields, named=row):
         raise GuidConflict(message.guid, differing)
     return message
@@ -152,6 +153,10 @@ def _raise_for(faults: Mapping[int, ValidationError]) -> None:
         raise InvalidRows(errors[:MAX_ERRORS], len(faults))
 
 
+def _raise_first(faults: Mapping[int, ValidationError]) -> None:
+    raise faults[0]
+
+
 def _conflict(differing: Sequence[str]) -> ValidationError:
     return ValidationError(
         _("A message with this guid exists with another %(fields)s."),
@@ -178,6 +183,7 @@ def _write(
     alias: str,
     *,
     check: Callable[[Sequence[SmsMessage]], None] = lambda messages: None,
+    refuse: Callable[[Mapping[int, ValidationError]], None] = _raise_for,
 ) -> list[SmsMessage]:
     """The messages of these rows: found under their guid, or written once they pass the check.
 
@@ -186,10 +192,10 @@ def _write(
     """
     guids = {row["guid"] for row in rows if "guid" in row}
     try:
-        return _insert(rows, _existing(guids, alias), alias, check)
+        return _insert(rows, _existing(guids, alias), alias, check, refuse)
     except IntegrityError:
         # Another writer was faster with one of the guids; whatever else is wrong, is again.
-        return _insert(rows, _existing(guids, alias), alias, check)
+        return _insert(rows, _existing(guids, alias), alias, check, refuse)
 
 
 def _existing(guids: Collection[UUID], alias: str) -> dict[UUID, SmsMessage]:
@@ -210,6 +216,7 @@ def _insert(
     known: dict[UUID, SmsMessage],
     alias: str,
     check: Callable[[Sequence[SmsMessage]], None],
+    refuse: Callable[[Mapping[int, ValidationError]], None],
 ) -> list[SmsMessage]:
     messages, new = [], []
     for row in rows:
@@ -223,6 +230,9 @@ def _insert(
     if new:
         with transaction.atomic(using=alias):
             SmsMessage.objects.using(alias).bulk_create(new, batch_size=CHUNK)
+            # After the INSERT: one that reads first can not write on SQLite (see ``_write``).
+            if refused := refusals(new, alias):
+                refuse({n: refused[m.guid] for n, m in enumerate(messages) if m.guid in refused})
     return messages
 
 

@@ -137,7 +137,8 @@ class MessageQuerySet(PrimaryQuerySet):
 
     def end(self, status: Status, error_code: ErrorCode, **values: Any) -> dict[Status, int]:
         """End them as ``status``; a resent one may have gone out before, and is held instead."""
-        stored = error_code if status == Status.FAILED else ""
+        said = error_code in (ErrorCode.CANCELLED, ErrorCode.EXPIRED)  # by the status itself
+        stored = "" if said else error_code
         held = self.filter(resends__gt=0).hold(
             error_code, next_check_at=None, forget_from=None, **values
         )
@@ -180,14 +181,18 @@ class MessageQuerySet(PrimaryQuerySet):
         )
 
     def resendable(self) -> Self:
-        """Unknown messages with a text and without a decision, whose POST must be over."""
-        from .models import SmsBatch  # noqa: PLC0415  the models import this module
+        """Unknown messages that wait for a decision, whose POST must be over.
+
+        Not those whose text is forgotten or whose number is stopped.
+        """
+        from .models import SmsBatch, StoppedNumber  # noqa: PLC0415  the models import this module
 
         under_way = SmsBatch.objects.filter(
             pk=OuterRef("batch_id"), outcome="", lease_until__gt=db_now()
         )
         unknown = self.on_primary().filter(status=Status.UNKNOWN, resolution="")
-        return unknown.filter(~Exists(under_way), ~Q(text=""))
+        stopped = StoppedNumber.objects.filter(number=OuterRef("number"))
+        return unknown.filter(~Exists(under_way), ~Exists(stopped), ~Q(text=""))
 
     def resolve(self, resolution: Resolution, *, by: AbstractBaseUser | None) -> int:
         """Record what a person decided about unknown messages; the status stays."""

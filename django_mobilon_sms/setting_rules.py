@@ -221,4 +221,11 @@ RULES = (
         "a number of seconds, over 0 and at most a year, or None",
         "None keeps the texts; 3600 forgets each an hour after its message went out.",
     ),
+    Rule(
+        "E023",
+        "DOUBLE_WITHIN",
+        lambda value: value is None or is_seconds(value, 366 * _DAY),
+        "a number of seconds, over 0 and at most a year, or None",
+        "None allows doubles; 60 refuses the same text to the same number within a minute.",
+    ),
 )

@@ -111,6 +111,7 @@ WRONG = {
         r"(?u)\+79\d{9}",
     ],
     ("E022", "FORGET_TEXT_AFTER"): [0, -1, "3600", True, math.inf, math.nan, 367 * 86_400],
+    ("E023", "DOUBLE_WITHIN"): [0, -1, "60", True, math.inf, math.nan, 367 * 86_400],
 }
 
 # The values at the edge of what a setting may have.
@@ -143,6 +144,7 @@ RIGHT = {
     "MAX_SEGMENTS": [1, 255],
     "NUMBER_PATTERN": [".*", r"\+\d+"],
     "FORGET_TEXT_AFTER": [None, 1, 0.5, 366 * 86_400],
+    "DOUBLE_WITHIN": [None, 0.5, 60, 366 * 86_400],
 }
 
 

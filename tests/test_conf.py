@@ -36,6 +36,7 @@ DEFAULTS = {
     "MAX_SEGMENTS": 10,
     "NUMBER_PATTERN": r"\+79\d{9}",
     "FORGET_TEXT_AFTER": None,
+    "DOUBLE_WITHIN": None,
 }
 
 

@@ -16,7 +16,7 @@ from django_mobilon_sms.choices import ErrorCode, Outcome, Status
 from django_mobilon_sms.conf import PREFIX, Conf, Setting
 from django_mobilon_sms.delivery import GRACE
 from django_mobilon_sms.management.commands.send_sms import Command
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsMessage, StoppedNumber
 from django_mobilon_sms.setting_rules import RULES
 from tests.documents import DOCS, DOCUMENTS, PLAIN, README, ROOT, blocks, column, document, table
 
@@ -142,6 +142,7 @@ def test_exit_codes_are_those_of_the_command():
 def test_permissions_are_those_of_the_code():
     custom = [codename for codename, _ in SmsMessage._meta.permissions]
     own = {*custom, "view_smsmessage", "add_smsmessage", "delete_smsmessage"}
+    own |= {f"{what}_stoppednumber" for what in StoppedNumber._meta.default_permissions}
     assert set(column(README, "permissions-table")) == {f"mobilon_sms.{name}" for name in own}
 
 

@@ -33,6 +33,8 @@ FLOORS = {
     "claims": 2,
     "mailings": 2,
     "proofs": 2,
+    "refusals": 2,
+    "stop_list": 2,
     "purging": 2,
     "reports": 2,
     "sweeping": 2,

@@ -197,7 +197,8 @@ def codes_of(path: Path) -> set[str]:
 
 def test_codes_are_those_of_the_code():
     package = ROOT / "django_mobilon_sms"
-    modules = [package / "validation.py", package / "outbox.py", *package.glob("rest/*.py")]
+    own = ("validation", "outbox", "refusals")
+    modules = [*(package / f"{name}.py" for name in own), *package.glob("rest/*.py")]
     named = {code for module in modules for code in codes_of(module)} - {
         "status",
         "forgotten",

@@ -55,6 +55,7 @@ MOBILON_SMS_STATUS_REPLIES = env.dict(
     "MOBILON_SMS_STATUS_REPLIES", cast={"key": int, "value": str}, default={1: "sent"}
 )
 MOBILON_SMS_FORGET_TEXT_AFTER = env.float("MOBILON_SMS_FORGET_TEXT_AFTER", default=None)
+MOBILON_SMS_DOUBLE_WITHIN = env.float("MOBILON_SMS_DOUBLE_WITHIN", default=None)
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

@@ -1,0 +1,67 @@
+"""What is right in itself and is not written nevertheless: to a stopped number, or a double."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from .choices import Status
+from .clock import db_now
+from .conf import conf
+from .models import SmsMessage, StoppedNumber
+
+#: How many numbers one SELECT carries.
+CHUNK = 1000
+#: Messages that did not go out are no reason to refuse another try.
+NOT_SENT = (Status.FAILED, Status.EXPIRED, Status.CANCELLED)
+
+
+def refusals(new: Sequence[SmsMessage], alias: str) -> dict[UUID, ValidationError]:
+    """Those of the messages written just now that must not stay, by their guid."""
+    refused: dict[UUID, ValidationError] = {}
+    for start in range(0, len(new), CHUNK):
+        part = new[start : start + CHUNK]
+        stopped = _stopped(part, alias)
+        refused |= {message.guid: _is_stopped() for message in part if message.number in stopped}
+    if conf.DOUBLE_WITHIN is not None:
+        refused |= {guid: _is_double() for guid in _doubles(new, alias) if guid not in refused}
+    return refused
+
+
+def _stopped(messages: Sequence[SmsMessage], alias: str) -> set[str]:
+    numbers = {message.number for message in messages}
+    rows = StoppedNumber.objects.using(alias).filter(number__in=numbers)
+    return set(rows.values_list("number", flat=True))
+
+
+def _doubles(new: Sequence[SmsMessage], alias: str) -> Iterator[UUID]:
+    """Whose number got the same text before, or earlier among the new."""
+    own = {message.guid for message in new}
+    seen: set[tuple[str, str]] = set()
+    since = db_now() - timedelta(seconds=conf.DOUBLE_WITHIN or 0)
+    recent = SmsMessage.objects.using(alias).exclude(status__in=NOT_SENT)
+    for start in range(0, len(new), CHUNK):
+        numbers = {message.number for message in new[start : start + CHUNK]}
+        rows = recent.filter(number__in=numbers, created_at__gt=since)
+        found = rows.values_list("guid", "number", "text")
+        seen |= {(number, text) for guid, number, text in found if guid not in own}
+    for message in new:
+        if (message.number, message.text) in seen:
+            yield message.guid
+        seen.add((message.number, message.text))
+
+
+def _is_stopped() -> ValidationError:
+    fault = ValidationError(_("This number is on the stop list."), code="stopped")
+    return ValidationError({"number": fault})
+
+
+def _is_double() -> ValidationError:
+    fault = ValidationError(
+        _("This number was sent the same text a short while ago."), code="double"
+    )
+    return ValidationError({"text": fault})
