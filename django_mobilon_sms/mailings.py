@@ -27,6 +27,7 @@ from .mailing_rows import SmsMailing
 from .models import GatewayState, SmsMessage
 from .outbox import COPYABLE
 from .querysets import has
+from .refusals import DOUBLE, STOPPED, got_lately, stopped_numbers
 from .segments import count_segments
 from .validation import clean
 
@@ -94,11 +95,26 @@ def find_columns(data: bytes) -> Columns:
 
 @sensitive_variables()
 def entries(mailing: SmsMailing) -> Iterator[Entry]:
-    """Each row of the mailing's file.
+    """Each row of the mailing's file, judged as any other message would be.
 
     Raises ``ValidationError`` for what is wrong with all of it: no list, too many rows, an expiry
     that has passed.
     """
+    alias = router.db_for_write(SmsMailing)
+    for chunk in _chunks(_entries(mailing)):
+        numbers = {entry.number for entry in chunk if not entry.reason}
+        stopped, lately = stopped_numbers(numbers, alias), got_lately(numbers, alias)
+        for entry in chunk:
+            if entry.number in stopped:
+                yield entry._replace(reason=str(STOPPED))
+            elif (entry.number, entry.text) in lately:
+                yield entry._replace(reason=str(DOUBLE))
+            else:
+                yield entry
+
+
+@sensitive_variables()
+def _entries(mailing: SmsMailing) -> Iterator[Entry]:
     rows = spreadsheets.read(bytes(mailing.file))
     if (first := next(rows, None)) is None:
         raise spreadsheets.refusal("empty")

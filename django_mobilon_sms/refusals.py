@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,6 +14,8 @@ from .clock import db_now
 from .conf import conf
 from .models import SmsMessage, StoppedNumber
 
+STOPPED = _("This number is on the stop list.")
+DOUBLE = _("This number was sent the same text a short while ago.")
 #: How many numbers one SELECT carries.
 CHUNK = 1000
 #: Messages that did not go out are no reason to refuse another try.
@@ -25,17 +27,27 @@ def refusals(new: Sequence[SmsMessage], alias: str) -> dict[UUID, ValidationErro
     refused: dict[UUID, ValidationError] = {}
     for start in range(0, len(new), CHUNK):
         part = new[start : start + CHUNK]
-        stopped = _stopped(part, alias)
+        stopped = stopped_numbers({message.number for message in part}, alias)
         refused |= {message.guid: _is_stopped() for message in part if message.number in stopped}
     if conf.DOUBLE_WITHIN is not None:
         refused |= {guid: _is_double() for guid in _doubles(new, alias) if guid not in refused}
     return refused
 
 
-def _stopped(messages: Sequence[SmsMessage], alias: str) -> set[str]:
-    numbers = {message.number for message in messages}
+def stopped_numbers(numbers: Collection[str], alias: str) -> set[str]:
+    """Which of these numbers, at most ``CHUNK``, are on the stop list."""
     rows = StoppedNumber.objects.using(alias).filter(number__in=numbers)
     return set(rows.values_list("number", flat=True))
+
+
+def got_lately(numbers: Collection[str], alias: str) -> set[tuple[str, str]]:
+    """Which of these numbers, at most ``CHUNK``, got which text so lately that it is a double."""
+    if conf.DOUBLE_WITHIN is None:
+        return set()
+    since = db_now() - timedelta(seconds=conf.DOUBLE_WITHIN)
+    recent = SmsMessage.objects.using(alias).exclude(status__in=NOT_SENT)
+    rows = recent.filter(number__in=numbers, created_at__gt=since)
+    return set(rows.values_list("number", "text"))
 
 
 def _doubles(new: Sequence[SmsMessage], alias: str) -> Iterator[UUID]:
@@ -56,12 +68,8 @@ def _doubles(new: Sequence[SmsMessage], alias: str) -> Iterator[UUID]:
 
 
 def _is_stopped() -> ValidationError:
-    fault = ValidationError(_("This number is on the stop list."), code="stopped")
-    return ValidationError({"number": fault})
+    return ValidationError({"number": ValidationError(STOPPED, code="stopped")})
 
 
 def _is_double() -> ValidationError:
-    fault = ValidationError(
-        _("This number was sent the same text a short while ago."), code="double"
-    )
-    return ValidationError({"text": fault})
+    return ValidationError({"text": ValidationError(DOUBLE, code="double")})

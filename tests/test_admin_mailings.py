@@ -16,6 +16,7 @@ from django_mobilon_sms import mailings
 from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.mailing_rows import MailingQuerySet, SmsMailing
 from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.stop_list import stop
 
 from .admin_door import EVERYTHING, change, person, statuses, text_of, told
 from .conftest import write
@@ -219,6 +220,26 @@ def test_numbers_that_got_the_same_text_get_it_again_if_a_person_says_so(client)
     mailing, _page = uploaded(client)
     confirm(client, mailing)
     assert SmsMessage.objects.filter(tag=mailing.tag).count() == 3
+
+
+def test_stopped_numbers_are_bad_rows_and_get_nothing(client):
+    stop(["+7 913 529-29-27"])
+    mailing, page = uploaded(client)
+    assert "This number is on the stop list." in text_of(client.get(page))
+    confirm(client, mailing)
+    assert "+79135292927" not in SmsMessage.objects.values_list("number", flat=True)
+    assert SmsMessage.objects.exists()
+
+
+def test_doubles_of_the_setting_get_nothing_whatever_a_person_says(client, settings):
+    confirm(client, uploaded(client)[0])
+    written = SmsMessage.objects.count()
+    settings.MOBILON_SMS_DOUBLE_WITHIN = 3600
+    mailing, page = uploaded(client)
+    told = "This number was sent the same text a short while ago."
+    assert told in text_of(client.get(page))
+    confirm(client, mailing)
+    assert SmsMessage.objects.count() == written
 
 
 def test_what_still_waits_of_a_mailing_is_cancelled(client):
