@@ -37,12 +37,12 @@ class MessageList(
         "status_badge",
         "number",
         "beginning",
-        "segments",
-        "source",
-        "tag",
+        "waits",
         "written",
         "sent",
-        "waits",
+        "segments",
+        "tag",
+        "source",
     )
     list_display_links = ("number",)
     list_filter = (

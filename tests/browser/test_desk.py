@@ -1,0 +1,203 @@
+"""A person finds messages, reads one, decides about some and reads the reports, in a browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+
+from django_mobilon_sms.choices import ErrorCode, Outcome, Status
+from django_mobilon_sms.clock import db_now
+from django_mobilon_sms.models import SmsBatch, SmsMessage
+from tests.admin_door import (
+    DECIDE,
+    EVERYTHING,
+    LIST,
+    REPORTS,
+    become,
+    change,
+    person,
+    unknown,
+)
+from tests.admin_door import (
+    page as address,
+)
+from tests.conftest import write
+
+ACTION = "select[name=action]"
+
+
+def ago(**time):
+    return db_now() - timedelta(**time)
+
+
+def day_at_the_desk():
+    """Messages in every state, over a week, as the pictures show them."""
+    texts = ["Ваш заказ 1001 готов. Ждём вас до 21:00", "Код подтверждения: 4711", "Весенняя акция"]
+    tags = ["заказы", "коды", "акция #7"]
+    now = ago()
+    batch = SmsBatch.objects.create(
+        worker="sms-1:4021", lease_until=now, outcome=Outcome.ANSWERED, closed_at=now,
+        guids=[str(n) for n in range(100)], http_code=200, applied_at=now,
+    )  # fmt: skip
+    for n in range(21):
+        kind = n % 3
+        number = f"+7913529{2900 + n}"
+        [message] = write(number=number, text=texts[kind], tag=tags[kind], priority=(5, 0, 9)[kind])
+        at = ago(days=n % 7, hours=1, seconds=n)
+        sent = {"gateway_id": f"a{n}", "accepted_at": at, "batch": batch, "gateway_status": 1}
+        times = {"created_at": at, "send_at": at, "due_at": at}
+        took = timedelta(seconds=2 + n % 9)
+        change(message, status=Status.SENT, sent_at=at + took, **times | sent)
+    become(write(2, tag="коды"), status=Status.FAILED, error_code=ErrorCode.REJECTED)
+    unknown(3)
+    late, soon = write(2, number="+79135292999", text=texts[1], tag="коды")
+    change(late, due_at=ago(minutes=40))
+    change(soon, due_at=db_now() + timedelta(hours=2), send_at=db_now() + timedelta(hours=2))
+    return late
+
+
+@pytest.fixture
+def visitor(visit):
+    """Opens a page of a full desk, as somebody who may do everything."""
+    day_at_the_desk()
+    client = person(*EVERYTHING)
+    return lambda place, *look: visit(client, place, *look)
+
+
+def for_everybody(page):
+    assert page.violations() == []
+    assert page.too_wide() == 0
+
+
+# The list
+
+
+def test_list_is_for_everybody(visitor, look, picture):
+    page = visitor(LIST, look)
+    for_everybody(page)
+    picture(page, "list")
+
+
+def test_only_what_is_possible_for_a_chosen_row_is_offered(visit):
+    write(2)
+    unknown(1)
+    page = visit(person(*EVERYTHING), LIST)
+
+    def offered():
+        script = "options => options.filter(o => o.value && !o.disabled).map(o => o.value)"
+        return page.locator(f"{ACTION} option").evaluate_all(script)
+
+    def settled(option):
+        page.wait_for_selector(f"{ACTION} {option}", state="attached")
+
+    everything = offered()
+    assert everything == ["send_now", "refresh", "cancel", "copy", "decide", "delete_selected"]
+    boxes = page.locator("input.action-select")
+    boxes.nth(0).check()
+    settled("[value=cancel]:disabled")
+    assert offered() == ["decide"]
+    boxes.nth(1).check()
+    settled("[value=cancel]:enabled")
+    assert offered() == ["send_now", "cancel", "decide"]
+    page.select_option(ACTION, "decide")
+    boxes.nth(0).uncheck()
+    settled("[value=decide]:disabled")
+    assert (page.input_value(ACTION), offered()) == ("", ["send_now", "cancel"])
+    boxes.nth(1).uncheck()
+    settled("[value=decide]:enabled")
+    assert offered() == everything
+
+
+def test_list_is_narrowed_by_a_typed_tag_and_exported(visitor):
+    page = visitor(f"{LIST}?status__exact=sent")
+    page.fill("input[name=tag]", "акция #7")
+    page.press("input[name=tag]", "Enter")
+    page.wait_for_url("**tag=*")
+    assert page.locator("#result_list tbody tr").count() == 7
+    with page.expect_download() as download:
+        page.click("text=Export as CSV")
+    rows = list(csv.reader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+    assert ({row[5] for row in rows[1:]}, len(rows)) == ({"акция #7"}, 8)
+
+
+# One message
+
+
+def test_message_is_for_everybody(visitor, look, picture):
+    page = visitor(address(SmsMessage.objects.filter(status=Status.UNKNOWN)[0]), look)
+    for_everybody(page)
+    assert len(page.reads(".mobilon-sms-timeline li")) == 3
+    picture(page, "message")
+
+
+# Deciding
+
+
+def test_page_to_decide_on_is_for_everybody(visitor, look, picture):
+    page = visitor(DECIDE, look)
+    for_everybody(page)
+    picture(page, "decide")
+
+
+def test_one_decides_from_the_start_page(visitor):
+    page = visitor("/admin/")
+    page.click("text=Decide about all")
+    page.wait_for_selector("text=Decide about 3 messages")
+    page.click("input[type=submit][value=Decide]")
+    assert page.url.endswith(DECIDE)  # the browser asks for a choice
+    page.check("text=Give up")
+    page.click("input[type=submit][value=Decide]")
+    page.wait_for_selector(".messagelist")
+    assert page.told() == ["3 messages were given up."]
+    assert SmsMessage.objects.filter(resolution="given_up").count() == 3
+    page.goto("/admin/")
+    assert page.locator("text=nobody can prove").count() == 0
+
+
+def test_one_decides_about_a_chosen_row_with_the_keyboard(visit):
+    unknown(2)
+    page = visit(person(*EVERYTHING), f"{LIST}?decision=none")
+    page.locator("input.action-select").nth(0).check()
+    page.select_option(ACTION, "decide")
+    page.press("button[name=index]", "Enter")
+    page.wait_for_selector("text=Decide about 1 message")
+    page.focus("[name=choice][value=resend]")
+    for key in ("ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_selector(".messagelist")
+    assert page.told() == ["1 message counts as sent."]
+    assert page.url.endswith("?decision=none")
+
+
+# Reports
+
+
+def test_report_is_for_everybody(visitor, look, picture):
+    page = visitor(REPORTS, look)
+    for_everybody(page)
+    assert page.locator(".mobilon-sms-chart svg").count() == 2
+    picture(page, "reports")
+
+
+def test_range_is_chosen_and_a_wrong_one_told(visitor):
+    page = visitor(REPORTS)
+    page.click("text=24 hours")
+    page.wait_for_selector("[aria-current]:has-text('24 hours')")
+    page.fill("[name=start]", "2026-01-01")
+    page.fill("[name=end]", "2026-12-31")
+    page.click(".mobilon-sms-periods form button")
+    page.wait_for_selector("text=Choose at most 92 days: these are 365.")
+
+
+def test_sending_is_paused_from_the_report(visitor):
+    page = visitor(f"{REPORTS}?period=day")
+    page.click("text=Pause sending")
+    page.wait_for_selector("text=Resume sending")
+    assert page.url.endswith("?period=day")
+
+
+def test_start_page_is_for_everybody(visitor, look):
+    for_everybody(visitor("/admin/", look))
