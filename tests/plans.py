@@ -18,8 +18,8 @@ INSERT INTO mobilon_sms_smsmessage (
     gateway_id, error_code, resolution, tag, created_at, accepted_at, sent_at
 )
 SELECT
-    md5(n::text)::uuid, '+7913' || lpad((n * 7919 %% 10000000)::text, 7, '0'), '89234560000',
-    'Ваш заказ ' || n || ' готов', status, 5, at, at, 1, 1, 0,
+    md5(n::text)::uuid, '+7913' || lpad((n::bigint * 7919 %% 10000000)::text, 7, '0'),
+    '89234560000', 'Ваш заказ ' || n || ' готов', status, 5, at, at, 1, 1, 0,
     CASE status WHEN 'sent' THEN left(md5(n::text), 24) ELSE '' END,
     CASE status WHEN 'failed' THEN 'rejected' WHEN 'unknown' THEN 'timeout' ELSE '' END,
     CASE WHEN status = 'unknown' AND n %% 200 = 1 THEN 'given_up' ELSE '' END,

@@ -126,10 +126,15 @@ def test_list_is_narrowed_by_a_typed_tag_and_exported(visitor):
 # One message
 
 
-def test_message_is_for_everybody(visitor, look, picture):
-    page = visitor(address(SmsMessage.objects.filter(status=Status.UNKNOWN)[0]), look)
+def test_message_is_for_everybody(visit, look, picture):
+    day_at_the_desk()
+    client, message = person(*EVERYTHING), SmsMessage.objects.filter(status=Status.UNKNOWN)[0]
+    # In the language of the page: what was done is written down as it was said.
+    data = {"choice": "resend", "pks": message.pk}
+    client.post(DECIDE, data, headers={"accept-language": look.language})
+    page = visit(client, address(message), look)
     for_everybody(page)
-    assert len(page.reads(".mobilon-sms-timeline li")) == 3
+    assert len(page.reads(".mobilon-sms-timeline li")) == 5
     picture(page, "message")
 
 
