@@ -6,11 +6,14 @@ import csv
 import io
 import re
 from datetime import datetime, timezone
+from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import translation
+from django.utils.timezone import override
 
 from django_mobilon_sms import spreadsheets
 from django_mobilon_sms.admin import exporting
@@ -23,8 +26,19 @@ from .conftest import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
 
+KRASNOYARSK = ZoneInfo("Asia/Krasnoyarsk")
 NOON = datetime(2026, 3, 5, 5, 0, 1, 123456, tzinfo=timezone.utc)
-FORMULAS = ["=1+1", "+7 913", "-2", "@SUM(A1)", "\t=1", "\n=1", '=HYPERLINK("http://x")', "＝1"]
+FORMULAS = [
+    "=1+1",
+    "+7 913",
+    "-2",
+    "@SUM(A1)",
+    "\t=1",
+    "\n=1",
+    '=HYPERLINK("http://x")',
+    "＝1",
+    "#N/A",
+]
 
 
 @pytest.fixture
@@ -80,7 +94,8 @@ def test_no_cell_is_a_formula(client, text):
     write()
     SmsMessage.objects.all().change(text=text, tag=text[:5])
     [_names, row] = csv_of(client)
-    assert (row[2], row[5]) == (f"'{text}", f"'{text[:5]}")
+    mark = "" if text == "#N/A" else "'"
+    assert (row[2], row[5]) == (f"{mark}{text}", f"{mark}{text[:5]}")
     [_names, cells] = xlsx_of(client)
     assert (cells[2].value, cells[2].data_type) == (text, "s")
 
@@ -127,6 +142,16 @@ def test_rows_are_read_chunk_by_chunk(client, monkeypatch, django_assert_num_que
             next(lines)
     with django_assert_num_queries(3):  # the last finds nothing
         assert len(list(lines)) == 15
+
+
+def test_file_speaks_the_language_of_its_request_though_it_is_sent_after_it(client):
+    write()
+    response = client.get(address("csv"), headers={"accept-language": "ru"})
+    with translation.override("en"), override("UTC"):
+        text = b"".join(response.streaming_content).decode()
+    assert "Номер;Статус" in text
+    assert ";ожидает;" in text
+    assert f"{SmsMessage.objects.get().created_at.astimezone(KRASNOYARSK):%Y-%m-%d %H:%M}" in text
 
 
 def test_texts_are_left_out_for_those_who_may_not_see_them():
