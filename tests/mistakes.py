@@ -180,6 +180,34 @@ MISTAKES = [
         "return self.update(confirmed_at",
         "test_admin_mailings.py::test_confirming_twice_writes_once",
     ),
+    Mistake(
+        "decision by those who may only look",
+        "admin/decisions.py",
+        "if not (self.has_send_permission(request) and self.has_view_permission(request)):",
+        "if not self.has_view_permission(request):",
+        "test_admin_decisions.py::test_decision_needs_its_permission_a_post_and_the_csrf_token",
+    ),
+    Mistake(
+        "decision about more than was asked",
+        "admin/decisions.py",
+        "able = list(verb.eligible(rows)",
+        "able = list(verb.eligible(SmsMessage.objects.on_primary())",
+        "test_admin_decisions.py::test_whole_batch_is_decided_about_from_its_page",
+    ),
+    Mistake(
+        "texts in everybody's export",
+        "admin/export_page.py",
+        "with_texts=self.has_text_permission(request)",
+        "with_texts=True",
+        "test_admin_export.py::test_texts_are_left_out_for_those_who_may_not_see_them",
+    ),
+    Mistake(
+        "formula in an export",
+        "admin/exporting.py",
+        "[_harmless(cell) for cell in line]",
+        "list(line)",
+        "test_admin_export.py::test_no_cell_is_a_formula",
+    ),
 ]
 
 

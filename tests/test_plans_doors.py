@@ -7,6 +7,9 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -15,7 +18,7 @@ from django_mobilon_sms.mailing_rows import SmsMailing
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.querysets import has
 
-from .admin_door import EVERYTHING, JOURNAL, LIST, REPORTS, change, person
+from .admin_door import DECIDE, EVERYTHING, JOURNAL, LIST, REPORTS, change, person, unknown
 from .conftest import write
 from .plans import faults, fill, steps, vacuum
 from .test_rest import ALL, GOOD, login, post
@@ -169,6 +172,24 @@ def test_page_of_a_mailing_reads_no_whole_table(operator, full, confirmed):
     if confirmed:
         operator.post(page.replace("change", "confirm"), {"leave_out_recent": "yes"})
     assert plans(operator, [page]) == {}
+
+
+def test_pages_about_messages_ask_the_same_however_much_there_is(
+    operator, django_assert_num_queries
+):
+    [first] = unknown(1)
+    user = User.objects.get()
+    LogEntry.objects.log_actions(user.pk, SmsMessage.objects.all(), CHANGE, "Looked at it.")
+    # As a list; the message, its batch, its content type, the newest entry of the log and its own;
+    # for each of five actions whether it is possible.
+    asked = 4 + 5 + 5
+    for _ in range(2):
+        ContentType.objects.clear_cache()
+        with django_assert_num_queries(asked):
+            operator.get(f"{LIST}{first.pk}/change/")
+        with django_assert_num_queries(4 + 5):  # the keys, reasons, batches, messages, resendable
+            operator.get(DECIDE)
+        unknown(20)
 
 
 # As a page, without the list: the gateway's state twice, what is due, the oldest of each of three
