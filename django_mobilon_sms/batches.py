@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Expression, Q, Value
 
 from .choices import Outcome
 from .clock import db_now
-from .prepared import INTEGER, JSON, TIME, Change, key, update
+from .prepared import INTEGER, JSON, TIME, Change, insert, key, update
 from .querysets import PrimaryQuerySet
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ class BatchQuerySet(PrimaryQuerySet):
     def unapplied(self) -> Self:
         """Batches with an outcome that has not reached its messages."""
         return self.on_primary().filter(applied_at__isnull=True).exclude(outcome="")
+
+    def begin(self, worker: str, lease: timedelta) -> SmsBatch:
+        """Write a new batch, whose lease runs from now."""
+        batch: SmsBatch = self.model(worker=worker)
+        insert(_begun, self.model, lease, id=key(batch), worker=Value(worker))
+        batch._state.adding = False
+        return batch
 
     def close(
         self,
@@ -57,6 +65,13 @@ class BatchQuerySet(PrimaryQuerySet):
             reply=Value(list(reply), JSON),
             applied_at=db_now() if applied else Value(None, TIME),
         )
+
+
+def _begun(
+    model: type[SmsBatch], lease: timedelta, *, id: Expression, worker: Expression
+) -> SmsBatch:
+    values = {"id": id, "worker": worker, "created_at": db_now()}
+    return model(**values, lease_until=db_now() + lease)
 
 
 def _close(

@@ -14,7 +14,6 @@ from django.db import router, transaction
 
 from .candidates import Candidate
 from .choices import Status
-from .clock import db_now
 from .conf import conf
 from .models import GatewayState, SmsBatch, SmsMessage
 from .stop_list import take_out
@@ -41,12 +40,10 @@ def take(
     """
     alias = router.db_for_write(SmsMessage)
     began, lease = time.monotonic(), timedelta(seconds=conf.LEASE)
-    times = {"created_at": db_now(), "lease_until": db_now() + lease}
-    batches = [SmsBatch(worker=worker_name(), **times) for _ in found]
     messages = SmsMessage.objects.using(alias)
     with transaction.atomic(using=alias, durable=True):
         # The INSERT comes first: SQLite then waits for its lock instead of failing.
-        SmsBatch.objects.using(alias).bulk_create(batches)
+        batches = [SmsBatch.objects.begin(worker_name(), lease) for _ in found]
         won = not is_probe or GatewayState.objects.win_probe(batches[0], lease)
         counts = [
             messages.claim(batch, [one.pk for one in each]) if won else 0

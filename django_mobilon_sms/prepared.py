@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections, models, router, transaction
 from django.db.models import Expression, F, Value
 from django.db.models.lookups import Lookup
-from django.db.models.sql import Query, UpdateQuery
+from django.db.models.sql import InsertQuery, Query, UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
 
 from .clock import db_now
@@ -121,19 +121,8 @@ def update(build: Build, model: type[models.Model], **expressions: Any) -> int:
     ``build`` is called once for a database, with blanks in their place.
     """
     alias = router.db_for_write(model)
-    sql, marked = _update(build, model, alias, db_now(), *expressions)
-    compiler = Query(model).get_compiler(alias)
-    parameters: list[Any] = []
-    for value in marked:
-        if isinstance(value, Blank):
-            part, own = compiler.compile(expressions[value.name])
-            sql = sql.replace(value.mark, part, 1)
-            parameters += own
-        else:
-            parameters.append(value)
-    with transaction.mark_for_rollback_on_error(using=alias), connections[alias].cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return int(cursor.rowcount)
+    prepared = _update(build, model, alias, db_now(), *expressions)
+    return _run(prepared, Query(model).get_compiler(alias), alias, expressions)
 
 
 @lru_cache
@@ -148,6 +137,49 @@ def _update(
     query.add_update_values(values)
     sql, parameters = query.get_compiler(alias).as_sql()
     return sql, tuple(parameters)
+
+
+def insert(
+    build: Callable[..., models.Model], model: type[models.Model], *values: Any, **expressions: Any
+) -> None:
+    """Write the row that ``build`` makes of the model, these values and these expressions.
+
+    ``build`` is called once for a database and these values, with blanks for the expressions.
+    """
+    alias = router.db_for_write(model)
+    prepared = _insert(build, model, alias, db_now(), values, tuple(expressions))
+    _run(prepared, Query(model).get_compiler(alias), alias, expressions)
+
+
+@lru_cache
+def _insert(
+    build: Callable[..., models.Model],
+    model: type[models.Model],
+    alias: str,
+    _now: Expression,
+    values: tuple[Any, ...],
+    blanks: tuple[str, ...],
+) -> SQL:
+    row = build(model, *values, **{name: Blank(name) for name in blanks})
+    query: Any = InsertQuery(model)
+    query.insert_values(model._meta.concrete_fields, [row])
+    [(sql, parameters)] = query.get_compiler(alias).as_sql()
+    return sql, tuple(parameters)
+
+
+def _run(prepared: SQL, compiler: SQLCompiler, alias: str, expressions: Mapping[str, Any]) -> int:
+    sql, marked = prepared
+    parameters: list[Any] = []
+    for value in marked:
+        if isinstance(value, Blank):
+            part, own = compiler.compile(expressions[value.name])
+            sql = sql.replace(value.mark, part, 1)
+            parameters += own
+        else:
+            parameters.append(value)
+    with transaction.mark_for_rollback_on_error(using=alias), connections[alias].cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return int(cursor.rowcount)
 
 
 def select(
