@@ -42,7 +42,7 @@ coverage: test
 
 # BROWSER_REQUIRED=1 fails without a browser, BROWSER=/path/to/one names it.
 browser: $(VENV)/.installed-test $(VENV)/.installed-browser
-	$(BIN)/python -m pytest --quiet tests/browser
+	$(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal tests/browser
 
 screenshots: export SCREENSHOTS := docs/images
 screenshots: export BROWSER_REQUIRED := 1
