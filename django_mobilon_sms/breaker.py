@@ -9,6 +9,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Exists, F, OuterRef, Q
 
 from .clock import db_now
+from .line_rows import StoppedNumber
 from .prepared import select
 from .querysets import PrimaryQuerySet
 
@@ -86,6 +87,4 @@ class StateQuerySet(PrimaryQuerySet):
 
 
 def _state(states: Any) -> Any:
-    from .models import StoppedNumber  # noqa: PLC0415  the models import this module
-
     return states.filter(pk=1).annotate(now=db_now(), stops=Exists(StoppedNumber.objects.all()))

@@ -7,7 +7,8 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import chain
 from typing import NamedTuple
 
 from django.db import router, transaction
@@ -16,6 +17,7 @@ from .candidates import Candidate
 from .choices import Status
 from .conf import conf
 from .models import GatewayState, SmsBatch, SmsMessage
+from .pace import charge
 from .stop_list import take_out
 
 logger = logging.getLogger(__name__)
@@ -31,12 +33,17 @@ class Claim(NamedTuple):
 
 
 def take(
-    found: Sequence[list[Candidate]], *, is_probe: bool = False, stops: bool = False
+    found: Sequence[list[Candidate]],
+    *,
+    is_probe: bool = False,
+    stops: bool = False,
+    paced_at: datetime | None = None,
 ) -> list[Claim]:
     """Take each of these lists of messages into a batch of ours, in one transaction.
 
     What other workers were faster with is left out; a probe is one batch, and one process wins it.
     ``stops``: numbers are on the stop list, and what was written to them meanwhile is cancelled.
+    ``paced_at``: the senders have a pace, which had room for these at this time.
     """
     alias = router.db_for_write(SmsMessage)
     began, lease = time.monotonic(), timedelta(seconds=conf.LEASE)
@@ -56,6 +63,14 @@ def take(
             logger.info("claim.stopped count=%d", stopped)
             found = [_mine(batch, each) for batch, each in zip(batches, found)]
             counts = [len(each) for each in found]
+        if paced_at is not None:
+            found = [
+                each if count == len(each) else _mine(batch, each)
+                for batch, each, count in zip(batches, found, counts)
+            ]
+            if not charge(chain.from_iterable(found), paced_at):
+                transaction.set_rollback(True, using=alias)
+                return []
         if vain := [batch.pk for batch, count in zip(batches, counts) if not count]:
             SmsBatch.objects.using(alias).filter(pk__in=vain).delete()
     return [

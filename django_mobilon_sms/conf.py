@@ -67,6 +67,15 @@ class Conf:
     FORGET_TEXT_AFTER = Setting[float | None](None)
     #: The same text to the same number is refused as a double within so long; off.
     DOUBLE_WITHIN = Setting[float | None](None)
+    #: Message parts that each sender may send: ``"20/m"``, or a mapping from senders to rates with
+    #: ``"*"`` for the others; as fast as it goes.
+    RATE = Setting[str | Mapping[str, str] | None](None)
+    #: Message parts that each sender may send in a day of ``TIME_ZONE``: a number or a mapping.
+    DAILY_LIMIT = Setting[int | Mapping[str, int] | None](None)
+    #: When only urgent messages go out: ``"21:00-09:00 Europe/Moscow"``; never.
+    QUIET_HOURS = Setting[str | None](None)
+    #: After so long a message expires, unless it names when; never.
+    LIFETIME = Setting[float | None](None)
 
 
 conf = Conf()

@@ -10,14 +10,16 @@ import logging
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
 from django.db import DatabaseError, router
 
-from . import candidates, proofs
+from . import candidates, pace, proofs
 from .backends import get_backend
-from .choices import ErrorCode, Outcome, Status
+from .candidates import Candidate
+from .choices import ErrorCode, Outcome, Priority, Status
 from .claims import Claim, take
 from .conf import conf
 from .databases import require_fit
@@ -25,6 +27,7 @@ from .exceptions import NeverLeft
 from .models import GatewayState, SmsBatch, SmsMessage
 from .patience import DATABASE_PATIENCE, persist
 from .proofs import Proof, Result
+from .quiet_hours import quiet_until
 from .replies import SendResult
 from .reports import TROUBLE, RunReport, exit_code
 from .setting_rules import require_valid
@@ -168,19 +171,34 @@ class _Run:
                 return []
             if is_probe := state.blocked_until is not None:
                 at_once = size = 1
-            if pks is None:
-                found = candidates.due(min(left, at_once * size), size)[:at_once]
-            else:
-                found = candidates.pending(pks, size)
+            found = self._look(state.now, min(left, at_once * size), size, pks)[:at_once]
             found = [batch for batch in found if batch[0].pk not in but]
             if not found:
                 return []
-            write = partial(take, found, is_probe=is_probe, stops=state.stops)
+            paced_at = state.now if pace.is_set() else None
+            write = partial(take, found, is_probe=is_probe, stops=state.stops, paced_at=paced_at)
             claims = persist(write, using=self.alias, seconds=DATABASE_PATIENCE)
-            if claims or pks is not None:
+            if claims:
                 self.report.claimed += sum(len(claim.messages) for claim in claims)
                 return claims
-            # Other workers were faster with all of them, or with the probe: look again.
+            # Other workers were faster with all of them, with the pace or the probe: look again.
+
+    def _look(
+        self, now: datetime, most: int, size: int, pks: Sequence[int] | None
+    ) -> list[list[Candidate]]:
+        """What may be claimed now; if that is nothing, the report says what holds it up."""
+        quiet = quiet_until(now)
+        only = [Priority.HIGH] if quiet else candidates.ALL
+        room = partial(pace.room, now=now) if pace.is_set() else None
+        if pks is None:
+            found = candidates.due(most, size, only=only, room=room)
+        else:
+            found = candidates.pending(pks, size, only=only, room=room)
+        if not found and quiet:
+            self.report.halt("quiet", quiet)
+        elif not found and room and (full_until := pace.full_until(candidates.senders(pks), now)):
+            self.report.halt("pace", full_until)
+        return found
 
     def _post(self, claim: Claim) -> None:
         outgoing = self._outgoing(claim)

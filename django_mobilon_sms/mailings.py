@@ -29,7 +29,7 @@ from .outbox import COPYABLE
 from .querysets import has
 from .refusals import DOUBLE, STOPPED, got_lately, stopped_numbers
 from .segments import count_segments
-from .validation import clean
+from .validation import clean, default_expiry
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -212,6 +212,7 @@ def _prototype(mailing: SmsMailing, by: AbstractBaseUser) -> SmsMessage:
     now = GatewayState.objects.current().now
     cleaned = clean_common(mailing, now) | {"tag": mailing.tag, "created_by_id": by.pk}
     cleaned.setdefault("send_at", now)
+    cleaned.setdefault("expires_at", default_expiry(cleaned["send_at"]))
     return SmsMessage(**cleaned, due_at=cleaned["send_at"], created_at=now)
 
 

@@ -13,13 +13,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from . import mailing_rows  # noqa: F401  a model in a room of its own
+from . import line_rows, mailing_rows  # noqa: F401  models in rooms of their own
 from .batches import BatchQuerySet
 from .breaker import StateQuerySet
 from .choices import ErrorCode, Outcome, Priority, Resolution, Status
 from .exceptions import MessageIsWritten
 from .phone_numbers import mask_number
-from .querysets import MessageQuerySet, PrimaryQuerySet, quoting_no_row
+from .querysets import MessageQuerySet, quoting_no_row
 
 # No message has an empty status. PostgreSQL would not look up in the index what its condition says
 # already, and read all of it instead of what is due.
@@ -33,7 +33,7 @@ class SmsMessage(models.Model):
     number = models.CharField(_("number"), max_length=16, help_text=_("E.164: +79135292926"))
     source = models.CharField(_("sender"), max_length=32)
     text = models.TextField(_("text"), blank=True)
-    #: Its text is forgotten as soon as it has gone out, or will not go out any more.
+    #: Its text is forgotten once it has gone out, or will not.
     sensitive = models.BooleanField(_("sensitive"), default=False, db_default=False)
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
@@ -89,13 +89,12 @@ class SmsMessage(models.Model):
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
     next_check_at = models.DateTimeField(_("next check at"), null=True, blank=True)
-    #: Since when its text is not needed, where ``MOBILON_SMS_FORGET_TEXT_AFTER`` counts from it.
+    #: Where ``MOBILON_SMS_FORGET_TEXT_AFTER`` counts from.
     forget_from = models.DateTimeField(_("forget from"), null=True, blank=True, editable=False)
 
     objects = MessageQuerySet.as_manager()
 
-    #: Whether the outbox wrote this row just now, or found it under its guid.
-    was_written = False
+    was_written = False  #: Whether the outbox wrote it just now, or found it under its guid.
 
     class Meta:
         verbose_name = _("message")
@@ -104,14 +103,18 @@ class SmsMessage(models.Model):
             ("send_smsmessage", _("Can send, cancel, resend, resolve and pause")),
             ("view_smsmessage_text", _("Can see the texts of messages")),
         ]
-        # PostgreSQL writes each row that changes into each index that holds it: most leave out what
-        # no query of theirs asks for. MariaDB knows no conditions and holds all rows, so the fields
-        # alone must serve the query.
+        # PostgreSQL writes a changed row into each index that holds it: most leave out what no query
+        # asks for. MariaDB knows no conditions, so the fields alone must serve the query.
         indexes = [
             models.Index(
                 fields=["status", "priority", "due_at", "id"],
                 condition=_PENDING,
                 name="mobilon_sms_claim",
+            ),
+            models.Index(
+                fields=["status", "source", "priority", "due_at", "id"],
+                condition=_PENDING,
+                name="mobilon_sms_paced_claim",
             ),
             models.Index(
                 fields=["status", "expires_at"],
@@ -296,29 +299,3 @@ class GatewayState(models.Model):
 
     def __str__(self) -> str:
         return "paused" if self.paused_at else "blocked" if self.blocked_until else "ready"
-
-
-class StoppedNumber(models.Model):
-    """A number that nothing is sent to: ``stop_list.py`` adds it and cancels what waits for it."""
-
-    number = models.CharField(_("number"), max_length=16, unique=True)
-    note = models.CharField(_("note"), max_length=200, blank=True, default="")
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("created by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-    )
-    created_at = models.DateTimeField(_("created at"), db_default=Now())
-
-    objects = PrimaryQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("stopped number")
-        verbose_name_plural = _("stop list")
-        default_permissions = ("view", "add", "delete")
-
-    def __str__(self) -> str:
-        return mask_number(self.number)

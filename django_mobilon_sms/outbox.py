@@ -18,11 +18,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from .choices import Status
+from .conf import conf
 from .exceptions import GuidConflict, InvalidRows, RowError
 from .models import GatewayState, SmsMessage
 from .refusals import refusals
 from .segments import count_segments
-from .validation import clean
+from .validation import clean, default_expiry
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -218,11 +219,11 @@ def _insert(
     check: Callable[[Sequence[SmsMessage]], None],
     refuse: Callable[[Mapping[int, ValidationError]], None],
 ) -> list[SmsMessage]:
-    messages, new = [], []
+    messages, new, now = [], [], _database_time()
     for row in rows:
         message = known.get(row["guid"]) if "guid" in row else None
         if message is None:
-            message = _new(row)
+            message = _new(row, now)
             new.append(message)
             known[message.guid] = message
         messages.append(message)
@@ -236,10 +237,12 @@ def _insert(
     return messages
 
 
-def _new(row: Mapping[str, Any]) -> SmsMessage:
+def _new(row: Mapping[str, Any], now: Callable[[], datetime]) -> SmsMessage:
     message = SmsMessage(**row, segments=count_segments(row["text"]).count)
     if "send_at" in row:
         message.due_at = row["send_at"]
+    if conf.LIFETIME is not None and "expires_at" not in row:
+        message.expires_at = default_expiry(row.get("send_at") or now())
     message.was_written = True
     return message
 

@@ -185,7 +185,9 @@ class MessageQuerySet(PrimaryQuerySet):
 
         Not those whose text is forgotten or whose number is stopped.
         """
-        from .models import SmsBatch, StoppedNumber  # noqa: PLC0415  the models import this module
+        # The models import this module.
+        from .line_rows import StoppedNumber  # noqa: PLC0415
+        from .models import SmsBatch  # noqa: PLC0415
 
         under_way = SmsBatch.objects.filter(
             pk=OuterRef("batch_id"), outcome="", lease_until__gt=db_now()

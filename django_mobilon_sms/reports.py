@@ -22,8 +22,8 @@ CONFIGURATION_HTTP_CODES = frozenset({401, 403, 404, 405, 407})
 class RunReport:
     """What a run did. ``statuses`` counts where its messages came to."""
 
-    halted: str = ""  # "disabled", "paused" or "blocked"
-    blocked_until: datetime | None = None
+    halted: str = ""  # "disabled", "paused", "blocked", "quiet" or "pace"
+    resumes_at: datetime | None = None
     claimed: int = 0
     posts: int = 0
     statuses: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -36,15 +36,19 @@ class RunReport:
         """Add messages by the status they came to."""
         self.statuses.update({status.value: n for status, n in statuses.items() if n})
 
+    def halt(self, why: str, until: datetime | None = None) -> None:
+        """Nothing more is claimed, for this reason."""
+        self.halted, self.resumes_at = why, until
+
     def halts(self, state: GatewayState) -> bool:
         """Whether nothing may be claimed now; says why."""
         probing = state.probe is not None and (state.probe_until or state.now) > state.now
         if not conf.ENABLED:
-            self.halted = "disabled"
+            self.halt("disabled")
         elif state.paused_at is not None:
-            self.halted = "paused"
+            self.halt("paused")
         elif state.blocked_until is not None and (state.blocked_until > state.now or probing):
-            self.halted, self.blocked_until = "blocked", state.blocked_until
+            self.halt("blocked", state.blocked_until)
         return self.halted != ""
 
     @property

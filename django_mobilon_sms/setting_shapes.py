@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.module_loading import import_string
+
+from .durations import parse_rate
+from .quiet_hours import parse_quiet_hours
 
 
 def is_base_url(value: Any) -> bool:
@@ -83,6 +86,35 @@ def is_replies(value: Any, meanings: set[str]) -> bool:
         type(code) is int and isinstance(meaning, str) and meaning in meanings
         for code, meaning in value.items()
     )
+
+
+def is_of_each_sender(value: Any, is_right: Callable[[Any], bool]) -> bool:
+    """One value for all senders, or a map from senders to values, ``*`` for the others."""
+    if isinstance(value, Mapping):
+        return all(is_source(source) and is_right(each) for source, each in value.items())
+    return is_right(value)
+
+
+def is_daily_limit(value: Any) -> bool:
+    """So many a day."""
+    return is_count(value, 999_999)
+
+
+def is_rate(value: Any) -> bool:
+    """So many a second, a minute or an hour."""
+    return _is_parsed(parse_rate, value)
+
+
+def is_quiet_hours(value: Any) -> bool:
+    """Two times of the day, with or without a zone."""
+    return _is_parsed(parse_quiet_hours, value)
+
+
+def _is_parsed(parse: Callable[[str], object], value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(parse(value))
+    except ValueError:
+        return False
 
 
 def is_pattern(value: Any) -> bool:

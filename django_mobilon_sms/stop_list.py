@@ -14,7 +14,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from .choices import ErrorCode, Status
 from .forgetting import unless_sensitive
-from .models import SmsBatch, SmsMessage, StoppedNumber
+from .line_rows import StoppedNumber
+from .models import SmsBatch, SmsMessage
 from .phone_numbers import normalize_number
 
 #: Any number that can be stored can be stopped, also one that is not allowed now.

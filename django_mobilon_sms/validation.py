@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -54,6 +54,11 @@ def clean(
     if errors:
         raise ValidationError(errors)
     return fields
+
+
+def default_expiry(send_at: datetime) -> datetime | None:
+    """When a message expires that names no time for it; ``None`` for never."""
+    return send_at + timedelta(seconds=conf.LIFETIME) if conf.LIFETIME is not None else None
 
 
 def _number(value: object) -> str:

@@ -37,6 +37,10 @@ DEFAULTS = {
     "NUMBER_PATTERN": r"\+79\d{9}",
     "FORGET_TEXT_AFTER": None,
     "DOUBLE_WITHIN": None,
+    "RATE": None,
+    "DAILY_LIMIT": None,
+    "QUIET_HOURS": None,
+    "LIFETIME": None,
 }
 
 

@@ -95,11 +95,11 @@ def test_database_lost_while_claiming_forgets_nothing_that_is_under_way(sandbox,
     write(3)
     found, due = [], candidates.due
 
-    def lost_from_the_third(most, size):
+    def lost_from_the_third(most, size, **rules):
         found.append(size)
         if len(found) >= 3:
             raise OperationalError
-        return due(most, size)
+        return due(most, size, **rules)
 
     # A server that is away for just this query can not be had at will.
     monkeypatch.setattr(candidates, "due", lost_from_the_third)

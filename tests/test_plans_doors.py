@@ -195,7 +195,7 @@ def test_pages_about_messages_ask_the_same_however_much_there_is(
 # As a page, without the list: the gateway's state twice, what is due, the oldest of each of three
 # priorities, the rate, the last batches; of the period: by step, time to "sent", reasons, tags,
 # senders.
-REPORT = 4 + 2 + 4 + 2 + 5
+REPORT = 6 + 2 + 4 + 2 + 5
 
 
 @pytest.mark.parametrize("query", [{}, {"period": "day"}, {"period": "month"}])

@@ -35,6 +35,7 @@ FLOORS = {
     "proofs": 2,
     "refusals": 2,
     "stop_list": 2,
+    "pace": 2,
     "purging": 2,
     "reports": 2,
     "sweeping": 2,
@@ -52,12 +53,14 @@ FLOORS = {
     "forgetting": 1,
     "gateway": 1,
     "inserting": 1,
+    "line_rows": 1,
     "mailing_rows": 1,
     "migrations": 1,
     "models": 1,
     "patience": 1,
     "prepared": 1,
     "querysets": 1,
+    "quiet_hours": 1,
     "sandbox": 1,
     "sandbox_faults": 1,
     "sandbox_page": 1,
@@ -82,7 +85,7 @@ RESERVED = {
     "urllib3": {"gateway"},
     "rest_framework": {"rest"},
     # The models: AUTH_USER_MODEL only.
-    "django.conf": {"conf", "models", "mailing_rows", "migrations"},
+    "django.conf": {"conf", "line_rows", "models", "mailing_rows", "migrations"},
     "environ": set(),
 }
 KNOW_NO_DJANGO = {"exceptions", "gateway", "replies", "segments", "threads", "wire"}

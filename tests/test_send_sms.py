@@ -180,7 +180,7 @@ def test_dry_run_on_a_fresh_database_writes_no_row(worker):
 
 QUIET = {
     "halted": "",
-    "blocked_until": None,
+    "resumes_at": None,
     "claimed": 0,
     "posts": 0,
     "statuses": {},
@@ -220,7 +220,7 @@ def test_json_tells_trouble(sandbox, worker):
     assert (code, json.loads(output)) == (4, QUIET | told)
     code, output = worker("--json")
     found = json.loads(output)
-    until = datetime.fromisoformat(found.pop("blocked_until"))
+    until = datetime.fromisoformat(found.pop("resumes_at"))
     assert until == GatewayState.objects.current().blocked_until
     del found["statuses"], found["reported"]
     rest = {name: QUIET[name] for name in ("claimed", "posts", "checked", "failed")}

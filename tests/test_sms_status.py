@@ -73,18 +73,19 @@ def test_everything_is_counted_where_it_belongs(sandbox, worker):
     assert datetime.fromisoformat(request.pop("created_at")) <= datetime.fromisoformat(seen["now"])
     assert request == {"outcome": "answered", "error_code": "", "messages": 3}
     assert 600 <= seen.pop("oldest_waiting") < 610
-    assert seen.pop("time_to_empty") == pytest.approx(200)
+    assert seen.pop("time_to_empty") == pytest.approx(400)
     del seen["now"]
     assert seen == {
         "gateway": "ready",
         "blocked_until": None,
+        "quiet_until": None,
         "failures": 0,
         "waiting": 2,
         "scheduled": 1,
         "sending": 0,
         "asked_for": 3,
         "unknown": 1,
-        "rate": 0.6,
+        "rate": 0.3,
     }
 
 

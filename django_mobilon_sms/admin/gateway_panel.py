@@ -17,8 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from ..models import GatewayState
-from ..monitoring import condition
+from ..monitoring import condition, unwritten
 from ..patience import persist
+from ..quiet_hours import quiet_until
 from .actions import MessageActions
 from .verbs import PATIENCE
 
@@ -47,13 +48,14 @@ SWITCHES: dict[str, tuple[Any, Callable[[AbstractBaseUser], int], Any]] = {
 
 def panel() -> dict[str, Any]:
     """What the panel shows: a word for its colour, the state, and the switches of use now."""
-    state = GatewayState.objects.seen() or GatewayState()  # looking at a page writes nothing
+    state = GatewayState.objects.seen() or unwritten()  # looking at a page writes nothing
     word = condition(state)
     names = ["resume" if state.paused_at else "pause"]
     if state.blocked_until and (state.blocked_until > state.now or state.probe):
         names.append("try-now")
     return {
         "word": word,
+        "quiet_until": quiet_until(state.now) if word == "quiet" else None,
         "state": state,
         "switches": [(name, SWITCHES[name][0]) for name in names],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -16,9 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
+from .. import monitoring
 from ..choices import Status
-from ..models import GatewayState
-from . import chart, figures, gateway_panel, periods, queue
+from ..models import GatewayState, SmsBatch
+from . import chart, figures, gateway_panel, periods
 from .actions import MessageActions
 from .periods import Period
 from .shown import sentence
@@ -35,6 +36,8 @@ ORDER = (
     Status.EXPIRED,
     Status.CANCELLED,
 )
+#: So many batches are shown.
+BATCHES = 10
 
 
 class ReportPage(MessageActions):
@@ -55,7 +58,7 @@ class ReportPage(MessageActions):
         context = {
             **self.admin_site.each_context(request),
             **(_report(period) if period else {}),
-            **_queue(queue.look(now), now),
+            **_queue(monitoring.queue(now), now),
             "title": _("Reports"),
             "period": name,
             "choices": periods.CHOICES.items(),
@@ -135,12 +138,15 @@ def _percent(part: int, whole: int) -> float | None:
     return 100.0 if part == whole else min(99.9, round(part * 100 / whole, 1))
 
 
-def _queue(found: queue.Queue, now: Any) -> dict[str, Any]:
-    empty_in = found.empty_in
+def _queue(found: monitoring.Queue, now: datetime) -> dict[str, Any]:
+    oldest, empty_in = found.oldest_waiting, found.time_to_empty
     return {
         "queue": found,
-        "waits": found.oldest and timesince(found.oldest, now, depth=1),
+        "waiting": min(found.waiting, monitoring.MOST),
+        "has_more": found.waiting > monitoring.MOST,
+        "waits": oldest and timesince(now - oldest, now, depth=1),
         "empties": empty_in and duration(int(empty_in.total_seconds())),
+        "batches": SmsBatch.objects.defer("reply").order_by("-created_at")[:BATCHES],
     }
 
 

@@ -30,6 +30,8 @@ Line = tuple[int, Any]
 HALTED: dict[str, Any] = {
     "disabled": _("Nothing was sent: sending is switched off (MOBILON_SMS_ENABLED)."),
     "paused": _("Nothing was sent: sending is paused. Resume it, and send again."),
+    "quiet": _("Nothing was sent: these are quiet hours. The worker sends it after %(time)s."),
+    "pace": _("Nothing was sent: the pace is reached. The worker sends it after %(time)s."),
     "blocked": _("Nothing was sent: after trouble with the gateway it waits until %(time)s."),
 }
 CAME_TO: dict[str, tuple[int, Any]] = {
@@ -102,8 +104,8 @@ def first_post(pending: MessageQuerySet) -> list[int]:
 
 def _told(report: RunReport, waiting: int) -> Iterator[Line]:
     if report.halted:
-        until = report.blocked_until and formats.date_format(
-            timezone.localtime(report.blocked_until), "DATETIME_FORMAT"
+        until = report.resumes_at and formats.date_format(
+            timezone.localtime(report.resumes_at), "DATETIME_FORMAT"
         )
         yield messages.WARNING, HALTED[report.halted] % {"time": until}
         return

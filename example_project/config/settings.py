@@ -55,6 +55,10 @@ MOBILON_SMS_STATUS_REPLIES = env.dict(
     "MOBILON_SMS_STATUS_REPLIES", cast={"key": int, "value": str}, default={1: "sent"}
 )
 MOBILON_SMS_FORGET_TEXT_AFTER = env.float("MOBILON_SMS_FORGET_TEXT_AFTER", default=None)
+MOBILON_SMS_RATE = env("MOBILON_SMS_RATE", default=None)
+MOBILON_SMS_DAILY_LIMIT = env.int("MOBILON_SMS_DAILY_LIMIT", default=None)
+MOBILON_SMS_QUIET_HOURS = env("MOBILON_SMS_QUIET_HOURS", default=None)
+MOBILON_SMS_LIFETIME = env.float("MOBILON_SMS_LIFETIME", default=None)
 MOBILON_SMS_DOUBLE_WITHIN = env.float("MOBILON_SMS_DOUBLE_WITHIN", default=None)
 
 ROOT_URLCONF = "config.urls"

@@ -72,6 +72,8 @@ class Command(BaseCommand):
     # pages of the project would only make every run of cron slower.
     requires_system_checks = []
 
+    #: What halted the last run of --loop.
+    halted = ""
     #: When to look again for lists to forget, in seconds of the monotonic clock.
     forget_at = 0.0
 
@@ -124,9 +126,14 @@ class Command(BaseCommand):
             raise CommandError(database_trouble(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(as_dict(report)))
-        elif not options["loop"] or report.claimed or report.checked or report.halted:
+        elif not options["loop"] or self.has_news(report):
             self.stdout.write("\n".join(summary(report)))
+        self.halted = report.halted
         return report
+
+    def has_news(self, report: RunReport) -> bool:
+        """Whether a run of --loop has more to tell than that it still waits."""
+        return bool(report.claimed or report.checked or report.halted != self.halted)
 
     def forget(self) -> None:
         """Delete the lists that nobody confirmed within a day; to look once an hour is enough."""
@@ -219,8 +226,8 @@ def as_dict(report: RunReport) -> dict[str, Any]:
     """The report for --json; times in ISO 8601."""
     fields = vars(report) | {"exit_code": report.exit_code}
     del fields["exit_codes"]
-    until = report.blocked_until
-    return fields | {"blocked_until": until.isoformat() if until else None}
+    until = report.resumes_at
+    return fields | {"resumes_at": until.isoformat() if until else None}
 
 
 def summary(report: RunReport) -> list[str]:
@@ -250,5 +257,9 @@ def halt_line(report: RunReport) -> str:
         return _("Sending is paused. Resume it in the admin.")
     if report.halted == "disabled":
         return _("Sending is switched off: MOBILON_SMS_ENABLED is False.")
-    until = localize(localtime(report.blocked_until)) if report.blocked_until else ""
+    until = localize(localtime(report.resumes_at)) if report.resumes_at else ""
+    if report.halted == "quiet":
+        return _("Quiet hours: until %s only urgent messages go out.") % until
+    if report.halted == "pace":
+        return _("The pace of the line is reached; it goes on at %s.") % until
     return _("The gateway had trouble; the next try is at %s.") % until

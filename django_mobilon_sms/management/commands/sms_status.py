@@ -25,6 +25,7 @@ from ...reports import TROUBLE, UNKNOWN
 
 GATEWAY = {
     "ready": gettext_lazy("ready"),
+    "quiet": gettext_lazy("quiet hours: until %(until)s only urgent messages go out"),
     "probing": gettext_lazy("the next message tries it after trouble"),
     "blocked": gettext_lazy("had trouble; the next try is at %(until)s"),
     "paused": gettext_lazy("paused by an operator"),
@@ -89,7 +90,6 @@ def exit_code(seen: Snapshot, options: dict[str, Any]) -> int:
 def as_dict(seen: Snapshot) -> dict[str, Any]:
     """The snapshot for --json: times in ISO 8601, lengths in seconds."""
     fields = dataclasses.asdict(seen) | {
-        "time_to_empty": seen.time_to_empty,
         "last_requests": [
             {name: plain(value) for name, value in request._asdict().items()}
             for request in seen.last_requests
@@ -107,7 +107,8 @@ def plain(value: Any) -> Any:
 
 def lines(seen: Snapshot) -> Iterator[str]:
     """The snapshot for a person."""
-    until = localize(localtime(seen.blocked_until)) if seen.blocked_until else ""
+    moment = seen.blocked_until or seen.quiet_until
+    until = localize(localtime(moment)) if moment else ""
     yield _("Gateway: %s") % (GATEWAY[seen.gateway] % {"until": until})
     waiting = number(seen.waiting)
     if seen.oldest_waiting is None:
