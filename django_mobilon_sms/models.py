@@ -89,7 +89,7 @@ class SmsMessage(models.Model):
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
     next_check_at = models.DateTimeField(_("next check at"), null=True, blank=True)
-    #: Where ``MOBILON_SMS_FORGET_TEXT_AFTER`` counts from.
+    #: Where ``FORGET_TEXT_AFTER`` counts from.
     forget_from = models.DateTimeField(_("forget from"), null=True, blank=True, editable=False)
 
     objects = MessageQuerySet.as_manager()
@@ -103,7 +103,7 @@ class SmsMessage(models.Model):
             ("send_smsmessage", _("Can send, cancel, resend, resolve and pause")),
             ("view_smsmessage_text", _("Can see the texts of messages")),
         ]
-        # PostgreSQL writes a changed row into each index that holds it: most leave out what no query
+        # PostgreSQL writes a changed row into each index that holds it: most leave out what nothing
         # asks for. MariaDB knows no conditions, so the fields alone must serve the query.
         indexes = [
             models.Index(
