@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ErrorDetail
 
-from ..exceptions import GuidConflict, InvalidRows
+from ..exceptions import InvalidRows
 
 
 def fault(code: str, message: object) -> dict[str, str]:
@@ -32,20 +30,14 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, Mapping) else value
 
 
-def by_field(error: ValidationError) -> dict[str, list[dict[str, str]]]:
+def by_field(error: InvalidRows) -> dict[str, list[dict[str, str]]]:
     """The faults of one message."""
-    return {
-        field: [fault(str(one.code), one.messages[0]) for one in found]
-        for field, found in error.error_dict.items()
-    }
+    faults: dict[str, list[dict[str, str]]] = {}
+    for one in error.errors:
+        faults.setdefault(one.field, []).append(fault(one.code, one.message))
+    return faults
 
 
 def by_index(error: InvalidRows) -> dict[str, Any]:
     """The faults of a list: the first 100, and how many of its messages have one."""
     return {"errors": [vars(one) for one in error.errors], "count": error.count}
-
-
-def conflict(error: GuidConflict) -> dict[str, list[dict[str, str]]]:
-    """What differs from the message that has the guid already."""
-    message = _("A message with this guid exists with another %(fields)s.")
-    return {"guid": [fault("conflict", message % {"fields": ", ".join(error.fields)})]}

@@ -18,13 +18,12 @@ from rest_framework.settings import api_settings
 from ..choices import ErrorCode, Status
 from ..phone_numbers import normalize_number
 from ..querysets import has
+from ..stop_list import ANY_NUMBER
 from .pagination import MessagePagination
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
-#: Any number that can be stored can be looked for, also one that is not allowed any more.
-ANY_NUMBER = r"\+\d{7,15}"
 #: What the list takes besides filters.
 PAGING = {MessagePagination.cursor_query_param, MessagePagination.page_size_query_param}
 #: What may be given more than once.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import ValidationError
+from django.db import router
 from django.db.models import Count, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
@@ -18,21 +19,25 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
 from ..choices import Status
-from ..exceptions import GuidConflict, InvalidRows
+from ..exceptions import InvalidRows
 from ..models import SmsMessage
-from ..outbox import send_sms, write_many
+from ..outbox import write_many
+from ..patience import persist
 from ..querysets import MessageQuerySet
-from .errors import by_field, by_index, conflict, fault, with_codes
+from .errors import by_field, by_index, fault, with_codes
 from .filters import MessageFilter
+from .idempotency import Repeatable, read_key
 from .pagination import MessagePagination
 from .parsers import StrictJSONParser
 from .permissions import ACT, SEE, WRITE, MessagePermission
-from .rows import read_row, read_rows
+from .rows import read_rows
 from .serializers import MessageSerializer
 from .throttles import ActThrottle, CreateThrottle
 
 #: How many messages one request may write.
 MAX_ROWS = 1000
+#: How long writing is repeated while others block it, in seconds.
+PATIENCE = 10.0
 ACTIONS = ("refresh", "cancel", "resend")
 
 
@@ -84,40 +89,43 @@ class MessageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         response.data = with_codes(response.data)
         return response
 
+    @sensitive_variables()
     def create(self, request: Request) -> Response:
         """Write one message, or a list of them, whole or not at all.
 
-        201, or 200 if all of it was written before under the same guids.
+        201, or 200 if all of it was written before under the same guids or ``Idempotency-Key``.
         """
-        if isinstance(request.data, list):
-            return self._create_many(request.data)
-        try:
-            message = send_sms(**read_row(request.data), created_by=self.user)
-        except ValidationError as error:
-            return Response(by_field(error), status.HTTP_400_BAD_REQUEST)
-        except GuidConflict as error:
-            return Response(conflict(error), status.HTTP_409_CONFLICT)
-        data = self.get_serializer(message).data
-        if not message.was_written:
-            return Response(data)
-        address = self.reverse_action("detail", args=[message.guid])
-        return Response(data, status.HTTP_201_CREATED, headers={"Location": address})
-
-    @sensitive_variables("given")
-    def _create_many(self, given: Sequence[object]) -> Response:
+        key, many = read_key(request), isinstance(request.data, list)
+        given: list[object] = request.data if isinstance(request.data, list) else [request.data]
         if not 1 <= len(given) <= MAX_ROWS:
             message = _("Give a list of 1 to %(most)d messages.") % {"most": MAX_ROWS}
             error = {"non_field_errors": [fault("length", message)]}
             return Response(error, status.HTTP_400_BAD_REQUEST)
         try:
-            messages = write_many(row | {"created_by": self.user} for row in read_rows(given))
+            messages = self._write(given, key)
         except InvalidRows as error:
             conflicts = all(one.code == "conflict" for one in error.errors)
             code = status.HTTP_409_CONFLICT if conflicts else status.HTTP_400_BAD_REQUEST
-            return Response(by_index(error), code)
-        written = any(message.was_written for message in messages)
-        data = self.get_serializer(messages, many=True).data
-        return Response(data, status.HTTP_201_CREATED if written else status.HTTP_200_OK)
+            return Response(by_index(error) if many else by_field(error), code)
+        return self._written(messages, many=many)
+
+    @sensitive_variables()
+    def _write(self, given: Sequence[object], key: str) -> list[SmsMessage]:
+        request = Repeatable(self.user, read_rows(given), key)
+        write = partial(write_many, request.rows, judge=request.judge)
+        if any(row.get("guid") is None for row in request.rows):
+            return write()
+        # Those who write the same at once may block each other; by its guids it is safe to repeat.
+        return persist(write, using=router.db_for_write(SmsMessage), seconds=PATIENCE)
+
+    def _written(self, messages: Sequence[SmsMessage], *, many: bool) -> Response:
+        data = self.get_serializer(messages if many else messages[0], many=many).data
+        if not any(message.was_written for message in messages):
+            return Response(data)
+        headers = {}
+        if not many:
+            headers["Location"] = self.reverse_action("detail", args=[messages[0].guid])
+        return Response(data, status.HTTP_201_CREATED, headers=headers)
 
     @action(detail=False)
     def summary(self, request: Request) -> Response:
