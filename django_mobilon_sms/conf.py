@@ -67,6 +67,8 @@ class Conf:
     FORGET_TEXT_AFTER = Setting[float | None](None)
     #: The same text to the same number is refused as a double within so long; off.
     DOUBLE_WITHIN = Setting[float | None](None)
+    #: Over REST each user finds and acts on the messages they wrote themselves, and on no others.
+    REST_OWN_MESSAGES_ONLY = Setting(False)
 
 
 conf = Conf()

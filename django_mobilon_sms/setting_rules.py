@@ -228,4 +228,11 @@ RULES = (
         "a number of seconds, over 0 and at most a year, or None",
         "None allows doubles; 60 refuses the same text to the same number within a minute.",
     ),
+    Rule(
+        "E024",
+        "REST_OWN_MESSAGES_ONLY",
+        lambda value: isinstance(value, bool),
+        "True or False",
+        "True shows each user of the REST API the messages they wrote themselves, and no others.",
+    ),
 )

@@ -502,3 +502,10 @@ def test_errors_speak_russian_to_those_who_ask_for_it(client):
         "/sms/messages/", GOOD | {"text": ""}, format="json", HTTP_ACCEPT_LANGUAGE="ru"
     )
     assert response.json() == {"text": [{"code": "empty", "message": "Напишите текст."}]}
+
+
+def test_what_is_not_there_is_told_in_russian_too(client):
+    for address in (f"/sms/messages/{uuid4()}/", "/sms/messages/x/"):
+        answer = client.get(address, HTTP_ACCEPT_LANGUAGE="ru")
+        expected = {"detail": [{"code": "not_found", "message": "Страница не найдена."}]}
+        assert (answer.status_code, answer.json()) == (404, expected)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rest_framework.exceptions import ErrorDetail
+from django.http import Http404
+from rest_framework.exceptions import ErrorDetail, NotFound
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from ..exceptions import InvalidRows
 
@@ -41,3 +44,13 @@ def by_field(error: InvalidRows) -> dict[str, list[dict[str, str]]]:
 def by_index(error: InvalidRows) -> dict[str, Any]:
     """The faults of a list: the first 100, and how many of its messages have one."""
     return {"errors": [vars(one) for one in error.errors], "count": error.count}
+
+
+class CodedErrors(APIView):
+    """A view whose errors are by field or ``detail``, each with its code beside its message."""
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """As DRF, in that shape; what is not there is told in the reader's language."""
+        response = super().handle_exception(NotFound() if isinstance(exc, Http404) else exc)
+        response.data = with_codes(response.data)
+        return response

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from ..conf import conf
 from ..models import SmsMessage
 
 SEE = "mobilon_sms.view_smsmessage"
@@ -26,4 +27,6 @@ class MessagePermission(BasePermission):
 
 def sees(user: Any, message: SmsMessage) -> bool:
     """Whether the user may be told of a message that exists: it is their own, or they see all."""
-    return message.created_by_id == user.pk or bool(user.has_perm(SEE))
+    if message.created_by_id == user.pk:
+        return True
+    return not conf.REST_OWN_MESSAGES_ONLY and bool(user.has_perm(SEE))

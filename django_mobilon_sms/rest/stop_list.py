@@ -17,7 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from ..models import StoppedNumber
 from ..stop_list import stop
-from .errors import fault, with_codes
+from .errors import CodedErrors, fault
 from .pagination import MessagePagination
 from .parsers import StrictJSONParser
 from .permissions import MessagePermission
@@ -42,6 +42,7 @@ class StoppedNumberSerializer(serializers.ModelSerializer[StoppedNumber]):
 
 
 class StopListViewSet(
+    CodedErrors,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.DestroyModelMixin,
@@ -66,12 +67,6 @@ class StopListViewSet(
         """Changing the list is limited, besides what the project limits."""
         own = [CreateThrottle()] if self.request.method in NEEDED else []
         return [*super().get_throttles(), *own]
-
-    def handle_exception(self, exc: Exception) -> Response:
-        """Errors by field or ``detail``, each with its code beside its message."""
-        response = super().handle_exception(exc)
-        response.data = with_codes(response.data)
-        return response
 
     @sensitive_variables("numbers", "note")
     def create(self, request: Request) -> Response:

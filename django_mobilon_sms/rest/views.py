@@ -19,12 +19,13 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
 from ..choices import Status
+from ..conf import conf
 from ..exceptions import InvalidRows
 from ..models import SmsMessage
 from ..outbox import write_many
 from ..patience import persist
 from ..querysets import MessageQuerySet
-from .errors import by_field, by_index, fault, with_codes
+from .errors import CodedErrors, by_field, by_index, fault
 from .filters import MessageFilter
 from .idempotency import Repeatable, read_key
 from .pagination import MessagePagination
@@ -41,7 +42,9 @@ PATIENCE = 10.0
 ACTIONS = ("refresh", "cancel", "resend")
 
 
-class MessageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[SmsMessage]):
+class MessageViewSet(
+    CodedErrors, mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[SmsMessage]
+):
     """Messages: write, find, and act on them."""
 
     queryset = SmsMessage.objects.all()
@@ -75,19 +78,15 @@ class MessageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVi
         return [*super().get_throttles(), *own]
 
     def get_queryset(self) -> MessageQuerySet:
-        """The messages; for an action as the primary has them, a replica may lag behind."""
+        """The messages one may see; for an action as the primary has them, a replica may lag."""
         rows = SmsMessage.objects.all()
+        if conf.REST_OWN_MESSAGES_ONLY:
+            rows = rows.filter(created_by=self.user.pk)
         return rows.on_primary() if self.action in ACTIONS else rows
 
     def filter_queryset(self, queryset: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
         """The list and the summary are filtered; one message is found by its guid alone."""
         return queryset if self.detail else super().filter_queryset(queryset)
-
-    def handle_exception(self, exc: Exception) -> Response:
-        """Errors by field or ``detail``, each with its code beside its message."""
-        response = super().handle_exception(exc)
-        response.data = with_codes(response.data)
-        return response
 
     @sensitive_variables()
     def create(self, request: Request) -> Response:
