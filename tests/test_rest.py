@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage
 
 from .conftest import write
 
@@ -49,7 +49,8 @@ def post(client: APIClient, body: Any, path: str = "") -> Any:
 
 
 def codes(response: Any) -> dict[str, list[str]]:
-    return {field: [one["code"] for one in found] for field, found in response.json().items()}
+    body = response if isinstance(response, dict) else response.json()
+    return {field: [one["code"] for one in found] for field, found in body.items()}
 
 
 # Writing
@@ -484,6 +485,70 @@ def test_resend_needs_the_risk_to_be_accepted(client):
     assert message.resolved_by.username == "billing"
     again = post(client, {"accept_duplicate": True}, f"{message.guid}/resend/")
     assert again.status_code == 409
+
+
+#: The statuses in which each action is possible, and what it leads to.
+POSSIBLE = {
+    "refresh": {"accepted": "accepted", "sent": "sent"},
+    "cancel": {"pending": "cancelled"},
+    "resend": {"unknown": "pending"},
+}
+
+
+def in_status(status: Status) -> SmsMessage:
+    """A message as it would be there."""
+    [message] = write()
+    proved = {"gateway_id": "7", "accepted_at": db_now(), "next_check_at": db_now() + timedelta(1)}
+    batch = {"batch": SmsBatch.objects.create(worker="x", lease_until=db_now() + timedelta(1))}
+    known = {Status.ACCEPTED: proved, Status.SENT: proved, Status.DELIVERED: proved}
+    values = {Status.SENDING: batch} | known
+    SmsMessage.objects.filter(pk=message.pk).change(status=status, **values.get(status, {}))
+    return SmsMessage.objects.get()
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("action", POSSIBLE)
+@pytest.mark.parametrize("status", Status)
+def test_action_is_guarded_by_the_state(client, action, status):
+    message = in_status(status)
+    body = {"accept_duplicate": True} if action == "resend" else {}
+    answer = post(client, body, f"{message.guid}/{action}/")
+    message.refresh_from_db()
+    if status in POSSIBLE[action]:
+        assert answer.status_code == (202 if action == "refresh" else 200)
+        assert answer.json()["status"] == message.status == POSSIBLE[action][status]
+    else:
+        assert answer.status_code == 409
+        assert codes({"non_field_errors": answer.json()["non_field_errors"]}) == {
+            "non_field_errors": ["state"]
+        }
+        assert answer.json()["current"]["status"] == message.status == status
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "errors"),
+    [
+        ("cancel", {"accept_duplicate": True}, {"accept_duplicate": ["unknown_field"]}),
+        ("refresh", {"status": "sent"}, {"status": ["unknown_field"]}),
+        ("cancel", [], {"non_field_errors": ["not_an_object"]}),
+        ("resend", {}, {"accept_duplicate": ["required"]}),
+        ("resend", {"accept_duplicate": True, "x": 1}, {"x": ["unknown_field"]}),
+        ("resend", "true", {"non_field_errors": ["not_an_object"]}),
+    ],
+)
+def test_body_of_an_action_is_read_strictly(client, path, body, errors):
+    message = in_status(Status.UNKNOWN if path == "resend" else Status.PENDING)
+    response = post(client, body, f"{message.guid}/{path}/")
+    assert (response.status_code, codes(response)) == (400, errors)
+    assert SmsMessage.objects.get().status == message.status
+
+
+def test_resend_while_its_request_may_be_under_way_says_why_not(client):
+    message = in_status(Status.SENDING)
+    SmsMessage.objects.all().hold(ErrorCode.TIMEOUT)
+    answer = post(client, {"accept_duplicate": True}, f"{message.guid}/resend/")
+    assert answer.status_code == 409
+    assert "may still be under way" in answer.json()["non_field_errors"][0]["message"]
 
 
 def test_refresh_asks_soon_and_touches_no_gateway(client, sandbox, worker):

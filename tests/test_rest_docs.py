@@ -73,6 +73,7 @@ def test_walk_through_the_api(client):
         [200, None],
         [200, "compared"],
         [200, None],
+        [409, None],
     ]
     first, *others = SmsMessage.objects.order_by("pk").values_list("status", flat=True)
     assert (first, others) == ("cancelled", ["pending"] * 2)

@@ -50,7 +50,7 @@ def test_message_of_another_is_as_if_it_were_not(mine, theirs, method, path):
     [unowned] = write()
 
     def answer(guid: object) -> tuple[int, bytes]:
-        body = {} if method == "get" else {"accept_duplicate": True}
+        body = {"accept_duplicate": True} if "resend" in path else {}
         ask = getattr(mine, method)
         response = ask(f"/sms/messages/{path.format(guid=guid)}", body, format="json")
         return response.status_code, response.content

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router
 from django.db.models import Count, QuerySet, Sum
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
@@ -136,22 +137,33 @@ class MessageViewSet(
     @action(detail=True, methods=["post"])
     def refresh(self, request: Request, guid: str) -> Response:
         """Let the worker ask for the status soon."""
+        self._named()
         return self._act(MessageQuerySet.check_soon, code=status.HTTP_202_ACCEPTED)
 
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, guid: str) -> Response:
         """Take a pending message back."""
+        self._named()
         return self._act(MessageQuerySet.cancel)
 
     @action(detail=True, methods=["post"])
     def resend(self, request: Request, guid: str) -> Response:
         """Send an unknown message again, though the person may get it twice."""
-        accepted = isinstance(request.data, dict) and request.data.get("accept_duplicate") is True
-        if not accepted:
+        if self._named("accept_duplicate").get("accept_duplicate") is not True:
             message = _('The person may get it twice. Say {"accept_duplicate": true} to go on.')
-            error = {"accept_duplicate": [fault("required", message)]}
-            return Response(error, status.HTTP_400_BAD_REQUEST)
+            raise ValidationError({"accept_duplicate": [message]}, code="required")
         return self._act(lambda rows: rows.resend(by=self.user))
+
+    def _named(self, *fields: str) -> Mapping[str, Any]:
+        """What the body of an action names; ``ValidationError`` for anything but these fields."""
+        given: object = self.request.data
+        if not isinstance(given, Mapping):
+            message = _("Give an object, or no body at all.")
+            raise ValidationError({"non_field_errors": [message]}, code="not_an_object")
+        if unknown := sorted(str(name) for name in given if name not in fields):
+            message = _("There is no such field.")
+            raise ValidationError({name: [message] for name in unknown}, code="unknown_field")
+        return given
 
     def _act(self, verb: Any, *, code: int = status.HTTP_200_OK) -> Response:
         """Do it if the message's state allows; 409 with the current state otherwise."""
@@ -161,7 +173,15 @@ class MessageViewSet(
         data = self.get_serializer(current).data
         if changed:
             return Response(data, code)
-        detail = _("This can not be done to a message with the status “%(status)s”.")
-        label = Status(current.status).label
-        error = fault("state", detail % {"status": label})
+        error = fault("state", _why_not(current, self.action))
         return Response({"non_field_errors": [error], "current": data}, status.HTTP_409_CONFLICT)
+
+
+def _why_not(message: SmsMessage, action: str) -> str:
+    if action == "resend" and message.status == Status.UNKNOWN:
+        return _(
+            "It can not be sent again: its request may still be under way, somebody has decided"
+            " about it, its number is on the stop list, or its text has been forgotten."
+        )
+    text = _("This can not be done to a message with the status “%(status)s”.")
+    return text % {"status": Status(message.status).label}
