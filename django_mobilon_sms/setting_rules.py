@@ -235,4 +235,11 @@ RULES = (
         "True or False",
         "True shows each user of the REST API the messages they wrote themselves, and no others.",
     ),
+    Rule(
+        "E025",
+        "REST_HOURLY_PER_NUMBER",
+        lambda value: value is None or is_count(value, 1000),
+        "a whole number from 1 to 1000, or None",
+        "None sets no limit; 10 refuses the eleventh message to a number within an hour.",
+    ),
 )

@@ -113,6 +113,7 @@ WRONG = {
     ("E022", "FORGET_TEXT_AFTER"): [0, -1, "3600", True, math.inf, math.nan, 367 * 86_400],
     ("E023", "DOUBLE_WITHIN"): [0, -1, "60", True, math.inf, math.nan, 367 * 86_400],
     ("E024", "REST_OWN_MESSAGES_ONLY"): [None, 0, 1, "False", "True", ""],
+    ("E025", "REST_HOURLY_PER_NUMBER"): [0, -1, 1001, "10", 10.0, True, math.nan],
 }
 
 # The values at the edge of what a setting may have.
@@ -147,6 +148,7 @@ RIGHT = {
     "FORGET_TEXT_AFTER": [None, 1, 0.5, 366 * 86_400],
     "DOUBLE_WITHIN": [None, 0.5, 60, 366 * 86_400],
     "REST_OWN_MESSAGES_ONLY": [True, False],
+    "REST_HOURLY_PER_NUMBER": [None, 1, 10, 1000],
 }
 
 

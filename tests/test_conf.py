@@ -38,6 +38,7 @@ DEFAULTS = {
     "FORGET_TEXT_AFTER": None,
     "DOUBLE_WITHIN": None,
     "REST_OWN_MESSAGES_ONLY": False,
+    "REST_HOURLY_PER_NUMBER": None,
 }
 
 

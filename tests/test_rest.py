@@ -405,6 +405,7 @@ def test_filters(client):
     ]
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize(
     ("query", "errors"),
     [

@@ -11,6 +11,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ..exceptions import InvalidRows
+from .number_limit import HOUR
+
+#: The HTTP code of a request in which nothing else is wrong.
+STATUSES = {"conflict": 409, "number_limit": 429}
 
 
 def fault(code: str, message: object) -> dict[str, str]:
@@ -33,7 +37,15 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, Mapping) else value
 
 
-def by_field(error: InvalidRows) -> dict[str, list[dict[str, str]]]:
+def refusal(error: InvalidRows, *, many: bool) -> Response:
+    """Why nothing was written: 409 or 429 if that is all there is to it, else 400."""
+    codes = {one.code for one in error.errors}
+    code = STATUSES.get(codes.pop(), 400) if len(codes) == 1 else 400
+    headers = {"Retry-After": str(int(HOUR.total_seconds()))} if code == 429 else None
+    return Response(_by_index(error) if many else _by_field(error), code, headers=headers)
+
+
+def _by_field(error: InvalidRows) -> dict[str, list[dict[str, str]]]:
     """The faults of one message."""
     faults: dict[str, list[dict[str, str]]] = {}
     for one in error.errors:
@@ -41,7 +53,7 @@ def by_field(error: InvalidRows) -> dict[str, list[dict[str, str]]]:
     return faults
 
 
-def by_index(error: InvalidRows) -> dict[str, Any]:
+def _by_index(error: InvalidRows) -> dict[str, Any]:
     """The faults of a list: the first 100, and how many of its messages have one."""
     return {"errors": [vars(one) for one in error.errors], "count": error.count}
 

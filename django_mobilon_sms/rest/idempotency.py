@@ -15,6 +15,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from ..models import SmsMessage
+from .number_limit import over_limit
 from .permissions import sees
 
 HEADER = "Idempotency-Key"
@@ -56,7 +57,7 @@ class Repeatable:
             if not missing and self._was_longer():
                 missing = {max(self.keyed)}
             refused |= {n: _another_list() for n in missing}
-        return refused
+        return {**over_limit(messages), **refused}
 
     def _was_longer(self) -> bool:
         after = SmsMessage.objects.on_primary().filter(guid=self._guid(len(self.rows)))

@@ -26,7 +26,7 @@ from ..models import SmsMessage
 from ..outbox import write_many
 from ..patience import persist
 from ..querysets import MessageQuerySet
-from .errors import CodedErrors, by_field, by_index, fault
+from .errors import CodedErrors, fault, refusal
 from .filters import MessageFilter
 from .idempotency import Repeatable, read_key
 from .pagination import MessagePagination
@@ -104,9 +104,7 @@ class MessageViewSet(
         try:
             messages = self._write(given, key)
         except InvalidRows as error:
-            conflicts = all(one.code == "conflict" for one in error.errors)
-            code = status.HTTP_409_CONFLICT if conflicts else status.HTTP_400_BAD_REQUEST
-            return Response(by_index(error) if many else by_field(error), code)
+            return refusal(error, many=many)
         return self._written(messages, many=many)
 
     @sensitive_variables()
