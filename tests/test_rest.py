@@ -396,7 +396,9 @@ def test_filters(client):
     assert found(client, "status=unknown&status=cancelled") == ["b", "a"]
     assert found(client, "number=8 (902) 000-00-00") == ["c"]
     assert found(client, "tag=b") == ["b"]
-    assert found(client, "source=89230000000") == ["b"]
+    assert found(client, "source=89230000000&status=unknown") == ["b"]
+    assert found(client, "source=89230000000&error_code=timeout") == ["b"]
+    assert found(client, "source=89230000000&created_after=2020-01-01T00:00:00Z") == ["b"]
     assert found(client, "error_code=timeout") == ["b"]
     assert found(client, "created_before=2020-01-01T00:00:00Z") == []
     assert found(client, "created_after=2020-01-01T00:00:00Z") == ["c", "b", "a"]
@@ -420,6 +422,7 @@ def test_filters(client):
         ("created_after=soon-Z", {"created_after": ["invalid"]}),
         ("created_after=0001-01-01T00:00:00%2B23:59", {"created_after": ["invalid"]}),
         ("text=secret", {"text": ["unknown_parameter"]}),
+        ("source=89230000000", {"source": ["too_wide"]}),
     ],
 )
 def test_bad_parameter_is_named(client, query, errors):
@@ -451,7 +454,8 @@ def test_summary_counts_messages_and_parts(client):
         "statuses": [
             {"status": "cancelled", "messages": 1, "parts": 1},
             {"status": "pending", "messages": 2, "parts": 4},
-        ]
+        ],
+        "complete": True,
     }
     assert client.get("/sms/messages/summary/?tag=x").json()["statuses"] == [
         {"status": "cancelled", "messages": 1, "parts": 1}

@@ -71,6 +71,7 @@ def test_walk_through_the_api(client):
         [400, "compared"],
         [200, None],
         [200, None],
+        [200, None],
         [200, "compared"],
         [200, None],
         [409, None],

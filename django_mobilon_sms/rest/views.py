@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import mixins, status
@@ -34,6 +34,7 @@ from .parsers import StrictJSONParser
 from .permissions import ACT, SEE, WRITE, MessagePermission
 from .rows import read_rows
 from .serializers import MessageSerializer
+from .summary import count
 from .throttles import ActThrottle, CreateThrottle
 
 #: How many messages one request may write.
@@ -54,6 +55,7 @@ class MessageViewSet(
     parser_classes = [StrictJSONParser]
     pagination_class = MessagePagination
     filter_backends = [MessageFilter]
+    ordering_fields = ("created_at", "sent_at")
     lookup_field = "guid"
     lookup_value_converter = "str"  # what is no guid gets this API's 404, not the project's page
 
@@ -128,9 +130,8 @@ class MessageViewSet(
     @action(detail=False)
     def summary(self, request: Request) -> Response:
         """How many messages and parts there are in each status, for the same filters."""
-        rows = self.filter_queryset(self.get_queryset()).order_by("status").values("status")
-        counts = rows.annotate(messages=Count("pk"), parts=Sum("segments"))
-        return Response({"statuses": list(counts)})
+        rows = self.filter_queryset(self.get_queryset())
+        return Response(count(rows, request.query_params))
 
     @action(detail=True, methods=["post"])
     def refresh(self, request: Request, guid: str) -> Response:
