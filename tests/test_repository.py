@@ -81,6 +81,7 @@ RESERVED = {
     "requests": {"gateway"},
     "urllib3": {"gateway"},
     "rest_framework": {"rest"},
+    "drf_spectacular": {"rest"},
     # The models: AUTH_USER_MODEL only.
     "django.conf": {"conf", "models", "mailing_rows", "migrations"},
     "environ": set(),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db import DataError
 from django.http import Http404
-from rest_framework.exceptions import ErrorDetail, NotFound
+from rest_framework.exceptions import AuthenticationFailed, ErrorDetail, NotFound
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -60,6 +62,14 @@ def _by_index(error: InvalidRows) -> dict[str, Any]:
 
 class CodedErrors(APIView):
     """A view whose errors are by field or ``detail``, each with its code beside its message."""
+
+    def perform_authentication(self, request: Request) -> None:
+        """As DRF; a name that the database can not even look for, with a NUL, is a wrong one."""
+        try:
+            super().perform_authentication(request)
+        except (DataError, ValueError):
+            request.authenticators = []  # the browsable page asks again who it is
+            raise AuthenticationFailed from None
 
     def handle_exception(self, exc: Exception) -> Response:
         """As DRF, in that shape; what is not there is told in the reader's language."""

@@ -85,6 +85,19 @@ class MessagePagination(CursorPagination):
         """The address of the page before this."""
         return self._link(0, reverse=True) if self.has_previous and self.page else None
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """How OpenAPI describes a page."""
+        link = {"type": "string", "format": "uri", "nullable": True}
+        return {
+            "type": "object",
+            "properties": {
+                "next": {**link, "description": "The page after this, if there is one."},
+                "previous": {**link, "description": "The page before this, if there is one."},
+                "results": schema,
+            },
+            "required": ["next", "previous", "results"],
+        }
+
     def _link(self, place: int, *, reverse: bool) -> str:
         row = self.page[place]
         time = "" if self.field == "pk" else f"{getattr(row, self.field).isoformat()},"

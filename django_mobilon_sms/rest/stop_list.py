@@ -21,6 +21,7 @@ from .errors import CodedErrors, fault
 from .pagination import MessagePagination
 from .parsers import StrictJSONParser
 from .permissions import MessagePermission
+from .serializers import IN_UTC
 from .throttles import CreateThrottle
 
 #: How many numbers one request may add.
@@ -39,6 +40,7 @@ class StoppedNumberSerializer(serializers.ModelSerializer[StoppedNumber]):
         model = StoppedNumber
         fields = ["id", "number", "note", "created_at"]
         read_only_fields = fields
+        extra_kwargs = {"created_at": IN_UTC}
 
 
 class StopListViewSet(
@@ -56,7 +58,7 @@ class StopListViewSet(
     parser_classes = [StrictJSONParser]
     pagination_class = MessagePagination
     filter_backends: list[Any] = []
-    lookup_value_converter = "int"
+    lookup_value_converter = "str"  # what is no id gets this API's 404, not the project's page
 
     @property
     def required_permission(self) -> str:
