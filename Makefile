@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: help demo run test coverage browser screenshots chaos bench mistakes lint format types docs messages package clean
+.PHONY: help demo run test coverage browser screenshots chaos bench openapi schemathesis mistakes lint format types docs messages package clean
 
 help:
 	@echo "make demo      send sample messages through a local gateway and show the result"
@@ -13,6 +13,7 @@ help:
 	@echo "make browser   the admin's pages in Chromium; make screenshots takes the docs' pictures anew"
 	@echo "make chaos     kill real workers at work, and count what they lost or sent twice"
 	@echo "make bench     what it costs here: figures beside a bare loop and django-post_office"
+	@echo "make openapi   docs/openapi.yaml from the code; make schemathesis attacks the REST API with it"
 	@echo "make coverage | mistakes | lint | format | types | docs | messages | package | clean"
 
 # A stamp for each set of extras, so that nothing is installed twice.
@@ -55,6 +56,15 @@ chaos: $(VENV)/.installed-test
 # BENCH="drain size --database postgres://..." runs parts of it, or on another database.
 bench: $(VENV)/.installed-bench
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+# What drf-spectacular makes of the code, for clients in other languages.
+openapi: $(VENV)/.installed-test
+	$(BIN)/python -m django spectacular --settings tests.settings --validate --fail-on-warn --file docs/openapi.yaml
+
+# DATABASE_URL=postgres://... names another database than SQLite, ATTACK=2 another seed.
+schemathesis: export ATTACK ?= 1
+schemathesis: $(VENV)/.installed-test $(VENV)/.installed-schemathesis
+	$(BIN)/python -m pytest --quiet -s --show-capture=no tests/attack
 
 mistakes: $(VENV)/.installed-test
 	@$(BIN)/python -m tests.mistakes

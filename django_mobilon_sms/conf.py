@@ -76,6 +76,10 @@ class Conf:
     QUIET_HOURS = Setting[str | None](None)
     #: After so long a message expires, unless it names when; never.
     LIFETIME = Setting[float | None](None)
+    #: Over REST each user finds and acts on the messages they wrote themselves, and on no others.
+    REST_OWN_MESSAGES_ONLY = Setting(False)
+    #: Over REST no more messages are written to one number within an hour; no limit.
+    REST_HOURLY_PER_NUMBER = Setting[int | None](None)
 
 
 conf = Conf()

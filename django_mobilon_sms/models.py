@@ -148,7 +148,7 @@ class SmsMessage(models.Model):
                 name="mobilon_sms_forget",
             ),
             models.Index(
-                fields=["created_by"],
+                fields=["created_by", "id"],
                 condition=Q(created_by__isnull=False),
                 name="mobilon_sms_created_by",
             ),

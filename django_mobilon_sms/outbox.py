@@ -7,6 +7,7 @@ it is committed.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,15 @@ from .exceptions import GuidConflict, InvalidRows, RowError
 from .models import GatewayState, SmsMessage
 from .refusals import refusals
 from .segments import count_segments
-from .validation import clean, default_expiry
+from .validation import clean, clean_repeated, default_expiry, named_guid
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
+
+#: Raises what is wrong with rows, by their index.
+Refuse = Callable[[Mapping[int, ValidationError]], None]
+#: Says what else is wrong with the messages of rows, by the row's index.
+Judge = Callable[[Sequence[SmsMessage]], Mapping[int, ValidationError]]
 
 #: The statuses whose messages can be sent anew by ``copy_message()``.
 COPYABLE = (Status.FAILED, Status.EXPIRED, Status.CANCELLED)
@@ -35,7 +41,16 @@ MAX_ERRORS = 100
 #: How many rows one INSERT, and how many guids one SELECT carries, where the database allows.
 CHUNK = 1000
 #: What makes two messages under one guid the same message.
-CONTENT = ("number", "text", "source", "send_at", "expires_at", "priority", "tag")
+CONTENT = (
+    "number",
+    "text",
+    "source",
+    "send_at",
+    "expires_at",
+    "priority",
+    "tag",
+    "sensitive",
+)
 
 
 @sensitive_variables()  # all: it covers the frames below, whatever their names
@@ -74,8 +89,8 @@ def send_sms(
         "created_by": created_by,
     }
     alias = router.db_for_write(SmsMessage)
-    fields = clean(row, _database_time())
-    [message] = _write([fields], alias, refuse=_raise_first)
+    [fields], known = _clean_all([row], alias, refuse=_raise_first)
+    [message] = _write([fields], alias, known, refuse=_raise_first)
     if differing := _differences(message, fields, named=row):
         raise GuidConflict(message.guid, differing)
     return message
@@ -92,13 +107,22 @@ def send_many(rows: Iterable[Mapping[str, Any]]) -> int:
 
 
 @sensitive_variables()
-def write_many(rows: Iterable[Mapping[str, Any]]) -> list[SmsMessage]:
-    """Like ``send_many()``, but returns the messages, one for each row in the rows' order."""
+def write_many(
+    rows: Iterable[Mapping[str, Any]], *, judge: Judge = lambda messages: {}
+) -> list[SmsMessage]:
+    """Like ``send_many()``, but returns the messages, one for each row in the rows' order.
+
+    ``judge`` sees them before any is written, and those that exist already; what it refuses, by
+    the row's index, is ``InvalidRows`` too.
+    """
     alias = router.db_for_write(SmsMessage)
     given = list(rows)
-    cleaned, faults = _clean_all(given)
-    _raise_for(faults)
-    return _write(cleaned, alias, check=lambda found: _refuse_conflicts(found, cleaned, given))
+    cleaned, known = _clean_all(given, alias, refuse=_raise_for)
+
+    def check(messages: Sequence[SmsMessage]) -> None:
+        _raise_for({**_conflicts(messages, cleaned, given), **judge(messages)})
+
+    return _write(cleaned, alias, known, check=check)
 
 
 def copy_message(
@@ -127,15 +151,25 @@ def copy_message(
 
 
 def _clean_all(
-    rows: Sequence[Mapping[str, Any]],
-) -> tuple[list[dict[str, Any]], dict[int, ValidationError]]:
-    cleaned, faults, now = [], {}, _database_time()
+    rows: Sequence[Mapping[str, Any]], alias: str, *, refuse: Refuse
+) -> tuple[list[dict[str, Any]], dict[UUID, SmsMessage]]:
+    """The fields of the rows, and of messages that exist what was found on the way."""
+    cleaned, faults, now = {}, {}, _database_time()
     for index, row in enumerate(rows):
         try:
-            cleaned.append(clean(row, now))
+            cleaned[index] = clean(row, now)
         except ValidationError as error:
             faults[index] = error
-    return cleaned, faults
+    # What is refused now may have been written when it was right: asked for again, it is found.
+    guids = {index: guid for index in faults if (guid := named_guid(rows[index]))}
+    known = _existing(set(guids.values()), alias)
+    for index in [index for index, guid in guids.items() if guid in known]:
+        with suppress(ValidationError):
+            cleaned[index] = clean_repeated(rows[index])
+            del faults[index]
+    if faults:
+        refuse(faults)
+    return [cleaned[index] for index in range(len(rows))], known
 
 
 def _database_time() -> Callable[[], datetime]:
@@ -147,7 +181,7 @@ def _raise_for(faults: Mapping[int, ValidationError]) -> None:
     if faults:
         errors = [
             RowError(index, field, str(error.code), error.messages[0])
-            for index, fault in list(faults.items())[:MAX_ERRORS]
+            for index, fault in sorted(faults.items())[:MAX_ERRORS]
             for field, found in fault.error_dict.items()
             for error in found
         ]
@@ -166,37 +200,42 @@ def _conflict(differing: Sequence[str]) -> ValidationError:
     )
 
 
-def _refuse_conflicts(
+def _conflicts(
     messages: Sequence[SmsMessage],
     cleaned: Sequence[Mapping[str, Any]],
     given: Sequence[Mapping[str, Any]],
-) -> None:
-    conflicts = {
+) -> dict[int, ValidationError]:
+    return {
         index: ValidationError({"guid": _conflict(differing)})
         for index, (message, fields, row) in enumerate(zip(messages, cleaned, given))
         if (differing := _differences(message, fields, named=row))
     }
-    _raise_for(conflicts)
 
 
 def _write(
     rows: Sequence[Mapping[str, Any]],
     alias: str,
+    known: Mapping[UUID, SmsMessage],
     *,
     check: Callable[[Sequence[SmsMessage]], None] = lambda messages: None,
-    refuse: Callable[[Mapping[int, ValidationError]], None] = _raise_for,
+    refuse: Refuse = _raise_for,
 ) -> list[SmsMessage]:
     """The messages of these rows: found under their guid, or written once they pass the check.
 
     No transaction of its own spans the reading and the writing: one that reads first can not
     write on SQLite when another wrote meanwhile.
     """
-    guids = {row["guid"] for row in rows if "guid" in row}
-    try:
-        return _insert(rows, _existing(guids, alias), alias, check, refuse)
-    except IntegrityError:
-        # Another writer was faster with one of the guids; whatever else is wrong, is again.
-        return _insert(rows, _existing(guids, alias), alias, check, refuse)
+    guids = {row["guid"] for row in rows if "guid" in row} - known.keys()
+    found = _existing(guids, alias)
+    while True:
+        try:
+            return _insert(rows, {**known, **found}, alias, check, refuse)
+        except IntegrityError:
+            # Other writers were faster with some of the guids; whatever else is wrong, is again.
+            more = _existing(guids, alias)
+            if more.keys() <= found.keys():
+                raise
+            found = more
 
 
 def _existing(guids: Collection[UUID], alias: str) -> dict[UUID, SmsMessage]:
@@ -217,7 +256,7 @@ def _insert(
     known: dict[UUID, SmsMessage],
     alias: str,
     check: Callable[[Sequence[SmsMessage]], None],
-    refuse: Callable[[Mapping[int, ValidationError]], None],
+    refuse: Refuse,
 ) -> list[SmsMessage]:
     messages, new, now = [], [], _database_time()
     for row in rows:
@@ -250,11 +289,13 @@ def _new(row: Mapping[str, Any], now: Callable[[], datetime]) -> SmsMessage:
 def _differences(
     message: SmsMessage, fields: Mapping[str, Any], *, named: Mapping[str, Any]
 ) -> list[str]:
-    """What a row names and its message has otherwise."""
+    """What a row names and its message has otherwise, or had until the program changed it."""
+    forgotten = {"text"} if not message.text else set()
+    cleared = {"expires_at"} if message.resends and message.expires_at is None else set()
     return [
         name
         for name in CONTENT
         if named.get(name) is not None
         and getattr(message, name) != fields[name]
-        and (name != "text" or message.text)  # else it was forgotten
+        and name not in forgotten | cleared
     ]

@@ -260,4 +260,18 @@ RULES = (
         "a number of seconds, at least 60 and at most a year, or None",
         "None lets messages wait as long as it takes; 86400 lets them expire after a day.",
     ),
+    Rule(
+        "E028",
+        "REST_OWN_MESSAGES_ONLY",
+        lambda value: isinstance(value, bool),
+        "True or False",
+        "True shows each user of the REST API the messages they wrote themselves, and no others.",
+    ),
+    Rule(
+        "E029",
+        "REST_HOURLY_PER_NUMBER",
+        lambda value: value is None or is_count(value, 1000),
+        "a whole number from 1 to 1000, or None",
+        "None sets no limit; 10 refuses the eleventh message to a number within an hour.",
+    ),
 )

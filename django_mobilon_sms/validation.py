@@ -19,6 +19,7 @@ from .conf import conf
 from .phone_numbers import normalize_number
 from .segments import count_segments
 from .setting_shapes import is_source
+from .stop_list import ANY_NUMBER
 
 MAX_TAG = 64
 
@@ -34,18 +35,7 @@ def clean(
     ``now`` tells the database's time; ``names`` are the fields to look at, if not all. Raises
     ``ValidationError`` with every fault by its field; no value is repeated in it.
     """
-    errors: dict[str, Any] = {str(name): _unknown_field() for name in row.keys() - CLEANERS.keys()}
-    fields: dict[str, Any] = {}
-    for name, cleaner in CLEANERS.items():
-        if names is not None and name not in names:
-            continue
-        value = row.get(name)
-        if value is None and name not in REQUIRED:
-            continue
-        try:
-            fields[name] = cleaner(value)
-        except ValidationError as error:
-            errors[name] = error
+    fields, errors = _clean(row, CLEANERS, names, required=REQUIRED)
     comparable = "expires_at" in fields and "send_at" not in errors
     if comparable and fields["expires_at"] <= (fields.get("send_at") or now()):
         errors["expires_at"] = ValidationError(
@@ -61,8 +51,54 @@ def default_expiry(send_at: datetime) -> datetime | None:
     return send_at + timedelta(seconds=conf.LIFETIME) if conf.LIFETIME is not None else None
 
 
+def clean_repeated(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for a row that was written before, by what neither time nor settings change.
+
+    It was right then: it is asked for again, perhaps after its expiry, and not written anew.
+    """
+    cleaners = CLEANERS | {"number": _any_number, "text": _stored_text}
+    fields, errors = _clean(row, cleaners, None, required=("number", "text"))
+    if errors:
+        raise ValidationError(errors)
+    return fields
+
+
+def named_guid(row: Mapping[str, Any]) -> UUID | None:
+    """The guid that a row names, if it is one."""
+    try:
+        return None if row.get("guid") is None else _guid(row["guid"])
+    except ValidationError:
+        return None
+
+
+def _clean(
+    row: Mapping[str, Any],
+    cleaners: Mapping[str, Callable[[object], Any]],
+    names: Collection[str] | None,
+    *,
+    required: Collection[str],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    errors: dict[str, Any] = {str(name): _unknown_field() for name in row.keys() - CLEANERS.keys()}
+    fields: dict[str, Any] = {}
+    for name, cleaner in cleaners.items():
+        if names is not None and name not in names:
+            continue
+        value = row.get(name)
+        if value is None and name not in required:
+            continue
+        try:
+            fields[name] = cleaner(value)
+        except ValidationError as error:
+            errors[name] = error
+    return fields, errors
+
+
 def _number(value: object) -> str:
     return normalize_number(value, allowed=conf.NUMBER_PATTERN)
+
+
+def _any_number(value: object) -> str:
+    return normalize_number(value, allowed=ANY_NUMBER)
 
 
 def clean_text(value: object) -> str:
@@ -70,14 +106,7 @@ def clean_text(value: object) -> str:
 
     Raises ``ValidationError``.
     """
-    if isinstance(value, Promise):  # a lazy translation
-        value = str(value)
-    if not isinstance(value, str):
-        raise ValidationError(_("Write the text as a string."), code="not_text")
-    text = value.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.strip():
-        raise ValidationError(_("Write a text."), code="empty")
-    _require_storable(text)
+    text = _stored_text(value)
     if (count := count_segments(text).count) > conf.MAX_SEGMENTS:
         message = ngettext_lazy(
             "The text has %(count)d parts, and only %(most)d part is allowed. Shorten it.",
@@ -86,6 +115,18 @@ def clean_text(value: object) -> str:
         )
         params = {"count": count, "most": conf.MAX_SEGMENTS}
         raise ValidationError(message, code="too_long", params=params)
+    return text
+
+
+def _stored_text(value: object) -> str:
+    if isinstance(value, Promise):  # a lazy translation
+        value = str(value)
+    if not isinstance(value, str):
+        raise ValidationError(_("Write the text as a string."), code="not_text")
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        raise ValidationError(_("Write a text."), code="empty")
+    _require_storable(text)
     return text
 
 

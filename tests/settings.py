@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
     "django_mobilon_sms",
 ]
 MIDDLEWARE = [
@@ -67,6 +68,13 @@ elif DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     _name = f"test_mobilon_sms_{os.getpid()}.sqlite3"
     DATABASES["default"]["TEST"] = {"NAME": str(_folder / _name)}
     DATABASES["default"]["OPTIONS"] = {"init_command": "PRAGMA synchronous=off"}
+
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "SMS",
+    "DESCRIPTION": "Write, find and act on messages that a worker sends through the gateway.",
+    "VERSION": "1",
+}
 
 MOBILON_SMS_BASE_URL = env("MOBILON_SMS_BASE_URL", default="http://127.0.0.1:9/")
 MOBILON_SMS_USERNAME = env("MOBILON_SMS_USERNAME", default="sandbox")

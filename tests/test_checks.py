@@ -143,6 +143,8 @@ WRONG = {
         ("21:00", "09:00"),
     ],
     ("E027", "LIFETIME"): [0, 59, -1, "3600", True, math.inf, math.nan, 367 * 86_400],
+    ("E028", "REST_OWN_MESSAGES_ONLY"): [None, 0, 1, "False", "True", ""],
+    ("E029", "REST_HOURLY_PER_NUMBER"): [0, -1, 1001, "10", 10.0, True, math.nan],
 }
 
 # The values at the edge of what a setting may have.
@@ -180,6 +182,8 @@ RIGHT = {
     "DAILY_LIMIT": [None, 1, 999_999, {"89234560000": 500, "*": 5000}],
     "QUIET_HOURS": [None, "21:00-09:00", "13:00-14:30 Asia/Yekaterinburg", "00:00-06:00 UTC"],
     "LIFETIME": [None, 60, 366 * 86_400],
+    "REST_OWN_MESSAGES_ONLY": [True, False],
+    "REST_HOURLY_PER_NUMBER": [None, 1, 10, 1000],
 }
 
 

@@ -41,6 +41,8 @@ DEFAULTS = {
     "DAILY_LIMIT": None,
     "QUIET_HOURS": None,
     "LIFETIME": None,
+    "REST_OWN_MESSAGES_ONLY": False,
+    "REST_HOURLY_PER_NUMBER": None,
 }
 
 

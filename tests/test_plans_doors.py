@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from datetime import timedelta
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -249,11 +250,65 @@ def test_rest_list_reads_no_whole_table(program, full):
         {"tag": "sale-3"},
         {"tag": "order-0"},
         {"created_after": "2000-01-01T00:00:00Z"},
+        {"error_code": "rejected"},
+        {"error_code": "no_id"},
+        {"error_code": "timeout", "status": "unknown"},
+        {"error_code": "rejected", "created_after": "2000-01-01T00:00:00Z"},
+        {"source": "89234560000", "status": "failed"},
+        {"source": "none", "status": "failed"},
+        {"source": "none", "created_after": month_ago()},
     ]
-    middle = SmsMessage.objects.order_by("pk")[10_000].pk
-    deep = b64encode(f"p={middle}".encode()).decode()
+    middle = SmsMessage.objects.order_by("pk")[10_000]
+    deep = b64encode(f"p={middle.pk}".encode()).decode()
     pages = [f"{REST}?{urlencode(each, doseq=True)}" for each in filters]
     assert plans(program, [*pages, *(f"{page}&cursor={deep}" for page in pages)]) == {}
+
+
+def month_ago():
+    newest = SmsMessage.objects.latest("created_at").created_at
+    return (newest - timedelta(days=30)).isoformat()
+
+
+@pytest.mark.parametrize("field", ["created_at", "sent_at"])
+def test_rest_list_in_the_order_of_time_reads_no_whole_table(program, full, field):
+    middle = SmsMessage.objects.filter(sent_at__isnull=False).order_by("pk")[10_000]
+    place = urlencode({"p": f"{getattr(middle, field).isoformat()},{middle.pk}"})
+    deep = urlencode({"cursor": b64encode(place.encode()).decode()})
+    filters = [{}, {"status": "failed"}, {"tag": "sale-3"}, {"created_after": month_ago()}]
+    pages = [
+        f"{REST}?{urlencode(each | {'ordering': f'{sign}{field}'})}"
+        for each in filters
+        for sign in ("", "-")
+    ]
+    assert plans(program, [*pages, *(f"{page}&{deep}" for page in pages)]) == {}
+
+
+def test_rest_summary_counts_no_more_than_it_may(program, full, monkeypatch):
+    monkeypatch.setattr("django_mobilon_sms.rest.summary.MOST", 500)
+    queries = addresses(
+        f"{REST}summary/",
+        {},
+        {"status": "sent"},
+        {"number": "+79990000000"},
+        {"tag": "sale-3"},
+        {"created_after": "2000-01-01T00:00:00Z"},
+        {"sent_after": "2000-01-01T00:00:00Z", "sent_before": "2900-01-01T00:00:00Z"},
+        {"error_code": "rejected"},
+    )
+    assert plans(program, queries) == {}
+
+
+def test_rest_list_of_own_messages_reads_no_whole_table(program, full, settings, monkeypatch):
+    monkeypatch.setattr("django_mobilon_sms.rest.summary.MOST", 500)
+    settings.MOBILON_SMS_REST_OWN_MESSAGES_ONLY = True
+    user = User.objects.get()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE mobilon_sms_smsmessage SET created_by_id = %s WHERE id %% 3 = 0", [user.pk]
+        )
+        cursor.execute("ANALYZE mobilon_sms_smsmessage")
+    queries = addresses(REST, {}, {"status": "failed"}, {"number": "+79990000000"})
+    assert plans(program, [*queries, f"{REST}summary/"]) == {}
 
 
 @pytest.mark.parametrize("field", ["tag", "gateway_id", "error_code"])

@@ -84,6 +84,7 @@ RESERVED = {
     "requests": {"gateway"},
     "urllib3": {"gateway"},
     "rest_framework": {"rest"},
+    "drf_spectacular": {"rest"},
     # The models: AUTH_USER_MODEL only.
     "django.conf": {"conf", "line_rows", "models", "mailing_rows", "migrations"},
     "environ": set(),

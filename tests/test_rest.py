@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage
 
 from .conftest import write
 
@@ -49,7 +49,8 @@ def post(client: APIClient, body: Any, path: str = "") -> Any:
 
 
 def codes(response: Any) -> dict[str, list[str]]:
-    return {field: [one["code"] for one in found] for field, found in response.json().items()}
+    body = response if isinstance(response, dict) else response.json()
+    return {field: [one["code"] for one in found] for field, found in body.items()}
 
 
 # Writing
@@ -395,7 +396,9 @@ def test_filters(client):
     assert found(client, "status=unknown&status=cancelled") == ["b", "a"]
     assert found(client, "number=8 (902) 000-00-00") == ["c"]
     assert found(client, "tag=b") == ["b"]
-    assert found(client, "source=89230000000") == ["b"]
+    assert found(client, "source=89230000000&status=unknown") == ["b"]
+    assert found(client, "source=89230000000&error_code=timeout") == ["b"]
+    assert found(client, "source=89230000000&created_after=2020-01-01T00:00:00Z") == ["b"]
     assert found(client, "error_code=timeout") == ["b"]
     assert found(client, "created_before=2020-01-01T00:00:00Z") == []
     assert found(client, "created_after=2020-01-01T00:00:00Z") == ["c", "b", "a"]
@@ -404,6 +407,7 @@ def test_filters(client):
     ]
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize(
     ("query", "errors"),
     [
@@ -418,6 +422,7 @@ def test_filters(client):
         ("created_after=soon-Z", {"created_after": ["invalid"]}),
         ("created_after=0001-01-01T00:00:00%2B23:59", {"created_after": ["invalid"]}),
         ("text=secret", {"text": ["unknown_parameter"]}),
+        ("source=89230000000", {"source": ["too_wide"]}),
     ],
 )
 def test_bad_parameter_is_named(client, query, errors):
@@ -449,7 +454,8 @@ def test_summary_counts_messages_and_parts(client):
         "statuses": [
             {"status": "cancelled", "messages": 1, "parts": 1},
             {"status": "pending", "messages": 2, "parts": 4},
-        ]
+        ],
+        "complete": True,
     }
     assert client.get("/sms/messages/summary/?tag=x").json()["statuses"] == [
         {"status": "cancelled", "messages": 1, "parts": 1}
@@ -486,6 +492,70 @@ def test_resend_needs_the_risk_to_be_accepted(client):
     assert again.status_code == 409
 
 
+#: The statuses in which each action is possible, and what it leads to.
+POSSIBLE = {
+    "refresh": {"accepted": "accepted", "sent": "sent"},
+    "cancel": {"pending": "cancelled"},
+    "resend": {"unknown": "pending"},
+}
+
+
+def in_status(status: Status) -> SmsMessage:
+    """A message as it would be there."""
+    [message] = write()
+    proved = {"gateway_id": "7", "accepted_at": db_now(), "next_check_at": db_now() + timedelta(1)}
+    batch = {"batch": SmsBatch.objects.create(worker="x", lease_until=db_now() + timedelta(1))}
+    known = {Status.ACCEPTED: proved, Status.SENT: proved, Status.DELIVERED: proved}
+    values = {Status.SENDING: batch} | known
+    SmsMessage.objects.filter(pk=message.pk).change(status=status, **values.get(status, {}))
+    return SmsMessage.objects.get()
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("action", POSSIBLE)
+@pytest.mark.parametrize("status", Status)
+def test_action_is_guarded_by_the_state(client, action, status):
+    message = in_status(status)
+    body = {"accept_duplicate": True} if action == "resend" else {}
+    answer = post(client, body, f"{message.guid}/{action}/")
+    message.refresh_from_db()
+    if status in POSSIBLE[action]:
+        assert answer.status_code == (202 if action == "refresh" else 200)
+        assert answer.json()["status"] == message.status == POSSIBLE[action][status]
+    else:
+        assert answer.status_code == 409
+        assert codes({"non_field_errors": answer.json()["non_field_errors"]}) == {
+            "non_field_errors": ["state"]
+        }
+        assert answer.json()["current"]["status"] == message.status == status
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "errors"),
+    [
+        ("cancel", {"accept_duplicate": True}, {"accept_duplicate": ["unknown_field"]}),
+        ("refresh", {"status": "sent"}, {"status": ["unknown_field"]}),
+        ("cancel", [], {"non_field_errors": ["not_an_object"]}),
+        ("resend", {}, {"accept_duplicate": ["required"]}),
+        ("resend", {"accept_duplicate": True, "x": 1}, {"x": ["unknown_field"]}),
+        ("resend", "true", {"non_field_errors": ["not_an_object"]}),
+    ],
+)
+def test_body_of_an_action_is_read_strictly(client, path, body, errors):
+    message = in_status(Status.UNKNOWN if path == "resend" else Status.PENDING)
+    response = post(client, body, f"{message.guid}/{path}/")
+    assert (response.status_code, codes(response)) == (400, errors)
+    assert SmsMessage.objects.get().status == message.status
+
+
+def test_resend_while_its_request_may_be_under_way_says_why_not(client):
+    message = in_status(Status.SENDING)
+    SmsMessage.objects.all().hold(ErrorCode.TIMEOUT)
+    answer = post(client, {"accept_duplicate": True}, f"{message.guid}/resend/")
+    assert answer.status_code == 409
+    assert "may still be under way" in answer.json()["non_field_errors"][0]["message"]
+
+
 def test_refresh_asks_soon_and_touches_no_gateway(client, sandbox, worker):
     [message] = write()
     worker("--no-refresh")
@@ -502,3 +572,10 @@ def test_errors_speak_russian_to_those_who_ask_for_it(client):
         "/sms/messages/", GOOD | {"text": ""}, format="json", HTTP_ACCEPT_LANGUAGE="ru"
     )
     assert response.json() == {"text": [{"code": "empty", "message": "Напишите текст."}]}
+
+
+def test_what_is_not_there_is_told_in_russian_too(client):
+    for address in (f"/sms/messages/{uuid4()}/", "/sms/messages/x/"):
+        answer = client.get(address, HTTP_ACCEPT_LANGUAGE="ru")
+        expected = {"detail": [{"code": "not_found", "message": "Страница не найдена."}]}
+        assert (answer.status_code, answer.json()) == (404, expected)

@@ -55,6 +55,16 @@ def test_wrong_password_is_refused():
     assert response.json()["detail"][0]["code"] == "authentication_failed"
 
 
+@pytest.mark.databases
+@pytest.mark.parametrize("name", ["bill\0ing", "\0", "счёт\0"])
+def test_name_that_no_database_keeps_is_a_wrong_one(name):
+    client = basic(name, "secret\0")
+    response = client.get("/sms/messages/")
+    assert response.status_code in (401, 403)
+    assert response.json()["detail"][0]["code"] == "authentication_failed"
+    assert client.get("/sms/messages/", HTTP_ACCEPT="text/html").status_code in (401, 403)
+
+
 def test_401_names_the_scheme_where_the_project_has_one(monkeypatch):
     from rest_framework.authentication import BasicAuthentication
 

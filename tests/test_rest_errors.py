@@ -80,6 +80,7 @@ def test_error_of_the_request_has_its_code(client, settings, ask, status, code):
     assert (response.status_code, [one["code"] for one in detail(response)]) == (status, [code])
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize("page", ["application/json", "text/html"])
 @pytest.mark.parametrize(
     "body",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from datetime import datetime, timezone
 from urllib.parse import quote
 
 import pytest
@@ -103,6 +104,116 @@ def test_pages_go_back_and_keep_the_filters(client):
     guids = [one["guid"] for one in first["results"] + second["results"]]
     newest_first = SmsMessage.objects.filter(tag="a").order_by("-pk")
     assert guids == [str(guid) for guid in newest_first.values_list("guid", flat=True)]
+
+
+ORDERS = ("", "created_at", "-created_at", "sent_at", "-sent_at")
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("order", ORDERS)
+def test_pages_of_each_order_hold_each_message_once_also_of_one_moment(client, order):
+    moments = [datetime(2026, 1, 1, hour, tzinfo=timezone.utc) for hour in (3, 1, 1, 1, 1, 2)]
+    for message, moment in zip(write(6), moments):
+        SmsMessage.objects.filter(pk=message.pk).change(created_at=moment, sent_at=moment)
+    write(2)  # not sent: one can not tell when
+    SmsMessage.objects.filter(sent_at=None).change(created_at=moments[0])
+    field = order.removeprefix("-") or "pk"
+    rows = SmsMessage.objects.filter(sent_at__isnull=False) if field == "sent_at" else None
+    ordered = sorted(
+        SmsMessage.objects.all() if rows is None else rows,
+        key=lambda message: (getattr(message, field), message.pk),
+        reverse=order in ("", "-created_at", "-sent_at"),
+    )
+    expected = [str(message.guid) for message in ordered]
+    query = f"ordering={order}&" if order else ""
+    pages = walk(client, f"/sms/messages/?{query}page_size=2", "next")
+    assert [guid for page, _ in pages for guid in page] == expected
+    back = walk(client, pages[-1][1], "previous")
+    assert [page for page, _ in back] == [page for page, _ in pages[::-1]]
+
+
+def walk(client, address, way):
+    """The guids of each page from there on, with the page's address."""
+    pages = []
+    while address:
+        answer = client.get(address).json()
+        pages.append(([one["guid"] for one in answer["results"]], address))
+        address = answer[way]
+    return pages
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("ordering=pk", "invalid_choice"),
+        ("ordering=text", "invalid_choice"),
+        ("ordering=created_by__password", "invalid_choice"),
+        ("ordering=created_at,sent_at", "invalid_choice"),
+        ("ordering=%00", "invalid_choice"),
+        ("ordering=", "required"),
+        ("ordering=sent_at&ordering=sent_at", "repeated"),
+    ],
+)
+def test_order_that_is_not_allowed_is_refused(client, query, code):
+    response = client.get(f"/sms/messages/?{query}")
+    assert (response.status_code, codes(response)) == (400, {"ordering": [code]})
+
+
+def test_summary_has_no_order(client):
+    response = client.get("/sms/messages/summary/?ordering=sent_at")
+    assert codes(response) == {"ordering": ["unknown_parameter"]}
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("reverse", ["", "r=1&"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "7",
+        "2026-01-01T00:00:00%2B00:00,",
+        "2026-01-01T00:00:00,7",
+        "0001-01-01T00:00:00%2B14:00,7",
+        "9999-12-31T23:59:59-14:00,7",
+        "2026-01-01T00:00:00%2B00:00,99999999999999999999999",
+        "2026-13-01T00:00:00Z,7",
+        "%00,7",
+        ",7",
+    ],
+)
+def test_forged_cursor_of_a_time_is_not_found(client, place, reverse):
+    write()
+    address = f"/sms/messages/?ordering=created_at&cursor={cursor(f'{reverse}p={place}')}"
+    response = client.get(address)
+    assert (response.status_code, codes(response)) == (404, {"detail": ["not_found"]})
+
+
+def test_cursor_of_a_time_is_none_of_the_order_of_writing(client):
+    write(2)
+    page = client.get("/sms/messages/?ordering=created_at&page_size=1").json()
+    assert client.get(page["next"].replace("ordering=created_at&", "")).status_code == 404
+
+
+def test_page_that_emptied_meanwhile_leads_nowhere(client):
+    write(2)
+    page = client.get("/sms/messages/?page_size=1").json()
+    SmsMessage.objects.all().cancel()
+    SmsMessage.objects.all().delete()
+    assert client.get(page["next"]).json() == {"next": None, "previous": None, "results": []}
+
+
+@pytest.mark.databases
+def test_summary_of_more_than_it_counts_says_so(client, monkeypatch):
+    monkeypatch.setattr("django_mobilon_sms.rest.summary.MOST", 3)
+    write(2, text="я" * 71, tag="old")
+    write(1)
+    counted = {"status": "pending", "messages": 3, "parts": 5}
+    address = "/sms/messages/summary/"
+    assert client.get(address).json() == {"statuses": [counted], "complete": True}
+    write(1)
+    newest = {"statuses": [counted | {"parts": 4}], "complete": False}
+    assert client.get(address).json() == newest
+    assert client.get(f"{address}?created_after=2020-01-01T00:00:00Z").json() == newest
+    assert client.get(f"{address}?tag=old").json()["complete"] is True
 
 
 class SlowBackend(ModelBackend):

@@ -131,6 +131,7 @@ def test_rest_adds_lists_and_takes_off():
     assert (again.status_code, again.json()) == (200, {"added": 0, "cancelled": 0})
     listed = program.get(REST).json()["results"]
     assert [(one["number"], one["note"]) for one in listed] == [(OTHER, "web"), (NUMBER, "web")]
+    assert {one["created_at"][-1] for one in listed} == {"Z"}
     address = f"{REST}{listed[0]['id']}/"
     assert program.get(address).json() == listed[0]
     assert program.delete(address).status_code == 204
@@ -156,6 +157,17 @@ def test_rest_names_what_is_wrong(body, errors):
     answer = login(*ALL).post(REST, body, format="json")
     assert (answer.status_code, codes(answer)) == (400, errors)
     assert numbers() == []
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("id_", ["abc", "0", "-1", "1.5", "9" * 30, "9" * 5000, "%00", "null,null"])
+def test_rest_knows_no_number_by_what_is_no_id(id_):
+    client = login("view_stoppednumber", "delete_stoppednumber")
+    stop(["+79135292926"])
+    for ask in (client.get, client.delete):
+        response = ask(f"{REST}{id_}/")
+        assert (response.status_code, codes(response)) == (404, {"detail": ["not_found"]})
+    assert StoppedNumber.objects.count() == 1
 
 
 def test_rest_refuses_to_write_to_a_stopped_number():

@@ -18,15 +18,18 @@ from rest_framework.settings import api_settings
 from ..choices import ErrorCode, Status
 from ..phone_numbers import normalize_number
 from ..querysets import has
+from ..stop_list import ANY_NUMBER
 from .pagination import MessagePagination
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
-#: Any number that can be stored can be looked for, also one that is not allowed any more.
-ANY_NUMBER = r"\+\d{7,15}"
 #: What the list takes besides filters.
-PAGING = {MessagePagination.cursor_query_param, MessagePagination.page_size_query_param}
+PAGING = {
+    MessagePagination.cursor_query_param,
+    MessagePagination.page_size_query_param,
+    MessagePagination.ordering_query_param,
+}
 #: What may be given more than once.
 SEVERAL = {"status"}
 
@@ -91,9 +94,9 @@ class MessageFilter(BaseFilterBackend):
         """The messages that are asked for; ``serializers.ValidationError`` by parameter."""
         parameters = request.query_params
         unknown = set(parameters) - set(LOOKUPS) - _not_filters(view)
-        _refuse(unknown, _("There is no such parameter."), "unknown_parameter")
+        _refuse(unknown, _("There is no such parameter."), code="unknown_parameter")
         repeated = {name for name in parameters if len(parameters.getlist(name)) > 1} - SEVERAL
-        _refuse(repeated, _("Give this parameter only once."), "repeated")
+        _refuse(repeated, _("Give this parameter only once."), code="repeated")
         form = FilterForm(parameters)
         if not form.is_valid():
             raise serializers.ValidationError(
@@ -103,6 +106,9 @@ class MessageFilter(BaseFilterBackend):
                 }
             )
         given = {LOOKUPS[name]: value for name, value in form.cleaned_data.items() if value}
+        if set(given) == {"source"}:
+            text = _("Name a status, a time or another parameter beside the sender.")
+            _refuse(given, text, code="too_wide")  # the table has no index for it
         for name in {"tag", "error_code"} & set(given):
             queryset = queryset.filter(has(name, given[name]))
         return queryset.filter(**given)
@@ -113,6 +119,6 @@ def _not_filters(view: Any) -> set[str | None]:
     return {*paging, api_settings.URL_FORMAT_OVERRIDE}
 
 
-def _refuse(names: Collection[str], message: StrPromise, code: str) -> None:
+def _refuse(names: Collection[str], message: StrPromise, *, code: str) -> None:
     if names:
         raise serializers.ValidationError({name: [message] for name in sorted(names)}, code=code)

@@ -7,6 +7,9 @@ from typing import Any
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from ..conf import conf
+from ..models import SmsMessage
+
 SEE = "mobilon_sms.view_smsmessage"
 SEE_TEXT = "mobilon_sms.view_smsmessage_text"
 WRITE = "mobilon_sms.add_smsmessage"
@@ -20,3 +23,10 @@ class MessagePermission(BasePermission):
         """Whether the user is logged in and has that permission."""
         user = request.user
         return bool(user and user.is_authenticated and user.has_perm(view.required_permission))
+
+
+def sees(user: Any, message: SmsMessage) -> bool:
+    """Whether the user may be told of a message that exists: it is their own, or they see all."""
+    if message.created_by_id == user.pk:
+        return True
+    return not conf.REST_OWN_MESSAGES_ONLY and bool(user.has_perm(SEE))

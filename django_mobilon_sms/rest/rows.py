@@ -34,20 +34,12 @@ WRITABLE = (
 Faults = dict[str, ValidationError]
 
 
-def read_row(given: object) -> dict[str, Any]:
-    """What one object names, for ``send_sms()``, which validates the values.
-
-    Raises ``ValidationError`` by field where JSON allows what the outbox can not be given; it then
-    names whatever else is wrong too, so that nobody corrects a message twice.
-    """
-    row, faults = _read_row(given)
-    if faults:
-        raise ValidationError(_all_faults(row, faults, _database_time()))
-    return row
-
-
 def read_rows(given: Sequence[object]) -> list[dict[str, Any]]:
-    """The same for a list and ``write_many()``. Raises ``InvalidRows``."""
+    """What objects name, for ``write_many()``, which validates the values.
+
+    Raises ``InvalidRows`` where JSON allows what the outbox can not be given; it then names
+    whatever else is wrong too, so that nobody corrects a message twice.
+    """
     read = [_read_row(one) for one in given]
     if any(faults for _row, faults in read):
         now = _database_time()

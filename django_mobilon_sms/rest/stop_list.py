@@ -17,10 +17,11 @@ from rest_framework.viewsets import GenericViewSet
 
 from ..line_rows import StoppedNumber
 from ..stop_list import stop
-from .errors import fault, with_codes
+from .errors import CodedErrors, fault
 from .pagination import MessagePagination
 from .parsers import StrictJSONParser
 from .permissions import MessagePermission
+from .serializers import IN_UTC
 from .throttles import CreateThrottle
 
 #: How many numbers one request may add.
@@ -39,9 +40,11 @@ class StoppedNumberSerializer(serializers.ModelSerializer[StoppedNumber]):
         model = StoppedNumber
         fields = ["id", "number", "note", "created_at"]
         read_only_fields = fields
+        extra_kwargs = {"created_at": IN_UTC}
 
 
 class StopListViewSet(
+    CodedErrors,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.DestroyModelMixin,
@@ -55,7 +58,7 @@ class StopListViewSet(
     parser_classes = [StrictJSONParser]
     pagination_class = MessagePagination
     filter_backends: list[Any] = []
-    lookup_value_converter = "int"
+    lookup_value_converter = "str"  # what is no id gets this API's 404, not the project's page
 
     @property
     def required_permission(self) -> str:
@@ -66,12 +69,6 @@ class StopListViewSet(
         """Changing the list is limited, besides what the project limits."""
         own = [CreateThrottle()] if self.request.method in NEEDED else []
         return [*super().get_throttles(), *own]
-
-    def handle_exception(self, exc: Exception) -> Response:
-        """Errors by field or ``detail``, each with its code beside its message."""
-        response = super().handle_exception(exc)
-        response.data = with_codes(response.data)
-        return response
 
     @sensitive_variables("numbers", "note")
     def create(self, request: Request) -> Response:

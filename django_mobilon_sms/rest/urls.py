@@ -1,5 +1,8 @@
 """Include them where the project wants the API: ``include("django_mobilon_sms.rest.urls")``."""
 
+from importlib import import_module
+from importlib.util import find_spec
+
 from rest_framework.routers import SimpleRouter
 
 from .stop_list import StopListViewSet
@@ -11,3 +14,6 @@ router = SimpleRouter(use_regex_path=False)
 router.register("messages", MessageViewSet, basename="message")
 router.register("stop-list", StopListViewSet, basename="stopped-number")
 urlpatterns = router.urls
+
+if find_spec("drf_spectacular"):  # it reads this before it describes any view
+    import_module(".openapi", __package__)

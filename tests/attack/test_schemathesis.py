@@ -1,0 +1,101 @@
+"""Schemathesis against a real server: no 5xx, and no answer that docs/openapi.yaml does not have.
+
+``make schemathesis`` runs it. It takes about a minute, and no part of the suite waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
+from django.db import connection
+
+from django_mobilon_sms.choices import ErrorCode
+from django_mobilon_sms.models import SmsMessage
+from tests.documents import DOCS
+
+pytestmark = [
+    pytest.mark.skipif("ATTACK" not in os.environ, reason="only by `make schemathesis`"),
+    pytest.mark.django_db(transaction=True),
+]
+
+SEED = os.environ.get("ATTACK", "") or "1"
+#: What is typed as a number or a source is free text to a schema: not all of it is taken.
+NOT_CHECKED = "positive_data_acceptance"
+
+
+@pytest.fixture
+def url(live_server: Any, settings: Any) -> str:
+    """The server, without the rates that would refuse most of the requests."""
+    cache.clear()
+    rates = {"mobilon_sms_create": None, "mobilon_sms_act": None}
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"DEFAULT_THROTTLE_RATES": rates}
+    return str(live_server.url)
+
+
+@pytest.fixture
+def client() -> None:
+    """A user with every permission of the app."""
+    user = User.objects.create_user("billing", password="secret")
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="mobilon_sms"))
+
+
+@pytest.fixture
+def _worker() -> Iterator[None]:
+    """Messages go on while they are attacked: some become unknown, which may be sent again."""
+    done = threading.Event()
+
+    def work() -> None:
+        try:
+            while not done.wait(0.2):
+                SmsMessage.objects.filter(status="pending", pk__iregex="[02468]$").hold(
+                    ErrorCode.TIMEOUT
+                )
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    done.set()
+    thread.join()
+
+
+def attack(url: str, folder: Path, seconds: int, *options: str) -> None:
+    """Run schemathesis for about so long, and show its summary."""
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "st"),
+            *("run", str(DOCS / "openapi.yaml"), "--url", url, "--seed", SEED),
+            *("--max-time", str(seconds), "--continue-on-failure", "--no-shrink"),
+            *("--exclude-checks", NOT_CHECKED, "--suppress-health-check", "all"),
+            *options,
+        ],
+        cwd=folder,
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "100"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    before, _, summary = done.stdout.partition("= SUMMARY =")
+    print(summary.strip("=\n "))
+    assert done.returncode == 0, f"{before}\n{done.stderr}"
+
+
+@pytest.mark.usefixtures("client", "_worker")
+def test_with_every_permission(url: str, tmp_path: Path) -> None:
+    attack(url, tmp_path, 45, "--auth", "billing:secret")
+    assert SmsMessage.objects.exists()
+
+
+def test_without_login(url: str, tmp_path: Path) -> None:
+    attack(url, tmp_path, 15)
+    assert not SmsMessage.objects.exists()
