@@ -169,4 +169,4 @@ def test_rest_addresses_exist(admin_client):
         for address in addresses
     }
     assert set(codes.values()) == {200}, codes
-    assert len(codes) == 3
+    assert len(codes) == 4

@@ -305,6 +305,7 @@ def test_list_again_answers_200_and_with_other_content_409(client):
         ("get", ""),
         ("post", ""),
         ("get", "summary/"),
+        ("get", "queue/"),
         ("get", "{guid}/"),
         ("post", "{guid}/refresh/"),
         ("post", "{guid}/cancel/"),
@@ -444,6 +445,15 @@ def test_list_takes_a_few_statements_whatever_its_length(client, django_assert_m
     write(20)
     with django_assert_max_num_queries(5):
         client.get("/sms/messages/")
+
+
+def test_queue_tells_how_long_it_takes(client, settings):
+    assert client.get("/sms/messages/queue/").json() == {"seconds_to_empty": 0}
+    write(3)
+    assert client.get("/sms/messages/queue/").json() == {"seconds_to_empty": None}
+    settings.MOBILON_SMS_RATE = "1/h"
+    told = client.get("/sms/messages/queue/").json()["seconds_to_empty"]
+    assert 3600 < told <= 3 * 3600  # the second begins with the next hour, the third one later
 
 
 def test_summary_counts_messages_and_parts(client):

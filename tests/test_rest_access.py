@@ -159,7 +159,9 @@ def test_throttles_of_the_project_hold_here_too(monkeypatch):
 # The browsable API
 
 
-@pytest.mark.parametrize("path", ["", "{guid}/", "summary/", "{guid}/cancel/", "{guid}/resend/"])
+@pytest.mark.parametrize(
+    "path", ["", "{guid}/", "summary/", "queue/", "{guid}/cancel/", "{guid}/resend/"]
+)
 def test_pages_can_be_browsed_and_change_nothing(path):
     [message] = write()
     client = login(*ALL)
@@ -176,7 +178,7 @@ def test_list_page_offers_to_write_to_those_who_may():
     assert ["_content" in page.content.decode() for page in pages] == [True, False]
 
 
-@pytest.mark.parametrize("path", ["", "{guid}/", "summary/", "{guid}/refresh/"])
+@pytest.mark.parametrize("path", ["", "{guid}/", "summary/", "queue/", "{guid}/refresh/"])
 def test_no_page_shows_a_text_to_those_who_may_not_see_it(path):
     [message] = write(text="Код 4711")
     client = login("view_smsmessage", "add_smsmessage", "send_smsmessage")

@@ -34,6 +34,8 @@ ENDPOINTS = {
     "list of a time": ("get", "messages/?ordering=sent_at&status=sent", None, 1),
     "one": ("get", "messages/{guid}/", None, 1),
     "summary": ("get", "messages/summary/", None, 1),
+    # The state of the gateway; what is due and the oldest of it, by priority; the rate.
+    "queue": ("get", "messages/queue/", None, 1 + 3 + 3 + 1),
     # The INSERT, the stop list.
     "write one": ("post", "messages/", GOOD, ATOMIC + 2),
     "write a list": ("post", "messages/", [GOOD] * 20, ATOMIC + 2),

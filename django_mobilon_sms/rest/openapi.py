@@ -23,6 +23,7 @@ from .openapi_shapes import (
     NewMessages,
     NoFields,
     NumbersToStop,
+    Queue,
     Stopped,
     Summary,
     WritingFaults,
@@ -218,6 +219,14 @@ MESSAGES = {
         tags=TAG,
         parameters=[*FILTERS, RETRY_AFTER],
         responses={200: Summary, **_refused(400, *READING)},
+    ),
+    "queue": extend_schema(
+        operation_id="sms_messages_queue",
+        summary="How long until nothing waits",
+        description="Of the messages of all clients.",
+        tags=TAG,
+        parameters=[RETRY_AFTER],
+        responses={200: Queue, **_refused(*READING)},
     ),
     "refresh": _acting(
         "refresh",

@@ -186,6 +186,19 @@ class Summary(Shape):
         )
 
 
+class Queue(Shape):
+    """What waits."""
+
+    def schema(self, ref: Ref) -> Schema:
+        """For how long."""
+        seconds = {
+            "type": "number",
+            "nullable": True,
+            "description": "As the pace allows, or as fast as it went lately. Null: nothing went.",
+        }
+        return _object(["seconds_to_empty"], seconds_to_empty=seconds)
+
+
 class NumbersToStop(Shape):
     """Numbers for the stop list."""
 

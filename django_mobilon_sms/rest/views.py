@@ -19,10 +19,11 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
+from .. import monitoring
 from ..choices import Status
 from ..conf import conf
 from ..exceptions import InvalidRows
-from ..models import SmsMessage
+from ..models import GatewayState, SmsMessage
 from ..outbox import write_many
 from ..patience import persist
 from ..querysets import MessageQuerySet
@@ -132,6 +133,13 @@ class MessageViewSet(
         """How many messages and parts there are in each status, for the same filters."""
         rows = self.filter_queryset(self.get_queryset())
         return Response(count(rows, request.query_params))
+
+    @action(detail=False, filter_backends=[])
+    def queue(self, request: Request) -> Response:
+        """How long until nothing waits, of all clients' messages; null where nobody can tell."""
+        state = GatewayState.objects.seen() or monitoring.unwritten()
+        wait = monitoring.queue(state.now).time_to_empty
+        return Response({"seconds_to_empty": None if wait is None else wait.total_seconds()})
 
     @action(detail=True, methods=["post"])
     def refresh(self, request: Request, guid: str) -> Response:
