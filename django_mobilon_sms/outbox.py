@@ -70,8 +70,9 @@ def send_sms(
     """Write a message into the outbox, inside the caller's transaction.
 
     ``number`` is taken as people type it, ``source`` defaults to ``MOBILON_SMS_SOURCE``,
-    ``send_at`` to now. The same ``guid`` again returns the same row. The text of a ``sensitive``
-    message, such as a code to log in with, is forgotten once the gateway has accepted it.
+    ``send_at`` to now. The same ``guid`` again returns the same row, also after its expiry. The
+    text of a ``sensitive`` message, such as a code to log in with, is forgotten once the gateway
+    has accepted it.
 
     Raises ``ValidationError`` with every fault by its field, and ``GuidConflict`` if the guid
     belongs to a message with other content (of what the call names).

@@ -208,6 +208,34 @@ MISTAKES = [
         "list(line)",
         "test_admin_export.py::test_no_cell_is_a_formula",
     ),
+    Mistake(
+        "a retry judged anew",
+        "outbox.py",
+        "for index in [index for index, guid in guids.items() if guid in known]:",
+        "for index in list[int]():",
+        "test_rest_idempotency.py::test_retry_after_the_settings_changed_finds_its_rows",
+    ),
+    Mistake(
+        "others' guids told",
+        "rest/idempotency.py",
+        "others = {n for n in exist if not sees(self.user, messages[n])}",
+        "others = set[int]()",
+        "test_rest_idempotency.py::test_guid_of_a_row_one_may_not_see_is_taken_and_nothing_else",
+    ),
+    Mistake(
+        "a longer list under the same key",
+        "rest/idempotency.py",
+        "missing = self.keyed - exist",
+        "missing = set[int]()",
+        "test_rest_idempotency.py::test_list_of_another_length_under_the_same_key_is_a_conflict",
+    ),
+    Mistake(
+        "everybody's messages to each client",
+        "rest/views.py",
+        "if conf.REST_OWN_MESSAGES_ONLY:",
+        "if False:",
+        "test_rest_own.py::test_own_messages_are_found_counted_and_acted_on",
+    ),
 ]
 
 

@@ -343,6 +343,7 @@ def test_same_guid_returns_the_same_row():
         ("expires_at", LATER + 2 * HOUR),
         ("priority", 0),
         ("tag", "other"),
+        ("sensitive", True),
     ],
 )
 def test_same_guid_with_other_content_is_a_conflict(field, value):
@@ -369,6 +370,26 @@ def test_same_guid_is_found_however_far_its_message_is():
     SmsMessage.objects.filter(pk=first.pk).cancel()
     again = send_sms(**GOOD, guid=GUID)
     assert (again.pk, again.status) == (first.pk, Status.CANCELLED)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_same_guid_is_found_after_the_expiry_and_other_settings(settings, many):
+    """What is asked for again was right when it was written."""
+    now = GatewayState.objects.current().now
+    content = GOOD | {"guid": GUID, "expires_at": now + HOUR, "text": "я" * 100}
+    first = send_sms(**content)
+    past = {"send_at": now - 2 * HOUR, "expires_at": now - HOUR}
+    SmsMessage.objects.all().change(**past)
+    settings.MOBILON_SMS_MAX_SEGMENTS = 1
+    settings.MOBILON_SMS_NUMBER_PATTERN = r"\+78\d{9}"
+    again = content | {"expires_at": now - HOUR}
+    found = write_many([again])[0] if many else send_sms(**again)
+    assert (found.pk, found.was_written) == (first.pk, False)
+    with pytest.raises((GuidConflict, InvalidRows)):
+        write_many([again | {"text": "я"}]) if many else send_sms(**again | {"text": "я"})
+    with pytest.raises((ValidationError, InvalidRows)):
+        write_many([again | {"guid": uuid4()}]) if many else send_sms(**again | {"guid": uuid4()})
+    assert SmsMessage.objects.count() == 1
 
 
 def at_once(count, function):
