@@ -67,6 +67,8 @@ class Conf:
     FORGET_TEXT_AFTER = Setting[float | None](None)
     #: The same text to the same number is refused as a double within so long; off.
     DOUBLE_WITHIN = Setting[float | None](None)
+    #: What is called after each commit that wrote messages: the dotted path of a function; nothing.
+    WAKE_UP = Setting[str | None](None)
 
 
 conf = Conf()

@@ -23,6 +23,7 @@ from .models import GatewayState, SmsMessage
 from .refusals import refusals
 from .segments import count_segments
 from .validation import clean
+from .waking import wake_up_after_commit
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -233,6 +234,7 @@ def _insert(
             # After the INSERT: one that reads first can not write on SQLite (see ``_write``).
             if refused := refusals(new, alias):
                 refuse({n: refused[m.guid] for n, m in enumerate(messages) if m.guid in refused})
+            wake_up_after_commit(alias)
     return messages
 
 

@@ -13,8 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .conf import PREFIX, conf, given_names, own_names, uses_time_zones
 from .setting_shapes import (
-    is_backend,
     is_base_url,
+    is_callable,
     is_codes,
     is_count,
     is_pattern,
@@ -137,7 +137,7 @@ RULES = (
     Rule(
         "E005",
         "BACKEND",
-        is_backend,
+        is_callable,
         "the dotted path of a backend class",
         f"Write '{GATEWAY}' or 'django_mobilon_sms.testing.MemoryBackend'.",
     ),
@@ -227,5 +227,12 @@ RULES = (
         lambda value: value is None or is_seconds(value, 366 * _DAY),
         "a number of seconds, over 0 and at most a year, or None",
         "None allows doubles; 60 refuses the same text to the same number within a minute.",
+    ),
+    Rule(
+        "E029",
+        "WAKE_UP",
+        lambda value: value is None or is_callable(value),
+        "the dotted path of a function without arguments, or None",
+        "Write 'django_mobilon_sms.contrib.celery.wake_up' to have a task of Celery send.",
     ),
 )

@@ -112,6 +112,7 @@ WRONG = {
     ],
     ("E022", "FORGET_TEXT_AFTER"): [0, -1, "3600", True, math.inf, math.nan, 367 * 86_400],
     ("E023", "DOUBLE_WITHIN"): [0, -1, "60", True, math.inf, math.nan, 367 * 86_400],
+    ("E029", "WAKE_UP"): ["", 5, "celery", "django_mobilon_sms.contrib.celery.no_such", print],
 }
 
 # The values at the edge of what a setting may have.
@@ -145,6 +146,7 @@ RIGHT = {
     "NUMBER_PATTERN": [".*", r"\+\d+"],
     "FORGET_TEXT_AFTER": [None, 1, 0.5, 366 * 86_400],
     "DOUBLE_WITHIN": [None, 0.5, 60, 366 * 86_400],
+    "WAKE_UP": [None, "django_mobilon_sms.contrib.celery.wake_up"],
 }
 
 

@@ -37,6 +37,7 @@ DEFAULTS = {
     "NUMBER_PATTERN": r"\+79\d{9}",
     "FORGET_TEXT_AFTER": None,
     "DOUBLE_WITHIN": None,
+    "WAKE_UP": None,
 }
 
 

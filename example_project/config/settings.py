@@ -56,6 +56,7 @@ MOBILON_SMS_STATUS_REPLIES = env.dict(
 )
 MOBILON_SMS_FORGET_TEXT_AFTER = env.float("MOBILON_SMS_FORGET_TEXT_AFTER", default=None)
 MOBILON_SMS_DOUBLE_WITHIN = env.float("MOBILON_SMS_DOUBLE_WITHIN", default=None)
+MOBILON_SMS_WAKE_UP = env("MOBILON_SMS_WAKE_UP", default=None)
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
