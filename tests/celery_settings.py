@@ -3,9 +3,6 @@
 from .settings import *  # noqa: F403
 from .settings import env
 
-MOBILON_SMS_BATCH_SIZE = env.int("MOBILON_SMS_BATCH_SIZE", default=100)
-MOBILON_SMS_WAKE_UP = env("MOBILON_SMS_WAKE_UP", default=None)
-
 CELERY_IMPORTS = ["django_mobilon_sms.contrib.celery"]
 CELERY_BROKER_URL = env("CELERY_BROKER_URL")
 CELERY_TASK_DEFAULT_QUEUE = env("CELERY_QUEUE")
