@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: help demo run test coverage browser screenshots chaos bench openapi schemathesis mistakes lint format types docs messages package clean
+.PHONY: help demo run test coverage browser screenshots celery chaos bench openapi schemathesis mistakes lint format types docs messages package clean
 
 help:
 	@echo "make demo      send sample messages through a local gateway and show the result"
 	@echo "make run       the admin, REST and the local gateway, to explore"
 	@echo "make test      the whole suite on SQLite"
 	@echo "make browser   the admin's pages in Chromium; make screenshots takes the docs' pictures anew"
+	@echo "make celery    the tasks, by real workers on Redis and RabbitMQ, on SQLite"
 	@echo "make chaos     kill real workers at work, and count what they lost or sent twice"
 	@echo "make bench     what it costs here: figures beside a bare loop and django-post_office"
 	@echo "make openapi   docs/openapi.yaml from the code; make schemathesis attacks the REST API with it"
@@ -48,6 +49,11 @@ browser: $(VENV)/.installed-test $(VENV)/.installed-browser
 screenshots: export SCREENSHOTS := docs/images
 screenshots: export BROWSER_REQUIRED := 1
 screenshots: browser
+
+# REDIS_URL and AMQP_URL name the brokers where they are not on this host.
+celery: export CELERY_REQUIRED := 1
+celery: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal tests/test_celery.py
 
 # CHAOS="--set long --database postgres://..." runs all of it, or another database.
 chaos: $(VENV)/.installed-test

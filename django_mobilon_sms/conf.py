@@ -80,6 +80,8 @@ class Conf:
     REST_OWN_MESSAGES_ONLY = Setting(False)
     #: Over REST no more messages are written to one number within an hour; no limit.
     REST_HOURLY_PER_NUMBER = Setting[int | None](None)
+    #: What is called after each commit that wrote messages: the dotted path of a function; nothing.
+    WAKE_UP = Setting[str | None](None)
 
 
 conf = Conf()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connections, router
+from django.db import Error, connections, router
 from django.utils.translation import gettext as _
 
 from .models import SmsMessage
@@ -46,11 +46,11 @@ def require_fit(alias: str) -> None:
         raise ImproperlyConfigured("\n".join(f"({p.id}) {p.message} {p.hint}" for p in found))
 
 
-def database_trouble(error: DatabaseError) -> str:
+def database_trouble(error: Error) -> str:
     """One line that says what is wrong with the database, without its own words."""
     try:
         tables = connections[router.db_for_write(SmsMessage)].introspection.table_names()
-    except DatabaseError:
+    except Error:
         return _("The database can not be reached (%s).") % type(error).__name__
     if SmsMessage._meta.db_table not in tables:
         return _("The database has no tables for messages. Run: manage.py migrate mobilon_sms")

@@ -34,6 +34,11 @@ class MailingQuerySet(PrimaryQuerySet):
         """Those that nobody confirmed in time."""
         return self.on_primary().filter(confirmed_at__isnull=True, created_at__lte=db_now() - KEPT)
 
+    def forget(self) -> None:
+        """Delete those; most often there are none."""
+        if (late := self.forgotten()).exists():
+            late.delete()
+
     def remembered(self) -> Self:
         """All but the forgotten ones, which are there until something deletes them."""
         return self.filter(Q(confirmed_at__isnull=False) | Q(created_at__gt=db_now() - KEPT))

@@ -30,6 +30,7 @@ from .querysets import has
 from .refusals import DOUBLE, STOPPED, got_lately, stopped_numbers
 from .segments import count_segments
 from .validation import clean, default_expiry
+from .waking import wake_up_after_commit
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -204,6 +205,7 @@ def confirm(mailing: SmsMailing, *, by: AbstractBaseUser, leave_out_recent: bool
             ]
             written += insert_alike(prototype, wanted, using=alias) if wanted else 0
         rows.update(file=b"", written=written)
+        wake_up_after_commit(alias)
     return written
 
 

@@ -25,6 +25,7 @@ from .models import GatewayState, SmsMessage
 from .refusals import refusals
 from .segments import count_segments
 from .validation import clean, clean_repeated, default_expiry, named_guid
+from .waking import wake_up_after_commit
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -274,6 +275,7 @@ def _insert(
             # After the INSERT: one that reads first can not write on SQLite (see ``_write``).
             if refused := refusals(new, alias):
                 refuse({n: refused[m.guid] for n, m in enumerate(messages) if m.guid in refused})
+            wake_up_after_commit(alias)
     return messages
 
 

@@ -21,6 +21,7 @@ from .exceptions import MessageIsWritten
 from .forgetting import forget_from, unless_sensitive
 from .prepared import INTEGER, TEXT, Build, ByPk, Change, Keys, Named, key, update
 from .signals import status_changed
+from .waking import wake_up_after_commit
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -170,7 +171,8 @@ class MessageQuerySet(PrimaryQuerySet):
 
         Only where no POST of theirs can still be under way. A passed expiry is cleared.
         """
-        return self.resendable().change(
+        unknown = self.resendable()
+        count = unknown.change(
             status=Status.PENDING,
             resends=F("resends") + 1,
             error_code="",
@@ -179,6 +181,9 @@ class MessageQuerySet(PrimaryQuerySet):
             resolved_by=by,
             resolved_at=db_now(),
         )
+        if count:
+            wake_up_after_commit(unknown.db)
+        return count
 
     def resendable(self) -> Self:
         """Unknown messages that wait for a decision, whose POST must be over.
@@ -213,10 +218,8 @@ class MessageQuerySet(PrimaryQuerySet):
 
     def check_soon(self) -> int:
         """Let the next run ask for the status of what is still asked for."""
-        asked = self.on_primary().filter(
-            status__in=[Status.ACCEPTED, Status.SENT], next_check_at__isnull=False
-        )
-        return asked.change(next_check_at=db_now())
+        asked = Q(status__in=[Status.ACCEPTED, Status.SENT], next_check_at__isnull=False)
+        return self.on_primary().filter(asked).change(next_check_at=db_now())
 
     @quoting_no_row
     def change_prepared(self, build: Build, **expressions: Expression) -> int:

@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from .choices import ErrorCode, Outcome, Status
 from .conf import conf
@@ -60,6 +61,13 @@ class RunReport:
         if self.failed or CAN_NOT_WORK in codes:
             return CAN_NOT_WORK
         return max(codes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it in types that JSON has; times in ISO 8601."""
+        fields = vars(self) | {"exit_code": self.exit_code}
+        del fields["exit_codes"]
+        until = self.resumes_at
+        return fields | {"resumes_at": until.isoformat() if until else None}
 
 
 def exit_code(proof: Proof) -> int:

@@ -13,8 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .conf import PREFIX, conf, given_names, own_names, uses_time_zones
 from .setting_shapes import (
-    is_backend,
     is_base_url,
+    is_callable,
     is_codes,
     is_count,
     is_daily_limit,
@@ -141,7 +141,7 @@ RULES = (
     Rule(
         "E005",
         "BACKEND",
-        is_backend,
+        is_callable,
         "the dotted path of a backend class",
         f"Write '{GATEWAY}' or 'django_mobilon_sms.testing.MemoryBackend'.",
     ),
@@ -273,5 +273,12 @@ RULES = (
         lambda value: value is None or is_count(value, 1000),
         "a whole number from 1 to 1000, or None",
         "None sets no limit; 10 refuses the eleventh message to a number within an hour.",
+    ),
+    Rule(
+        "E032",
+        "WAKE_UP",
+        lambda value: value is None or is_callable(value),
+        "the dotted path of a function without arguments, or None",
+        "Write 'django_mobilon_sms.contrib.celery.wake_up' to have a task of Celery send.",
     ),
 )

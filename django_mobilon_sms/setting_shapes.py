@@ -52,7 +52,7 @@ def is_source(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[!-~]{1,32}", value) is not None
 
 
-def is_backend(value: Any) -> bool:
+def is_callable(value: Any) -> bool:
     """The dotted path of something to call."""
     if not isinstance(value, str):
         return False

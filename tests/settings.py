@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "django_tasks_db",
     "django_mobilon_sms",
 ]
 MIDDLEWARE = [
@@ -51,6 +52,10 @@ TEMPLATES = [
         },
     }
 ]
+
+TASKS = {
+    "default": {"BACKEND": "django_tasks_db.DatabaseBackend"},
+}
 
 # No test takes the machine's power away, so none waits for the disk either.
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{_folder}/mobilon_sms.sqlite3")}
@@ -80,3 +85,5 @@ MOBILON_SMS_BASE_URL = env("MOBILON_SMS_BASE_URL", default="http://127.0.0.1:9/"
 MOBILON_SMS_USERNAME = env("MOBILON_SMS_USERNAME", default="sandbox")
 MOBILON_SMS_PASSWORD = env("MOBILON_SMS_PASSWORD", default="sandbox")
 MOBILON_SMS_SOURCE = env("MOBILON_SMS_SOURCE", default="89234560000")
+MOBILON_SMS_BATCH_SIZE = env.int("MOBILON_SMS_BATCH_SIZE", default=100)
+MOBILON_SMS_WAKE_UP = env("MOBILON_SMS_WAKE_UP", default=None)

@@ -43,6 +43,7 @@ DEFAULTS = {
     "LIFETIME": None,
     "REST_OWN_MESSAGES_ONLY": False,
     "REST_HOURLY_PER_NUMBER": None,
+    "WAKE_UP": None,
 }
 
 

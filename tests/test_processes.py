@@ -6,15 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from django_mobilon_sms.models import SmsBatch, SmsMessage
 from django_mobilon_sms.outbox import send_many
+
+from .workers import ROOT, database_url, wait_until
 
 pytestmark = [
     pytest.mark.databases,
@@ -22,18 +21,13 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
 ]
 
-ROOT = Path(__file__).parent.parent
-
 
 def start(sandbox, *options: str) -> subprocess.Popen[str]:
     """A worker on the test database, through the settings a project would have."""
-    name = connection.settings_dict["NAME"]
-    address = {
-        "sqlite": f"sqlite:///{name}",
-        "postgresql": f"postgres://postgres@127.0.0.1:5432/{name}",
-        "mysql": f"mysql://root@127.0.0.1:3306/{name}",
-    }[connection.vendor]
-    environment = os.environ | {"DATABASE_URL": address, "MOBILON_SMS_BASE_URL": sandbox.url}
+    environment = os.environ | {
+        "DATABASE_URL": database_url(),
+        "MOBILON_SMS_BASE_URL": sandbox.url,
+    }
     return subprocess.Popen(
         [sys.executable, "-m", "django", "send_sms", "--settings=tests.settings", *options],
         cwd=ROOT,
@@ -42,13 +36,6 @@ def start(sandbox, *options: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def write_many(count):

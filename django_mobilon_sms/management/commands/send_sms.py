@@ -125,7 +125,7 @@ class Command(BaseCommand):
         except DatabaseError as error:
             raise CommandError(database_trouble(error)) from error
         if options["json"]:
-            self.stdout.write(json.dumps(as_dict(report)))
+            self.stdout.write(json.dumps(report.as_dict()))
         elif not options["loop"] or self.has_news(report):
             self.stdout.write("\n".join(summary(report)))
         self.halted = report.halted
@@ -141,8 +141,7 @@ class Command(BaseCommand):
             return
         self.forget_at = time.monotonic() + HOUR
         try:
-            if (forgotten := SmsMailing.objects.forgotten()).exists():
-                forgotten.delete()
+            SmsMailing.objects.forget()
         except DatabaseError as error:  # it says nothing about what was sent
             logger.warning("mailings.kept error=%s", type(error).__name__)
 
@@ -220,14 +219,6 @@ def stop_on_signals() -> Stop:
         signal.signal(signal.SIGTERM, note)
         signal.signal(signal.SIGINT, note)
     return stop
-
-
-def as_dict(report: RunReport) -> dict[str, Any]:
-    """The report for --json; times in ISO 8601."""
-    fields = vars(report) | {"exit_code": report.exit_code}
-    del fields["exit_codes"]
-    until = report.resumes_at
-    return fields | {"resumes_at": until.isoformat() if until else None}
 
 
 def summary(report: RunReport) -> list[str]:

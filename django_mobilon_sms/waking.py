@@ -1,0 +1,31 @@
+"""Waking a worker as soon as there is something to send, where a project has one that sleeps."""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import connections, transaction
+from django.utils.module_loading import import_string
+
+from .conf import conf
+
+logger = logging.getLogger(__name__)
+
+
+def wake_up_after_commit(using: str) -> None:
+    """Call ``MOBILON_SMS_WAKE_UP`` when this transaction is committed, once, however much it wrote.
+
+    Outside a transaction it is called now.
+    """
+    if conf.WAKE_UP is None:
+        return
+    if not any(hook is _wake_up for _, hook, *_ in connections[using].run_on_commit):
+        transaction.on_commit(_wake_up, using=using)
+
+
+def _wake_up() -> None:
+    try:
+        import_string(conf.WAKE_UP or "")()
+    except Exception as error:
+        # What was written is committed, and a worker comes by in its own time.
+        logger.warning("wakeup.failed error=%s", type(error).__name__)
