@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -275,8 +276,16 @@ def test_retry_after_the_text_was_forgotten_and_after_a_resend_finds_its_row(cli
 # At the same moment
 
 
+@pytest.fixture(params=[False, True], ids=["", "ATOMIC_REQUESTS"])
+def _atomic_requests(request: pytest.FixtureRequest) -> Iterator[None]:
+    connection.settings_dict["ATOMIC_REQUESTS"] = request.param
+    yield
+    connection.settings_dict["ATOMIC_REQUESTS"] = False
+
+
 @pytest.mark.databases
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_atomic_requests")
 @pytest.mark.parametrize("count", [2, 16])
 @pytest.mark.parametrize("rows", [1, 20], ids=["one", "list"])
 @pytest.mark.parametrize("named", [True, False], ids=["guid", "key"])
@@ -294,6 +303,9 @@ def test_clients_that_repeat_a_request_at_the_same_moment_get_the_same_rows(coun
             for place, (body, key) in enumerate(orders):
                 start.wait()
                 answers.append((place, post(client, body, key)))
+        except BaseException:
+            start.abort()  # nobody waits for this one
+            raise
         finally:
             connection.close()
 
