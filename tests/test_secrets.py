@@ -415,7 +415,7 @@ def test_representations_show_nothing(sandbox):
     [message], batch = write(**MESSAGE), SmsBatch(worker="w:1")
     outgoing = OutgoingMessage(message.guid, "89135550199", message.text, message.source)
     gateway = MobilonGateway(sandbox.url, CREDENTIALS["login"], CREDENTIALS["password"], 5)
-    candidate = Candidate(message.pk, message.guid, message.number, message.text, message.source)
+    candidate = Candidate(message.pk, message.guid, message.number, message.text, message.source, 1)
     calls = Calls(60)
     calls.start(batch, lambda: gateway.send([outgoing]))
     [(key, result)] = calls.wait()
