@@ -36,6 +36,7 @@ FLOORS = {
     "proofs": 2,
     "refusals": 2,
     "stop_list": 2,
+    "polling": 2,
     "purging": 2,
     "reports": 2,
     "sweeping": 2,

@@ -13,8 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connections
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    OutputWrapper,
+)
+from django.db import DatabaseError, Error, connections
 from django.utils.formats import localize
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -26,6 +31,7 @@ from ...databases import database_trouble
 from ...delivery import deliver
 from ...mailing_rows import SmsMailing
 from ...models import SmsBatch, SmsMessage
+from ...polling import anything_to_do
 from ...reports import RunReport
 from ...sweeping import sweep
 from ...tracking import refresh
@@ -74,6 +80,8 @@ class Command(BaseCommand):
 
     #: When to look again for lists to forget, in seconds of the monotonic clock.
     forget_at = 0.0
+    #: What was said last to be wrong.
+    told = ""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The options."""
@@ -104,12 +112,17 @@ class Command(BaseCommand):
             sys.exit(code)
 
     def loop(self, options: dict[str, Any], stop: Stop) -> None:
-        """Run until told to stop; trouble is told and never ends it."""
+        """Run until told to stop; trouble is told when it changes, and never ends it."""
+        idle = False  # the first run tells what is wrong before there is anything to do
         while not stop.is_set():
             try:
-                self.run(options, stop.is_set)
-            except CommandError as error:
-                self.stderr.write(str(error))
+                if idle and not anything_to_do():
+                    self.told = ""
+                else:
+                    idle = not self.run(options, stop.is_set).failed
+            except (CommandError, Error) as error:
+                idle = False
+                self.tell(self.stderr, trouble(error))
                 for connection in connections.all(initialized_only=True):
                     connection.close_if_unusable_or_obsolete()
             stop.wait(options["interval"])
@@ -118,15 +131,22 @@ class Command(BaseCommand):
         """One run: sweep, send, refresh, and a summary. Raises ``CommandError``."""
         try:
             report = self.work(options, stopping)
-        except ImproperlyConfigured as error:
-            raise CommandError(str(error)) from error
-        except DatabaseError as error:
-            raise CommandError(database_trouble(error)) from error
+        except (ImproperlyConfigured, Error) as error:
+            raise CommandError(trouble(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(report.as_dict()))
-        elif not options["loop"] or report.claimed or report.checked or report.halted:
+        elif report.claimed or report.checked or not options["loop"]:
+            self.told = ""
             self.stdout.write("\n".join(summary(report)))
+        else:
+            self.tell(self.stdout, "\n".join(summary(report)) if report.halted else "")
         return report
+
+    def tell(self, stream: OutputWrapper, text: str) -> None:
+        """Say what is wrong once, and not each second of a long outage."""
+        if text and text != self.told:
+            stream.write(text)
+        self.told = text
 
     def forget(self) -> None:
         """Delete the lists that nobody confirmed within a day; to look once an hour is enough."""
@@ -227,6 +247,11 @@ def summary(report: RunReport) -> list[str]:
         )
         lines.append(asked % {"count": report.checked, "counts": counts(report.reported)})
     return lines or [_("Nothing to do.")]
+
+
+def trouble(error: Exception) -> str:
+    """What keeps the command from working, without a database's own words."""
+    return database_trouble(error) if isinstance(error, Error) else str(error)
 
 
 def counts(statuses: dict[str, int]) -> str:
