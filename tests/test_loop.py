@@ -13,8 +13,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.management.commands.send_sms import Command
 from django_mobilon_sms.models import GatewayState, SmsMessage
+from django_mobilon_sms.outbox import send_many
 
 from .conftest import write
 from .workers import PATIENCE, group, wait_until
@@ -76,6 +78,25 @@ def test_poll_that_finds_nothing_is_one_query(sandbox):
     with CaptureQueriesContext(connection) as queries:
         loop(nothing, *[count] * 4)
     assert [after - before for before, after in pairwise(asked)] == [1, 1, 1]
+
+
+def test_refresh_makes_way_for_a_message_that_became_due(sandbox, settings):
+    settings.MOBILON_SMS_CONCURRENCY = 1  # a hundred statuses at a time
+    send_many({"number": "+79135292926", "text": f"Заказ {n}"} for n in range(250))
+    asked: list[str] = []
+
+    def come(exchange: Any) -> None:
+        asked.append(exchange.path)
+        if asked == ["/status/"]:
+            write()
+            connection.close()  # of the gateway's thread
+
+    def become_due() -> None:
+        SmsMessage.objects.all().change(next_check_at=db_now())
+        sandbox.on_request = come
+
+    loop(become_due, nothing, nothing)
+    assert asked == ["/status/", "/send/", "/status/", "/status/"]
 
 
 def test_first_run_says_what_is_wrong_though_nothing_waits(sandbox, settings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import logging
 import signal
@@ -26,6 +27,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from tqdm import tqdm
 
+from ... import candidates
 from ...choices import Status
 from ...databases import database_trouble
 from ...delivery import deliver
@@ -172,6 +174,8 @@ class Command(BaseCommand):
                     progress=bar.update,
                 )
         if not options["no_refresh"]:
+            if options["loop"] and not options["refresh_only"] and not report.halted:
+                stopping = or_due(stopping)
             report = refresh(report, stopping=stopping)
         # A run with nothing to do asks little, and one in trouble has other cares.
         if (report.claimed or report.checked) and not report.exit_code:
@@ -247,6 +251,12 @@ def summary(report: RunReport) -> list[str]:
         )
         lines.append(asked % {"count": report.checked, "counts": counts(report.reported)})
     return lines or [_("Nothing to do.")]
+
+
+def or_due(stopping: Callable[[], bool]) -> Callable[[], bool]:
+    """Also lets a refresh that has asked for some make way for a message that became due."""
+    asked = itertools.count()
+    return lambda: stopping() or (next(asked) > 0 and bool(candidates.due(1, 1)))
 
 
 def trouble(error: Exception) -> str:
