@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.lookups import IsNull
 
 from .clock import db_now
 from .line_rows import StoppedNumber
@@ -36,6 +38,18 @@ class StateQuerySet(PrimaryQuerySet):
         while (state := self.seen()) is None:
             self.on_primary().get_or_create(pk=1)
         return state
+
+    def sees_any(self, what: Iterable[QuerySet[Any]]) -> bool:
+        """Whether there is a row of any of these: one query, asked with the state's row.
+
+        Each is looked up by the index that has its order. A planner that may choose reads the whole
+        table for what is there as a rule, and so, once, for what is not there now.
+        """
+        first = [Subquery(rows.values("pk")[:1]) for rows in what]
+        any_left = Q(*(IsNull(pk, False) for pk in first), _connector=Q.OR)
+        found = self.on_primary().filter(pk=1).annotate(left=any_left)
+        # No row to ask with: before the first run.
+        return found.values_list("left", flat=True).first() is not False
 
     def pause(self, *, by: AbstractBaseUser | None) -> int:
         """Let nothing be claimed until ``resume()``."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, router, transaction
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import QuerySet
 
 from . import proofs
 from .choices import ErrorCode, Outcome, Status
@@ -49,14 +49,17 @@ def sweep() -> RunReport:
 
 def _needed() -> bool:
     """Whether there is anything to sweep: one query, since most runs find nothing."""
-    batches = SmsBatch.objects
-    what: list[QuerySet[Any]] = [batches.unapplied(), batches.lost(), SmsMessage.objects.late()]
+    return GatewayState.objects.sees_any(leftovers())
+
+
+def leftovers() -> list[QuerySet[Any]]:
+    """What is to be swept, each in the order of its index."""
+    batches = [SmsBatch.objects.unapplied(), SmsBatch.objects.lost()]
+    what: list[QuerySet[Any]] = [each.order_by("lease_until") for each in batches]
+    what += [SmsMessage.objects.late().order_by("expires_at")]
     if conf.FORGET_TEXT_AFTER is not None:
         what.append(_forgettable())
-    left = map(Exists, what)
-    found = GatewayState.objects.on_primary().annotate(left=Q(*left, _connector=Q.OR))
-    # No row to ask with: before the first run.
-    return found.filter(pk=1).values_list("left", flat=True).first() is not False
+    return what
 
 
 def _steps() -> Iterator[tuple[object, Callable[[], Mapping[Status, int]]]]:
@@ -72,11 +75,11 @@ def _steps() -> Iterator[tuple[object, Callable[[], Mapping[Status, int]]]]:
 
 
 def _forgettable() -> QuerySet[SmsMessage]:
-    return SmsMessage.objects.on_primary().filter(kept_long_enough())
+    return SmsMessage.objects.on_primary().filter(kept_long_enough()).order_by("forget_from")
 
 
 def _forget() -> Mapping[Status, int]:
-    rows = _forgettable().order_by("forget_from")
+    rows = _forgettable()
     while pks := list(rows.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
         SmsMessage.objects.on_primary().filter(pk__in=pks).forget()
     return {}

@@ -183,16 +183,31 @@ def test_killed_child_of_a_pool_loses_nothing(sandbox, broker):
     tasks.send.delay()
     with broker.worker(sandbox, MOBILON_SMS_BATCH_SIZE="10"):
         wait_until(lambda: sandbox.messages)
-        [pid] = {int(name.partition(":")[2]) for name in workers_of_open_batches()}
-        os.kill(pid, signal.SIGKILL)
+        os.kill(child_at_work(), signal.SIGKILL)
         sandbox.latency = 0
         tasks.send.delay()  # as the schedule does
         wait_until(lambda: statuses() == {"sending": 10, "accepted": 20})
     assert_no_copies(sandbox)
 
 
-def workers_of_open_batches() -> list[str]:
-    return list(SmsBatch.objects.filter(outcome="").values_list("worker", flat=True))
+def child_at_work() -> int:
+    """The process of the pool that has a request under way."""
+    [name] = SmsBatch.objects.filter(outcome="").values_list("worker", flat=True)
+    return int(name.partition(":")[2])
+
+
+def test_child_of_a_pool_that_is_told_again_and_again_still_records(sandbox, broker):
+    fill(10)
+    sandbox.latency = 2
+    tasks.send.delay()
+    with broker.worker(sandbox):
+        wait_until(lambda: sandbox.messages)
+        pid = child_at_work()
+        for _ in range(3):
+            os.kill(pid, signal.SIGTERM)
+            time.sleep(0.1)
+        wait_until(lambda: statuses() == {"accepted": 10})
+    assert_no_copies(sandbox)
 
 
 def test_soft_time_limit_lets_the_request_finish_and_leaves_the_rest_to_another(sandbox, broker):

@@ -29,13 +29,20 @@ PROMISE = (
 )
 
 
-@pytest.mark.parametrize("path", [README, DOCS / "production.rst"], ids=lambda p: p.name)
-def test_cron_line_and_unit_let_a_request_finish(path):
-    texts = {block.language: block.text for block in blocks(path)}
-    assert texts["text"].endswith(" && venv/bin/python manage.py send_sms")
-    unit = configparser.ConfigParser(interpolation=None)
-    unit.read_string(texts["ini"])
-    service = unit["Service"]
+def unit(text: str) -> configparser.SectionProxy:
+    """What a unit of systemd says of its service."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # systemd tells capitals apart
+    parser.read_string(text)
+    return parser["Service"]
+
+
+def test_cron_lines_and_unit_of_the_readme_let_a_request_finish():
+    texts = {block.language: block.text for block in blocks(README)}
+    [operations] = [b.text for b in blocks(DOCS / "operations.rst", "One host")]
+    for line in (texts["text"], operations):
+        assert line.endswith(" && venv/bin/python manage.py send_sms")
+    service = unit(texts["ini"])
     assert service["ExecStart"].endswith("/python manage.py send_sms --loop")
     assert service.getint("TimeoutStopSec") > Conf.TIMEOUT + GRACE
 

@@ -13,7 +13,8 @@ from django_mobilon_sms import candidates
 from django_mobilon_sms.choices import Priority, Status
 from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.delivery import deliver
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import GatewayState, SmsMessage
+from django_mobilon_sms.polling import anything_to_do
 from django_mobilon_sms.tracking import refresh
 
 from .conftest import write
@@ -163,3 +164,12 @@ def test_refresh_reads_no_whole_table(sandbox, full):
     asked = statements(refresh)
     assert len(asked) >= 4
     assert {sql: found for sql in asked if (found := faults(sql, most=200))} == {}
+
+
+def test_poll_of_an_idle_loop_is_one_query_that_reads_no_whole_table(full):
+    GatewayState.objects.current()
+    [asked] = statements(anything_to_do)
+    assert not faults(asked)
+    used = indexes(asked)
+    for name in ("claim", "check", "expiry"):
+        assert f"mobilon_sms_{name}" in used

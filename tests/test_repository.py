@@ -37,6 +37,7 @@ FLOORS = {
     "refusals": 2,
     "stop_list": 2,
     "pace": 2,
+    "polling": 2,
     "purging": 2,
     "reports": 2,
     "sweeping": 2,

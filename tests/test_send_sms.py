@@ -453,17 +453,6 @@ def test_second_signal_ends_the_process_as_usual(sandbox):
 
 
 @pytest.mark.slow
-def test_trouble_with_the_database_does_not_end_the_loop(tmp_path):
-    database = f"sqlite:///{tmp_path / 'empty.sqlite3'}"
-    process = start("--loop", "--interval=0.05", DATABASE_URL=database)
-    for _ in range(3):
-        assert process.stderr.readline() == NO_TABLES.removeprefix("CommandError: ")
-    process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=PROMPT)[0] == ""
-    assert process.returncode == 0
-
-
-@pytest.mark.slow
 def test_trouble_with_the_gateway_does_not_end_the_loop(sandbox):
     write(2)
     sandbox.fault("http", code=500)

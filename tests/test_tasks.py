@@ -104,6 +104,19 @@ def test_shift_that_is_over_leaves_the_rest_to_a_task(sandbox, monkeypatch):
     ]
 
 
+def test_signal_ends_a_shift_and_acts_once_all_is_recorded():
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+    try:
+        with jobs.shift(signal.SIGTERM) as stopping:
+            assert not stopping()
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert (stopping(), came) == (True, [])
+        assert came == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @pytest.mark.parametrize("task", [tasks.send, tasks.refresh, tasks.purge], ids=lambda t: t.name)
 def test_trouble_with_the_database_is_told_without_its_words(monkeypatch, task):
     def fail(*args, **options):

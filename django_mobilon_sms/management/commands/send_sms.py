@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import logging
 import signal
@@ -13,19 +14,26 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connections
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    OutputWrapper,
+)
+from django.db import DatabaseError, Error, connections
 from django.utils.formats import localize
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from tqdm import tqdm
 
+from ... import candidates
 from ...choices import Status
 from ...databases import database_trouble
 from ...delivery import deliver
 from ...mailing_rows import SmsMailing
 from ...models import SmsBatch, SmsMessage
+from ...polling import anything_to_do
 from ...reports import RunReport
 from ...sweeping import sweep
 from ...tracking import refresh
@@ -72,10 +80,10 @@ class Command(BaseCommand):
     # pages of the project would only make every run of cron slower.
     requires_system_checks = []
 
-    #: What halted the last run of --loop.
-    halted = ""
     #: When to look again for lists to forget, in seconds of the monotonic clock.
     forget_at = 0.0
+    #: What was said last to be wrong.
+    told = ""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The options."""
@@ -106,12 +114,17 @@ class Command(BaseCommand):
             sys.exit(code)
 
     def loop(self, options: dict[str, Any], stop: Stop) -> None:
-        """Run until told to stop; trouble is told and never ends it."""
+        """Run until told to stop; trouble is told when it changes, and never ends it."""
+        idle = False  # the first run tells what is wrong before there is anything to do
         while not stop.is_set():
             try:
-                self.run(options, stop.is_set)
-            except CommandError as error:
-                self.stderr.write(str(error))
+                if idle and not anything_to_do():
+                    self.told = ""
+                else:
+                    idle = not self.run(options, stop.is_set).failed
+            except (CommandError, Error) as error:
+                idle = False
+                self.tell(self.stderr, trouble(error))
                 for connection in connections.all(initialized_only=True):
                     connection.close_if_unusable_or_obsolete()
             stop.wait(options["interval"])
@@ -120,20 +133,22 @@ class Command(BaseCommand):
         """One run: sweep, send, refresh, and a summary. Raises ``CommandError``."""
         try:
             report = self.work(options, stopping)
-        except ImproperlyConfigured as error:
-            raise CommandError(str(error)) from error
-        except DatabaseError as error:
-            raise CommandError(database_trouble(error)) from error
+        except (ImproperlyConfigured, Error) as error:
+            raise CommandError(trouble(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(report.as_dict()))
-        elif not options["loop"] or self.has_news(report):
+        elif report.claimed or report.checked or not options["loop"]:
+            self.told = ""
             self.stdout.write("\n".join(summary(report)))
-        self.halted = report.halted
+        else:
+            self.tell(self.stdout, "\n".join(summary(report)) if report.halted else "")
         return report
 
-    def has_news(self, report: RunReport) -> bool:
-        """Whether a run of --loop has more to tell than that it still waits."""
-        return bool(report.claimed or report.checked or report.halted != self.halted)
+    def tell(self, stream: OutputWrapper, text: str) -> None:
+        """Say what is wrong once, and not each second of a long outage."""
+        if text and text != self.told:
+            stream.write(text)
+        self.told = text
 
     def forget(self) -> None:
         """Delete the lists that nobody confirmed within a day; to look once an hour is enough."""
@@ -159,6 +174,8 @@ class Command(BaseCommand):
                     progress=bar.update,
                 )
         if not options["no_refresh"]:
+            if options["loop"] and not options["refresh_only"] and not report.halted:
+                stopping = or_due(stopping)
             report = refresh(report, stopping=stopping)
         # A run with nothing to do asks little, and one in trouble has other cares.
         if (report.claimed or report.checked) and not report.exit_code:
@@ -234,6 +251,17 @@ def summary(report: RunReport) -> list[str]:
         )
         lines.append(asked % {"count": report.checked, "counts": counts(report.reported)})
     return lines or [_("Nothing to do.")]
+
+
+def or_due(stopping: Callable[[], bool]) -> Callable[[], bool]:
+    """Also lets a refresh that has asked for some make way for a message that became due."""
+    asked = itertools.count()
+    return lambda: stopping() or (next(asked) > 0 and bool(candidates.due(1, 1)))
+
+
+def trouble(error: Exception) -> str:
+    """What keeps the command from working, without a database's own words."""
+    return database_trouble(error) if isinstance(error, Error) else str(error)
 
 
 def counts(statuses: dict[str, int]) -> str:
