@@ -144,10 +144,7 @@ CONFLICT = OpenApiExample(
     "Another text under the same guid",
     {
         "guid": [
-            {
-                "code": "conflict",
-                "message": "A message with this guid exists with another text.",
-            }
+            {"code": "conflict", "message": "A message with this guid exists with another text."}
         ]
     },
     response_only=True,
