@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ class Ledger:
             return
         heard = [message["guid"] for message in exchange.objects or []]
         line = {
+            "at": time.time(),
             "heard": len(heard),
             "taken": [[message.guid, message.id] for message in exchange.received],
             "fault": exchange.fault,

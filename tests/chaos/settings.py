@@ -6,7 +6,12 @@ import sys
 from ..settings import *  # noqa: F403
 from ..settings import DATABASES, INSTALLED_APPS
 
+if "CELERY_BROKER_URL" in os.environ:
+    from ..celery_settings import *  # noqa: F403
+
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.chaos"]
+
+MOBILON_SMS_RATE = os.environ.get("MOBILON_SMS_RATE")
 
 MOBILON_SMS_TIMEOUT = 2
 MOBILON_SMS_LEASE = 6
