@@ -149,6 +149,22 @@ def test_what_is_due_is_looked_up_in_its_index(full):
         ]
 
 
+def test_due_of_a_sender_with_a_pace_reads_nothing_of_another(sandbox, full, settings):
+    settings.MOBILON_SMS_RATE = {"89234560009": "1/h", "*": "100/s"}
+    write(3, source="89234560009")
+    settings.MOBILON_SMS_DAILY_LIMIT = {"*": 200}
+    asked = statements(lambda: deliver(limit=100))
+    assert len(sandbox.posts) == 1
+    messages = [sql for sql in asked if "smsmessage" in sql and not sql.startswith("INSERT")]
+    assert {sql: found for sql in messages if (found := faults(sql))} == {}
+    due = [sql for sql in asked if "UNION ALL" in sql]
+    assert due
+    assert not any(sorts(sql) for sql in due)
+    paced = [sql for sql in messages if '"source" ' in sql.partition("WHERE")[2]]
+    assert len(paced) > len(due)
+    assert all("mobilon_sms_paced_claim" in indexes(sql) for sql in paced)
+
+
 def test_claim_and_record_read_no_whole_table_and_sort_nothing(sandbox, full):
     asked = statements(lambda: deliver(limit=100))
     assert len(sandbox.posts) == 1
