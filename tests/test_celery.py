@@ -33,11 +33,7 @@ from .documents import DOCS, blocks
 from .ports import free_port
 from .workers import PATIENCE, group, wait_until
 
-pytestmark = [
-    pytest.mark.databases,
-    pytest.mark.slow,
-    pytest.mark.django_db(transaction=True),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 BROKERS = {
     "redis": os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
