@@ -21,8 +21,7 @@ from .exceptions import MessageIsWritten
 from .phone_numbers import mask_number
 from .querysets import MessageQuerySet, quoting_no_row
 
-# No message has an empty status. PostgreSQL would not look up in the index what its condition says
-# already, and read all of it instead of what is due.
+# No status is empty, but what an index's condition says PostgreSQL would not look up in it.
 _PENDING = Q(status=Status.PENDING) | Q(status="")
 
 

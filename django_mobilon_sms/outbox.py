@@ -42,16 +42,7 @@ MAX_ERRORS = 100
 #: How many rows one INSERT, and how many guids one SELECT carries, where the database allows.
 CHUNK = 1000
 #: What makes two messages under one guid the same message.
-CONTENT = (
-    "number",
-    "text",
-    "source",
-    "send_at",
-    "expires_at",
-    "priority",
-    "tag",
-    "sensitive",
-)
+CONTENT = ("number", "text", "source", "send_at", "expires_at", "priority", "tag", "sensitive")
 
 
 @sensitive_variables()  # all: it covers the frames below, whatever their names

@@ -186,12 +186,8 @@ class MessageQuerySet(PrimaryQuerySet):
         return count
 
     def resendable(self) -> Self:
-        """Unknown messages that wait for a decision, whose POST must be over.
-
-        Not those whose text is forgotten or whose number is stopped.
-        """
-        # The models import this module.
-        from .line_rows import StoppedNumber  # noqa: PLC0415
+        """Unknown, without a decision, the POST over; with a text, and a number not stopped."""
+        from .line_rows import StoppedNumber  # noqa: PLC0415  the models import this module
         from .models import SmsBatch  # noqa: PLC0415
 
         under_way = SmsBatch.objects.filter(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,16 +9,8 @@ from django.db import DatabaseError
 from django.utils.translation import ngettext
 
 from ...databases import database_trouble
-from ...durations import parse_duration
 from ...purging import Purged, purge
-
-
-def duration(value: str) -> timedelta:
-    """A length of time; anything else is wrong usage."""
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+from ..arguments import duration
 
 
 class Command(BaseCommand):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import sys
@@ -19,9 +18,10 @@ from django.utils.translation import gettext_lazy
 
 from ...choices import Outcome
 from ...databases import database_trouble
-from ...durations import parse_duration, show_duration
+from ...durations import show_duration
 from ...monitoring import MOST, LastRequest, Snapshot, observe
 from ...reports import TROUBLE, UNKNOWN
+from ..arguments import duration
 
 GATEWAY = {
     "ready": gettext_lazy("ready"),
@@ -31,14 +31,6 @@ GATEWAY = {
     "paused": gettext_lazy("paused by an operator"),
     "disabled": gettext_lazy("switched off by MOBILON_SMS_ENABLED"),
 }
-
-
-def duration(value: str) -> timedelta:
-    """A length of time; anything else is wrong usage."""
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 class Command(BaseCommand):
