@@ -48,8 +48,6 @@ _is_source = lru_cache(is_source)  # most messages have the same
 COLUMNS = (*Candidate._fields, "attempts", "resends")
 ALL = tuple(Priority)
 _SOURCE, _SEGMENTS = COLUMNS.index("source"), COLUMNS.index("segments")
-_priority = itemgetter(-1)
-
 
 #: In how many parts each of these senders may begin a message now.
 Room = Callable[[Sequence[str]], Mapping[str, int]]
@@ -64,15 +62,12 @@ def due(
     a pace, senders take turns as far as they have ``room``.
     """
     if room is None:
-        rows = sorted(_rows(most, only), key=_priority)  # each query's own order stays
-        return _batches(rows[:most], size)
+        return _batches(_rows(most, only)[:most], size)
     turns = [
         (row[-1], turn, row)
         for source, parts in room(senders()).items()
         if parts > 0
-        for turn, row in enumerate(
-            _fitting(sorted(_rows(most, only, source), key=_priority), parts)
-        )
+        for turn, row in enumerate(_fitting(_rows(most, only, source), parts))
     ]
     turns.sort(key=itemgetter(0, 1))
     return _batches([row for *_, row in turns[:most]], size)
@@ -128,7 +123,7 @@ def _rows(most: int, only: Sequence[Priority], source: str | None = None) -> lis
     alias = router.db_for_write(SmsMessage)
     with connections[alias].cursor() as cursor:
         cursor.execute(*_due(alias, most, tuple(only), source, db_now()))
-        return list(cursor.fetchall())
+        return sorted(cursor.fetchall(), key=itemgetter(-1))  # each priority's own order stays
 
 
 @lru_cache

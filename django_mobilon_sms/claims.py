@@ -61,23 +61,17 @@ def take(
             return []
         if stops and (stopped := take_out(batches)):
             logger.info("claim.stopped count=%d", stopped)
-            found = [_mine(batch, each) for batch, each in zip(batches, found)]
-            counts = [len(each) for each in found]
-        if paced_at is not None:
-            found = [
-                each if count == len(each) else _mine(batch, each)
-                for batch, each, count in zip(batches, found, counts)
-            ]
-            if not charge(chain.from_iterable(found), paced_at):
-                transaction.set_rollback(True, using=alias)
-                return []
-        if vain := [batch.pk for batch, count in zip(batches, counts) if not count]:
+            counts = [0] * len(batches)  # of any batch some may be gone
+        mine = [
+            each if count == len(each) else _mine(batch, each)
+            for batch, each, count in zip(batches, found, counts)
+        ]
+        if paced_at is not None and not charge(chain.from_iterable(mine), paced_at):
+            transaction.set_rollback(True, using=alias)
+            return []
+        if vain := [batch.pk for batch, each in zip(batches, mine) if not each]:
             SmsBatch.objects.using(alias).filter(pk__in=vain).delete()
-    return [
-        Claim(batch, each if count == len(each) else _mine(batch, each), began, is_probe)
-        for batch, each, count in zip(batches, found, counts)
-        if count
-    ]
+    return [Claim(batch, each, began, is_probe) for batch, each in zip(batches, mine) if each]
 
 
 def _mine(batch: SmsBatch, found: Sequence[Candidate]) -> list[Candidate]:

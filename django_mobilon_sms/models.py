@@ -21,7 +21,8 @@ from .exceptions import MessageIsWritten
 from .phone_numbers import mask_number
 from .querysets import MessageQuerySet, quoting_no_row
 
-# No status is empty, but what an index's condition says PostgreSQL would not look up in it.
+# No message has an empty status. PostgreSQL would not look up in the index what its condition says
+# already, and read all of it instead of what is due.
 _PENDING = Q(status=Status.PENDING) | Q(status="")
 
 
@@ -32,7 +33,7 @@ class SmsMessage(models.Model):
     number = models.CharField(_("number"), max_length=16, help_text=_("E.164: +79135292926"))
     source = models.CharField(_("sender"), max_length=32)
     text = models.TextField(_("text"), blank=True)
-    #: Its text is forgotten once it has gone out, or will not.
+    #: Its text is forgotten as soon as it has gone out, or will not go out any more.
     sensitive = models.BooleanField(_("sensitive"), default=False, db_default=False)
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
@@ -88,12 +89,13 @@ class SmsMessage(models.Model):
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
     next_check_at = models.DateTimeField(_("next check at"), null=True, blank=True)
-    #: Where ``FORGET_TEXT_AFTER`` counts from.
+    #: Since when its text is not needed, where ``MOBILON_SMS_FORGET_TEXT_AFTER`` counts from it.
     forget_from = models.DateTimeField(_("forget from"), null=True, blank=True, editable=False)
 
     objects = MessageQuerySet.as_manager()
 
-    was_written = False  #: Whether the outbox wrote it just now, or found it under its guid.
+    #: Whether the outbox wrote this row just now, or found it under its guid.
+    was_written = False
 
     class Meta:
         verbose_name = _("message")

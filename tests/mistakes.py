@@ -74,17 +74,14 @@ MISTAKES = [
     Mistake(
         "POST before the claim's commit",
         "claims.py",
-        """\
-    return [
-        Claim(batch, each if""",
+        "    return [Claim(batch, each, began",
         """\
         from . import delivery
 
         run = delivery._Run(delivery.RunReport(), 1, 100, lambda count: None)
         run._post(Claim(batches[0], found[0], began, is_probe))
         run._over()
-    return [
-        Claim(batch, each if""",
+    return [Claim(batch, each, began""",
         "test_delivery.py::test_gateway_hears_of_a_message_only_after_its_claim_was_committed",
     ),
     Mistake(
