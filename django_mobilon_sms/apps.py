@@ -14,4 +14,4 @@ class MobilonSmsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        from . import checks  # noqa: F401, PLC0415  a module is registered by its import
+        from .conf import checks  # noqa: F401, PLC0415  a module is registered by its import

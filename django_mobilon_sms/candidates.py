@@ -17,9 +17,9 @@ from django.db.models import Expression
 
 from .choices import Priority, Status
 from .clock import db_now
+from .conf import is_source
 from .models import SmsMessage
 from .phone_numbers import wire_number
-from .setting_shapes import is_source
 from .wire import OutgoingMessage
 
 

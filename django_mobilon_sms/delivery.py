@@ -21,16 +21,14 @@ from .backends import get_backend
 from .candidates import Candidate
 from .choices import ErrorCode, Outcome, Priority, Status
 from .claims import Claim, take
-from .conf import conf
-from .databases import require_fit
+from .conf import conf, require_fit, require_valid
 from .exceptions import NeverLeft
+from .limits import quiet_until
 from .models import GatewayState, SmsBatch, SmsMessage
 from .patience import DATABASE_PATIENCE, persist
 from .proofs import Proof, Result
-from .quiet_hours import quiet_until
 from .replies import SendResult
 from .reports import TROUBLE, RunReport, exit_code
-from .setting_rules import require_valid
 from .sweeping import sweep
 from .threads import GRACE, Calls
 from .wire import Backend, OutgoingMessage

@@ -18,9 +18,9 @@ from .candidates import senders
 from .choices import Outcome, Priority, Status
 from .clock import db_now
 from .conf import conf
+from .limits import loud_since, quiet_until
 from .models import GatewayState, SmsBatch, SmsMessage
 from .querysets import MessageQuerySet
-from .quiet_hours import loud_since, quiet_until
 
 #: Up to so many rows a count is exact.
 MOST = 100_000

@@ -18,8 +18,7 @@ from django.utils.timezone import get_default_timezone
 
 from .candidates import Candidate
 from .clock import db_now
-from .conf import conf
-from .durations import parse_rate
+from .conf import conf, parse_rate
 from .line_rows import SenderPace
 
 T = TypeVar("T")

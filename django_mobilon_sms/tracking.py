@@ -22,7 +22,7 @@ from django.db.models.functions import Coalesce
 from .backends import get_backend
 from .choices import ErrorCode, Status
 from .clock import db_now
-from .conf import conf
+from .conf import conf, require_valid
 from .models import SmsMessage
 from .patience import DATABASE_PATIENCE, persist
 from .prepared import INTEGER, TEXT, TIME, ByPk, Change, Keys, Named, select
@@ -30,7 +30,6 @@ from .proofs import of_error
 from .querysets import MessageQuerySet
 from .replies import StatusReport
 from .reports import TROUBLE, RunReport, exit_code
-from .setting_rules import require_valid
 from .threads import GRACE, Calls
 from .wire import MAX_OBJECTS, Backend
 

@@ -15,10 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from .choices import Priority
-from .conf import conf
+from .conf import conf, is_source
 from .phone_numbers import normalize_number
 from .segments import count_segments
-from .setting_shapes import is_source
 from .stop_list import ANY_NUMBER
 
 MAX_TAG = 64

@@ -22,9 +22,9 @@ from django.db import OperationalError, transaction
 from kombu.exceptions import OperationalError as BrokerError
 
 from django_mobilon_sms.clock import db_now
+from django_mobilon_sms.conf import parse_duration
 from django_mobilon_sms.contrib import celery as tasks
 from django_mobilon_sms.contrib import jobs
-from django_mobilon_sms.durations import parse_duration
 from django_mobilon_sms.models import SmsBatch, SmsMessage
 from django_mobilon_sms.outbox import send_many, send_sms
 

@@ -11,10 +11,10 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection
 
-from django_mobilon_sms.databases import require_fit
+from django_mobilon_sms.conf import require_fit
+from django_mobilon_sms.conf.rules import RULES, problems, require_valid
 from django_mobilon_sms.gateway import MobilonGateway
 from django_mobilon_sms.models import SmsMessage
-from django_mobilon_sms.setting_rules import RULES, problems, require_valid
 
 from .conftest import write
 
@@ -217,7 +217,7 @@ def test_right_setting_is_let_through(settings, name, value):
 
 
 def test_every_rule_has_cases_and_every_setting_a_rule():
-    from django_mobilon_sms.conf import own_names
+    from django_mobilon_sms.conf.settings import own_names
 
     assert list(WRONG) == [(rule.id, rule.name) for rule in RULES]
     assert list(RIGHT) == [rule.name for rule in RULES]

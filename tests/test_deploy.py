@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from django_mobilon_sms.conf import Conf
+from django_mobilon_sms.conf.settings import Conf
 from django_mobilon_sms.contrib import celery, jobs
 from django_mobilon_sms.delivery import GRACE
 from django_mobilon_sms.management.commands import send_sms, sms_status

@@ -23,7 +23,7 @@ import polib
 import pytest
 import requests
 
-from django_mobilon_sms.conf import own_names
+from django_mobilon_sms.conf.settings import own_names
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "example_project"

@@ -120,7 +120,7 @@ def test_wheel_works_in_a_new_project(wheel, tmp_path):
     def manage(*words: str) -> str:
         return run(python, "manage.py", *words, cwd=tmp_path)
 
-    place = "import django_mobilon_sms.conf as conf; print(conf.__file__)"
+    place = "import django_mobilon_sms.conf.settings as conf; print(conf.__file__)"
     assert str(tmp_path / "env") in run(python, "-c", place, cwd=tmp_path)
     assert manage("check", "--fail-level=WARNING") == (
         "System check identified no issues (0 silenced).\n"

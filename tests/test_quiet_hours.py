@@ -9,9 +9,9 @@ import pytest
 from django_mobilon_sms import monitoring
 from django_mobilon_sms.choices import Priority, Status
 from django_mobilon_sms.delivery import deliver, send_now
+from django_mobilon_sms.limits import loud_since, quiet_until
 from django_mobilon_sms.models import GatewayState, SmsMessage
 from django_mobilon_sms.outbox import send_many, send_sms
-from django_mobilon_sms.quiet_hours import loud_since, quiet_until
 from django_mobilon_sms.testing import MemoryBackend
 
 from .conftest import write

@@ -23,23 +23,23 @@ DOORS = 3
 FLOORS = {
     "apps": 4,
     "admin": 3,
-    "checks": 3,
     "contrib": 3,
     "management": 3,
     "rest": 3,
-    "delivery": 2,
-    "outbox": 2,
     "candidates": 2,
-    "monitoring": 2,
     "claims": 2,
+    "delivery": 2,
+    "limits": 2,
     "mailings": 2,
-    "proofs": 2,
-    "refusals": 2,
-    "stop_list": 2,
+    "monitoring": 2,
+    "outbox": 2,
     "pace": 2,
     "polling": 2,
+    "proofs": 2,
     "purging": 2,
+    "refusals": 2,
     "reports": 2,
+    "stop_list": 2,
     "sweeping": 2,
     "testing": 2,
     "threads": 2,
@@ -51,7 +51,6 @@ FLOORS = {
     "choices": 1,
     "clock": 1,
     "conf": 1,
-    "databases": 1,
     "forgetting": 1,
     "gateway": 1,
     "inserting": 1,
@@ -62,25 +61,21 @@ FLOORS = {
     "patience": 1,
     "prepared": 1,
     "querysets": 1,
-    "quiet_hours": 1,
     "sandbox": 1,
     "sandbox_faults": 1,
     "sandbox_page": 1,
     "sandbox_replies": 1,
     "sandbox_requests": 1,
     "sandbox_server": 1,
-    "setting_rules": 1,
-    "setting_shapes": 1,
     "signals": 1,
     "waking": 1,
     "columns": 0,
-    "durations": 0,
     "exceptions": 0,
     "phone_numbers": 0,
     "replies": 0,
     "segments": 0,
-    "wire": 0,
     "spreadsheets": 0,
+    "wire": 0,
 }
 # Who alone may import what.
 RESERVED = {
@@ -94,7 +89,14 @@ RESERVED = {
     "django.conf": {"conf", "line_rows", "models", "mailing_rows", "migrations"},
     "environ": set(),
 }
-KNOW_NO_DJANGO = {"exceptions", "gateway", "replies", "segments", "threads", "wire"}
+KNOW_NO_DJANGO = {"exceptions.py", "gateway.py", "replies.py", "segments.py", "threads.py"}
+    "exceptions.py",
+    "gateway.py",
+    "replies.py",
+    "segments.py",
+    "threads.py",
+    "wire.py",
+}
 MEANINGLESS = {"common", "helpers", "misc", "services", "utils"}
 
 
@@ -126,7 +128,7 @@ def own_fault(name: tuple[str, ...], path: Path) -> str:
         return f"{room} imports {other}"
     if room != other and (FLOORS[room] == FLOORS[other] == DOORS or room == "migrations"):
         return f"{room} imports {other}"
-    if (other, *rest[:1]) == ("conf", "settings"):
+    if room != "conf" and (other, *rest[:1]) == ("conf", "settings"):
         return f"{room} imports conf.settings"
     if other == "management" and rest[0] == "commands" and rest[1:2] != (path.stem,):
         return f"{path.stem} imports {rest[1]}"
@@ -135,13 +137,14 @@ def own_fault(name: tuple[str, ...], path: Path) -> str:
     return ""
 
 
-def foreign_faults(name: tuple[str, ...], room: str) -> Iterator[str]:
+def foreign_faults(name: tuple[str, ...], path: Path) -> Iterator[str]:
     """What is wrong with importing this name of another package."""
+    room = room_of(path)
     for reserved, rooms in RESERVED.items():
         words = tuple(reserved.split("."))
         if name[: len(words)] == words and room not in rooms:
             yield f"{room} imports {reserved}"
-    if name[0] == "django" and room in KNOW_NO_DJANGO:
+    if name[0] == "django" and path.relative_to(PACKAGE).as_posix() in KNOW_NO_DJANGO:
         yield f"{room} imports django"
     if name[0] not in sys.stdlib_module_names and room.startswith("sandbox"):
         yield f"{room} imports {name[0]}"
@@ -152,7 +155,7 @@ def faults(source: str, path: Path) -> list[str]:
     tree, found = ast.parse(source), []
     for name in imports(tree, path):
         if name[0] != PACKAGE.name:
-            found += foreign_faults(name, room_of(path))
+            found += foreign_faults(name, path)
         elif len(name) > 1:
             found += filter(None, [own_fault(name, path)])
     if room_of(path) != "conf":
@@ -176,11 +179,21 @@ def meaningless(paths: Iterable[Path]) -> list[str]:
     return [path.name for path in paths if MEANINGLESS & {path.stem, *path.stem.split("_")}]
 
 
-def not_empty(package: Path) -> list[str]:
-    """Packages with something in their ``__init__.py``: people import from the module."""
-    # Django finds the admin by the package's name, so that one imports its rooms.
-    found = (path.parent for path in package.rglob("__init__.py") if path.read_text().strip())
-    return [folder.name for folder in found if folder != package / "admin"]
+def defining(package: Path) -> list[str]:
+    """Packages whose ``__init__.py`` defines something: it may only import and name exports."""
+    return [
+        path.parent.name
+        for path in package.rglob("__init__.py")
+        if not all(map(only_exports, ast.parse(path.read_text()).body))
+    ]
+
+
+def only_exports(node: ast.stmt) -> bool:
+    """Whether a statement is an import, a docstring or ``__all__``."""
+    if isinstance(node, ast.Assign):
+        return ast.unparse(node.targets[0]) == "__all__"
+    is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return isinstance(node, ast.Import | ast.ImportFrom) or is_docstring
 
 
 def unfinished(catalogue: polib.POFile) -> list[str]:
@@ -262,12 +275,13 @@ def test_no_module_has_a_name_that_says_nothing():
     ]
 
 
-def test_packages_are_empty(tmp_path):
-    assert not_empty(PACKAGE) == []
-    for name, text in {"admin": "import x", "rest": "import x", "management": "\n"}.items():
+def test_packages_define_nothing(tmp_path):
+    assert defining(PACKAGE) == []
+    texts = {"admin": '"""A room."""\nimport x\n__all__ = ["x"]', "rest": "x = 1", "contrib": ""}
+    for name, text in texts.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(text)
-    assert not_empty(tmp_path) == ["rest"]
+    assert defining(tmp_path) == ["rest"]
 
 
 @pytest.mark.django_db

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django_mobilon_sms import monitoring
 from django_mobilon_sms.choices import ErrorCode, Outcome, Priority, Resolution
 from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.durations import parse_duration, show_duration
+from django_mobilon_sms.conf import parse_duration, show_duration
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
 
 from .conftest import Run, write

@@ -16,10 +16,10 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from ..limits import quiet_until
 from ..models import GatewayState
 from ..monitoring import condition, unwritten
 from ..patience import persist
-from ..quiet_hours import quiet_until
 from .actions import MessageActions
 from .verbs import PATIENCE
 

@@ -17,9 +17,8 @@ from typing import Any
 from django.core.cache import cache
 from django.db import Error
 
-from ..databases import database_trouble
+from ..conf import database_trouble, parse_duration
 from ..delivery import deliver
-from ..durations import parse_duration
 from ..mailing_rows import SmsMailing
 from ..purging import purge
 from ..tracking import refresh

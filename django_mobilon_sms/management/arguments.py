@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from datetime import timedelta
 
-from ..durations import parse_duration
+from ..conf import parse_duration
 
 
 def duration(value: str) -> timedelta:

@@ -144,8 +144,7 @@ class Celery:
 
 def kept(rate: str) -> bool:
     """Print what was claimed in each window, and whether any of them in a row took more."""
-    from django_mobilon_sms.conf import conf
-    from django_mobilon_sms.durations import parse_rate
+    from django_mobilon_sms.conf import conf, parse_rate
     from django_mobilon_sms.models import SmsMessage
     from django_mobilon_sms.pace import window_at
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils.translation import ngettext
 
-from ...databases import database_trouble
+from ...conf import database_trouble
 from ...purging import Purged, purge
 from ..arguments import duration
 

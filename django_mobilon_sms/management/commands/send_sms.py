@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from ... import candidates
 from ...choices import Status
-from ...databases import database_trouble
+from ...conf import database_trouble
 from ...delivery import deliver
 from ...mailing_rows import SmsMailing
 from ...models import SmsBatch, SmsMessage

@@ -15,8 +15,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from django_mobilon_sms.conf import conf
-from django_mobilon_sms.sandbox import Exchange, Sandbox
+from ...conf import conf
+from ...sandbox import Exchange, Sandbox
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -17,8 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ...choices import Outcome
-from ...databases import database_trouble
-from ...durations import show_duration
+from ...conf import database_trouble, show_duration
 from ...monitoring import MOST, LastRequest, Snapshot, observe
 from ...reports import TROUBLE, UNKNOWN
 from ..arguments import duration

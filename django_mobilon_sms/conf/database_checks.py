@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connections, router
 from django.utils.translation import gettext as _
 
-from .models import SmsMessage
-from .setting_rules import Problem
+from .rules import Problem
+
+#: By its name, because the models import this room.
+MESSAGE = "mobilon_sms.SmsMessage"
 
 
 def database_problems(alias: str) -> Iterator[Problem]:
@@ -21,7 +24,7 @@ def database_problems(alias: str) -> Iterator[Problem]:
             "SELECT TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), CURRENT_TIMESTAMP()),"
             " (SELECT character_set_name FROM information_schema.columns"
             " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = 'text')",
-            [SmsMessage._meta.db_table],
+            [_table()],
         )
         minutes, charset = cursor.fetchone()
         if minutes != 0:
@@ -49,9 +52,15 @@ def require_fit(alias: str) -> None:
 def database_trouble(error: Error) -> str:
     """One line that says what is wrong with the database, without its own words."""
     try:
-        tables = connections[router.db_for_write(SmsMessage)].introspection.table_names()
+        tables = connections[
+            router.db_for_write(apps.get_model(MESSAGE))
+        ].introspection.table_names()
     except Error:
         return _("The database can not be reached (%s).") % type(error).__name__
-    if SmsMessage._meta.db_table not in tables:
+    if _table() not in tables:
         return _("The database has no tables for messages. Run: manage.py migrate mobilon_sms")
     return _("The database refused the work (%s).") % type(error).__name__
+
+
+def _table() -> str:
+    return apps.get_model(MESSAGE)._meta.db_table

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from django.utils.module_loading import import_string
 
-from .durations import parse_rate
 from .quiet_hours import parse_quiet_hours
+from .rates import parse_rate
 
 
 def is_base_url(value: Any) -> bool:

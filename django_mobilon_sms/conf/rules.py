@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .conf import PREFIX, conf, given_names, own_names, uses_time_zones
-from .setting_shapes import (
+from .settings import PREFIX, conf, given_names, own_names, uses_time_zones
+from .validators import (
     is_base_url,
     is_callable,
     is_codes,
@@ -108,6 +108,7 @@ def _needs_credentials(backend: object) -> bool:
 
 
 _DAY = 86_400
+
 
 RULES = (
     Rule(

@@ -1,4 +1,4 @@
-"""Lengths of time and rates as people type them: ``15m``, ``180d``, ``20/m``."""
+"""Lengths of time as people type them: ``15m``, ``180d``."""
 
 from __future__ import annotations
 
@@ -15,14 +15,6 @@ def parse_duration(value: str) -> timedelta:
     if found is None or int(found[1]) == 0:
         raise ValueError("Write a number and a unit, like 90s, 15m, 12h, 180d or 2w.")
     return timedelta(seconds=int(found[1]) * UNITS[found[2]])
-
-
-def parse_rate(value: str) -> tuple[int, int]:
-    """``1/s``, ``20/m`` or ``600/h``: how many in how many seconds. Raises ``ValueError``."""
-    found = re.fullmatch(r"([0-9]{1,6})/([smh])", value)
-    if found is None or int(found[1]) == 0:
-        raise ValueError("Write a number and a unit, like 1/s, 20/m or 600/h.")
-    return int(found[1]), UNITS[found[2]]
 
 
 def show_duration(length: timedelta) -> str:

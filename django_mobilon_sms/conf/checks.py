@@ -8,9 +8,9 @@ from typing import Any
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from .conf import conf
-from .databases import database_problems
-from .setting_rules import problems
+from .database_checks import database_problems
+from .rules import problems
+from .settings import conf
 
 
 @register("mobilon_sms")

@@ -7,9 +7,10 @@ from typing import Generic, TypeVar
 
 from django.conf import settings
 
-from .exceptions import REFUSED_HTTP_CODES
+from ..exceptions import REFUSED_HTTP_CODES
 
 PREFIX = "MOBILON_SMS_"
+
 
 T = TypeVar("T")
 

@@ -1,0 +1,21 @@
+"""The settings: read, checked, parsed."""
+
+from .database_checks import database_trouble, require_fit
+from .durations import parse_duration, show_duration
+from .quiet_hours import parse_quiet_hours
+from .rates import parse_rate
+from .rules import require_valid
+from .settings import conf
+from .validators import is_source
+
+__all__ = [
+    "conf",
+    "database_trouble",
+    "is_source",
+    "parse_duration",
+    "parse_quiet_hours",
+    "parse_rate",
+    "require_fit",
+    "require_valid",
+    "show_duration",
+]
