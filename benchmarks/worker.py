@@ -121,7 +121,7 @@ def mailing(kind: str, count: int) -> dict[str, Any]:
     from django.core.files.uploadedfile import SimpleUploadedFile
     from django.test import Client
 
-    from django_mobilon_sms.mailing_rows import SmsMailing
+    from django_mobilon_sms.models import SmsMailing
 
     from .rows import a_list
 

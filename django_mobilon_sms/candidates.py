@@ -16,9 +16,8 @@ from django.db import connections, router
 from django.db.models import Expression
 
 from .choices import Priority, Status
-from .clock import db_now
 from .conf import is_source
-from .models import SmsMessage
+from .models import SmsMessage, db_now
 from .phone_numbers import wire_number
 from .wire import OutgoingMessage
 

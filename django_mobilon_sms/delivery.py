@@ -24,8 +24,7 @@ from .claims import Claim, take
 from .conf import conf, require_fit, require_valid
 from .exceptions import NeverLeft
 from .limits import quiet_until
-from .models import GatewayState, SmsBatch, SmsMessage
-from .patience import DATABASE_PATIENCE, persist
+from .models import DATABASE_PATIENCE, GatewayState, SmsBatch, SmsMessage, persist
 from .proofs import Proof, Result
 from .replies import SendResult
 from .reports import TROUBLE, RunReport, exit_code

@@ -20,17 +20,14 @@ from django.views.decorators.debug import sensitive_variables
 
 from . import columns, spreadsheets
 from .choices import Status
-from .clock import db_now
 from .columns import Columns
 from .inserting import insert_alike
-from .mailing_rows import SmsMailing
-from .models import GatewayState, SmsMessage
+from .models import GatewayState, SmsMailing, SmsMessage, db_now, has
 from .outbox import COPYABLE
-from .querysets import has
 from .refusals import DOUBLE, STOPPED, got_lately, stopped_numbers
 from .segments import count_segments
+from .signals import wake_up_after_commit
 from .validation import clean, default_expiry
-from .waking import wake_up_after_commit
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser

@@ -16,11 +16,9 @@ from django.db.models import QuerySet, Sum
 from . import pace
 from .candidates import senders
 from .choices import Outcome, Priority, Status
-from .clock import db_now
 from .conf import conf
 from .limits import loud_since, quiet_until
-from .models import GatewayState, SmsBatch, SmsMessage
-from .querysets import MessageQuerySet
+from .models import GatewayState, MessageQuerySet, SmsBatch, SmsMessage, db_now
 
 #: Up to so many rows a count is exact.
 MOST = 100_000

@@ -24,8 +24,8 @@ from .exceptions import GuidConflict, InvalidRows, RowError
 from .models import GatewayState, SmsMessage
 from .refusals import refusals
 from .segments import count_segments
+from .signals import wake_up_after_commit
 from .validation import clean, clean_repeated, default_expiry, named_guid
-from .waking import wake_up_after_commit
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser

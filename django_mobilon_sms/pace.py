@@ -17,9 +17,8 @@ from django.db.models import F
 from django.utils.timezone import get_default_timezone
 
 from .candidates import Candidate
-from .clock import db_now
 from .conf import conf, parse_rate
-from .line_rows import SenderPace
+from .models import SenderPace, db_now
 
 T = TypeVar("T")
 

@@ -25,11 +25,9 @@ from django.db import router, transaction
 from django.db.models import F
 
 from .choices import ErrorCode, Outcome, Status
-from .clock import db_now
 from .conf import conf
 from .exceptions import GatewayError, NeverLeft, Refused
-from .models import SmsBatch, SmsMessage
-from .querysets import MessageQuerySet
+from .models import MessageQuerySet, SmsBatch, SmsMessage, db_now
 from .replies import SendResult
 
 #: Refusals that say nothing about a message, so they count as no attempt.

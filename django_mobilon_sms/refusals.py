@@ -10,10 +10,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from .choices import Status
-from .clock import db_now
 from .conf import conf
-from .line_rows import StoppedNumber
-from .models import SmsMessage
+from .models import SmsMessage, StoppedNumber, db_now
 
 STOPPED = _("This number is on the stop list.")
 DOUBLE = _("This number was sent the same text a short while ago.")

@@ -13,9 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from .choices import ErrorCode, Status
-from .forgetting import unless_sensitive
-from .line_rows import StoppedNumber
-from .models import SmsBatch, SmsMessage
+from .models import SmsBatch, SmsMessage, StoppedNumber, unless_sensitive
 from .phone_numbers import normalize_number
 
 #: Any number that can be stored can be stopped, also one that is not allowed now.

@@ -13,11 +13,16 @@ from django.db.models import QuerySet
 
 from . import proofs
 from .choices import ErrorCode, Outcome, Status
-from .clock import db_now
 from .conf import conf
-from .forgetting import kept_long_enough
-from .models import GatewayState, SmsBatch, SmsMessage
-from .patience import DATABASE_PATIENCE, persist
+from .models import (
+    DATABASE_PATIENCE,
+    GatewayState,
+    SmsBatch,
+    SmsMessage,
+    db_now,
+    kept_long_enough,
+    persist,
+)
 from .proofs import Proof
 from .reports import RunReport
 

@@ -21,13 +21,23 @@ from django.db.models.functions import Coalesce
 
 from .backends import get_backend
 from .choices import ErrorCode, Status
-from .clock import db_now
 from .conf import conf, require_valid
-from .models import SmsMessage
-from .patience import DATABASE_PATIENCE, persist
-from .prepared import INTEGER, TEXT, TIME, ByPk, Change, Keys, Named, select
+from .models import (
+    DATABASE_PATIENCE,
+    INTEGER,
+    TEXT,
+    TIME,
+    ByPk,
+    Change,
+    Keys,
+    MessageQuerySet,
+    Named,
+    SmsMessage,
+    db_now,
+    persist,
+    select,
+)
 from .proofs import of_error
-from .querysets import MessageQuerySet
 from .replies import StatusReport
 from .reports import TROUBLE, RunReport, exit_code
 from .threads import GRACE, Calls

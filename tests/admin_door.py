@@ -13,8 +13,7 @@ from django.test import Client
 from django.utils.html import strip_tags
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 
 from .conftest import write
 

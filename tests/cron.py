@@ -69,7 +69,7 @@ class Cron:
         self._change = threading.Condition()
         self._pools = [ThreadPoolExecutor(1) for _ in range(workers)]
         settings.MOBILON_SMS_BACKEND = "tests.cron.Gateway"
-        monkeypatch.setattr("django_mobilon_sms.clock.Now", self.clock)
+        monkeypatch.setattr("django_mobilon_sms.models.clock.Now", self.clock)
         monkeypatch.setattr("tests.cron.Gateway.go", lambda gateway: self._meet())
         # Only a worker that waits for another can be slow here: the sockets have their timeout.
         monkeypatch.setattr("django_mobilon_sms.delivery.GRACE", PATIENCE)

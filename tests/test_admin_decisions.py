@@ -8,8 +8,7 @@ from django.db import connection
 from django.test import Client
 
 from django_mobilon_sms.choices import ErrorCode, Resolution, Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 
 from .admin_door import (
     DECIDE,

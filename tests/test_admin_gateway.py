@@ -8,8 +8,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import GatewayState
+from django_mobilon_sms.models import GatewayState, db_now
 
 from .admin_door import EVERYTHING, LIST, person, text_of, told
 

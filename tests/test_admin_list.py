@@ -12,8 +12,7 @@ from django.contrib.staticfiles import finders
 
 from django_mobilon_sms.admin import counting, verbs
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 
 from .admin_door import ADD, EVERYTHING, LIST, change, page, person, text_of
 from .conftest import write

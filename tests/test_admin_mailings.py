@@ -13,9 +13,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from django_mobilon_sms import mailings
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.mailing_rows import MailingQuerySet, SmsMailing
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsMessage, db_now
+from django_mobilon_sms.models.mailings import MailingQuerySet, SmsMailing
 from django_mobilon_sms.stop_list import stop
 
 from .admin_door import EVERYTHING, change, person, statuses, text_of, told

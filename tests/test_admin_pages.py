@@ -9,8 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from django_mobilon_sms.choices import ErrorCode, Resolution, Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_sms
 
 from .admin_door import EVERYTHING, LIST, change, page, person, text_of

@@ -17,9 +17,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from django_mobilon_sms.choices import Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.mailing_rows import SmsMailing
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMailing, SmsMessage, db_now
 
 from .admin_door import (
     ADD,

@@ -12,8 +12,7 @@ from django.test import Client
 from django_mobilon_sms import monitoring
 from django_mobilon_sms.admin import figures
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 
 from .admin_door import EVERYTHING, JOURNAL, LIST, REPORTS, change, person, text_of
 from .conftest import write

@@ -7,8 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import GatewayState, SmsMessage
+from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
 
 from .admin_door import (
     EVERYTHING,

@@ -9,8 +9,7 @@ from django.contrib.admin.models import LogEntry
 
 from django_mobilon_sms.admin import timeline
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 
 from .admin_door import EVERYTHING, JOURNAL, LIST, act, change, decide, page, person, unknown
 from .conftest import write

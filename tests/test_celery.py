@@ -21,11 +21,10 @@ from django.core.cache import cache
 from django.db import OperationalError, transaction
 from kombu.exceptions import OperationalError as BrokerError
 
-from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.conf import parse_duration
 from django_mobilon_sms.contrib import celery as tasks
 from django_mobilon_sms.contrib import jobs
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_many, send_sms
 
 from .conftest import write

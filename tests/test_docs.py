@@ -16,9 +16,8 @@ from django_mobilon_sms.choices import ErrorCode, Outcome, Status
 from django_mobilon_sms.conf.rules import RULES
 from django_mobilon_sms.conf.settings import PREFIX, Conf, Setting
 from django_mobilon_sms.delivery import GRACE
-from django_mobilon_sms.line_rows import StoppedNumber
 from django_mobilon_sms.management.commands.send_sms import Command
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsMessage, StoppedNumber
 from tests.documents import DOCS, DOCUMENTS, PLAIN, README, ROOT, blocks, column, document, table
 
 DATABASES = ("SQLite", "SQLite WAL", "PostgreSQL", "MariaDB")

@@ -9,8 +9,7 @@ from django.core.exceptions import ValidationError
 
 from django_mobilon_sms import sweeping
 from django_mobilon_sms.choices import ErrorCode, Resolution, Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsMessage, db_now
 from django_mobilon_sms.outbox import copy_message, send_many, send_sms
 
 from .admin_door import EVERYTHING, LIST, page, person, text_of

@@ -8,8 +8,7 @@ import pytest
 from django.core.management import call_command
 
 from django_mobilon_sms.choices import ErrorCode, Outcome
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 
 from .conftest import claim, write
 

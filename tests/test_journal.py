@@ -14,9 +14,8 @@ import pytest
 from django.db import connection, transaction
 
 from django_mobilon_sms.choices import Resolution
-from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.delivery import deliver
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.sweeping import sweep
 
 from .conftest import write
@@ -203,7 +202,7 @@ def at_the_first_retry(act):
             logger.removeHandler(self)
             act()
 
-    logger, listener = logging.getLogger("django_mobilon_sms.patience"), Listener()
+    logger, listener = logging.getLogger("django_mobilon_sms.models.retry_on_lock"), Listener()
     logger.addHandler(listener)
     try:
         yield

@@ -13,9 +13,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.management.commands.send_sms import Command
-from django_mobilon_sms.models import GatewayState, SmsMessage
+from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_many
 
 from .conftest import write

@@ -15,9 +15,8 @@ from django.db import IntegrityError, connection, models, transaction
 from django.utils.connection import ConnectionDoesNotExist
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
-from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.exceptions import MessageIsWritten
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.signals import status_changed
 
 from .conftest import claim, write

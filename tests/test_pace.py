@@ -17,8 +17,7 @@ from django_mobilon_sms.choices import Priority, Status
 from django_mobilon_sms.claims import take
 from django_mobilon_sms.conf import conf
 from django_mobilon_sms.delivery import deliver, send_now
-from django_mobilon_sms.line_rows import SenderPace
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
+from django_mobilon_sms.models import GatewayState, SenderPace, SmsBatch, SmsMessage
 from django_mobilon_sms.testing import MemoryBackend
 
 from .conftest import write
@@ -39,7 +38,7 @@ def memory(settings):
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("django_mobilon_sms.clock.Now", clock)
+    monkeypatch.setattr("django_mobilon_sms.models.clock.Now", clock)
     GatewayState.objects.current()  # before it is written a monitor tells its own host's time
     return clock
 

@@ -15,9 +15,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_mobilon_sms.mailing_rows import SmsMailing
-from django_mobilon_sms.models import SmsMessage
-from django_mobilon_sms.querysets import has
+from django_mobilon_sms.models import SmsMailing, SmsMessage, has
 
 from .admin_door import DECIDE, EVERYTHING, JOURNAL, LIST, REPORTS, change, person, unknown
 from .conftest import write

@@ -11,9 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from django_mobilon_sms import candidates
 from django_mobilon_sms.choices import Priority, Status
-from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.delivery import deliver
-from django_mobilon_sms.models import GatewayState, SmsMessage
+from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
 from django_mobilon_sms.polling import anything_to_do
 from django_mobilon_sms.tracking import refresh
 

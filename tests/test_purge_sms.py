@@ -11,8 +11,7 @@ from django.db import OperationalError
 
 from django_mobilon_sms import purging
 from django_mobilon_sms.choices import ErrorCode, Resolution, Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 
 from .conftest import write
 

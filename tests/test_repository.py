@@ -46,21 +46,12 @@ FLOORS = {
     "tracking": 2,
     "validation": 2,
     "backends": 1,
-    "batches": 1,
-    "breaker": 1,
     "choices": 1,
-    "clock": 1,
     "conf": 1,
-    "forgetting": 1,
     "gateway": 1,
     "inserting": 1,
-    "line_rows": 1,
-    "mailing_rows": 1,
     "migrations": 1,
     "models": 1,
-    "patience": 1,
-    "prepared": 1,
-    "querysets": 1,
     "sandbox": 1,
     "sandbox_faults": 1,
     "sandbox_page": 1,
@@ -68,7 +59,6 @@ FLOORS = {
     "sandbox_requests": 1,
     "sandbox_server": 1,
     "signals": 1,
-    "waking": 1,
     "columns": 0,
     "exceptions": 0,
     "phone_numbers": 0,
@@ -86,17 +76,10 @@ RESERVED = {
     "celery": {"contrib"},
     "django_tasks": {"contrib"},
     # The models: AUTH_USER_MODEL only.
-    "django.conf": {"conf", "line_rows", "models", "mailing_rows", "migrations"},
+    "django.conf": {"conf", "models", "migrations"},
     "environ": set(),
 }
 KNOW_NO_DJANGO = {"exceptions.py", "gateway.py", "replies.py", "segments.py", "threads.py"}
-    "exceptions.py",
-    "gateway.py",
-    "replies.py",
-    "segments.py",
-    "threads.py",
-    "wire.py",
-}
 MEANINGLESS = {"common", "helpers", "misc", "services", "utils"}
 
 

@@ -15,8 +15,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode, Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 
 from .conftest import write
 

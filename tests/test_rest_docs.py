@@ -10,8 +10,7 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
-from django_mobilon_sms.line_rows import StoppedNumber
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsMessage, StoppedNumber
 from tests.documents import DOCS, blocks
 
 from .test_rest import ALL

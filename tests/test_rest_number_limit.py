@@ -10,8 +10,7 @@ from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode, Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsMessage, db_now
 
 from .conftest import write
 from .test_rest import ALL, GOOD, codes, login, post

@@ -12,8 +12,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode
-from django_mobilon_sms.line_rows import StoppedNumber
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsMessage, StoppedNumber
 from django_mobilon_sms.rest.serializers import MessageSerializer
 from django_mobilon_sms.stop_list import stop
 

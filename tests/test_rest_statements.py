@@ -11,9 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.line_rows import StoppedNumber
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsMessage, StoppedNumber, db_now
 from django_mobilon_sms.stop_list import stop
 
 from .conftest import write

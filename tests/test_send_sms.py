@@ -23,9 +23,8 @@ from django.core.management import CommandError
 from django.db import connection
 
 from django_mobilon_sms.choices import ErrorCode
-from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.management.commands.send_sms import Command, stop_on_signals
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 
 from .conftest import claim, write
 

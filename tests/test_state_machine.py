@@ -29,10 +29,9 @@ from django_mobilon_sms import proofs, tracking
 from django_mobilon_sms.candidates import Candidate
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution
 from django_mobilon_sms.claims import take
-from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.delivery import _Run
 from django_mobilon_sms.exceptions import NeverLeft, OutcomeUnknown, Refused
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.proofs import Proof
 from django_mobilon_sms.replies import SendResult, StatusReport
 from django_mobilon_sms.reports import RunReport

@@ -13,8 +13,7 @@ from django_mobilon_sms import candidates
 from django_mobilon_sms.choices import ErrorCode, Priority
 from django_mobilon_sms.delivery import deliver, send_now
 from django_mobilon_sms.exceptions import InvalidRows
-from django_mobilon_sms.line_rows import StoppedNumber
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, StoppedNumber
 from django_mobilon_sms.outbox import copy_message, send_many, send_sms
 from django_mobilon_sms.signals import status_changed
 from django_mobilon_sms.stop_list import Stopped, read_numbers, stop

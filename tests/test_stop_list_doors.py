@@ -10,8 +10,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.admin import stop_list
-from django_mobilon_sms.line_rows import StoppedNumber
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsMessage, StoppedNumber
 from django_mobilon_sms.stop_list import stop
 
 from .admin_door import person, text_of, told

@@ -14,9 +14,8 @@ from django.db import OperationalError, transaction
 from django.utils.module_loading import import_string
 from django_tasks_db.models import DBTaskResult
 
-from django_mobilon_sms.clock import db_now
 from django_mobilon_sms.contrib import jobs, tasks
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_many, send_sms
 
 from .conftest import write

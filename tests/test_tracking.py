@@ -10,8 +10,7 @@ import pytest
 from django.db import connection
 
 from django_mobilon_sms.choices import Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import GatewayState, SmsMessage
+from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
 from django_mobilon_sms.tracking import next_check, take_due
 
 from .conftest import write

@@ -14,8 +14,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import ngettext_lazy
 
-from ..models import SmsMessage
-from ..querysets import MessageQuerySet
+from ..models import MessageQuerySet, SmsMessage
 from . import copying, sending, verbs
 from .verbs import Verb
 

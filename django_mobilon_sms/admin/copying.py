@@ -11,9 +11,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import router, transaction
 
-from ..models import SmsMessage
+from ..models import SmsMessage, persist
 from ..outbox import copy_message
-from ..patience import persist
 from . import verbs
 
 

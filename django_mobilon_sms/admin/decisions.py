@@ -22,8 +22,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from ..models import SmsMessage
-from ..querysets import MessageQuerySet
+from ..models import MessageQuerySet, SmsMessage
 from . import verbs
 from .actions import LEFT, SKIPPED, MessageActions
 from .shown import sentence

@@ -16,9 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from ..models import SmsMessage
-from ..patience import persist
-from ..querysets import ENDED, MessageQuerySet
+from ..models import ENDED, MessageQuerySet, SmsMessage, persist
 from .actions import MessageModelAdmin
 from .verbs import PATIENCE
 

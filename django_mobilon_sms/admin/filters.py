@@ -13,9 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from ..choices import Outcome, Priority, Resolution, Status
-from ..clock import db_now
-from ..models import SmsMessage
-from ..querysets import has
+from ..models import SmsMessage, db_now, has
 from .lookups import late
 
 #: What filters may be named in the address: with others a text could be guessed letter by letter.

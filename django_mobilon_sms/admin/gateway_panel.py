@@ -17,9 +17,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from ..limits import quiet_until
-from ..models import GatewayState
+from ..models import GatewayState, persist
 from ..monitoring import condition, unwritten
-from ..patience import persist
 from .actions import MessageActions
 from .verbs import PATIENCE
 

@@ -14,10 +14,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from ..clock import db_now
-from ..models import SmsMessage
+from ..models import SmsMessage, db_now, has
 from ..phone_numbers import normalize_number
-from ..querysets import has
 
 HELP = _("A number or its first digits, a guid, a gateway id, or a tag.")
 HELP_WITH_TEXT = _(

@@ -12,9 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from .. import mailings, spreadsheets
-from ..mailing_rows import SmsMailing
 from ..mailings import COMMON
-from ..models import GatewayState
+from ..models import GatewayState, SmsMailing
 from ..validation import clean
 from .writing import CommonForm
 

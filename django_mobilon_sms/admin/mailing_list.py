@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from ..mailing_rows import SmsMailing
+from ..models import SmsMailing
 from .shown import badge
 
 if TYPE_CHECKING:

@@ -23,8 +23,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from .. import mailings
 from ..choices import Status
-from ..mailing_rows import SmsMailing
-from ..patience import persist
+from ..models import SmsMailing, persist
 from ..segments import plain_forms
 from . import counter, form_page, mailing_form, samples
 from .form_page import Button

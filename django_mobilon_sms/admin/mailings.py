@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from ..mailing_rows import SmsMailing
+from ..models import SmsMailing
 from .mailing_pages import MailingPages
 from .outside import OutsideTransactions
 

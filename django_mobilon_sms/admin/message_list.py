@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.http import urlencode
 from django.utils.text import capfirst
 
-from ..clock import db_now
+from ..models import db_now
 from . import counting, filters, index_page, lookups, offers
 from .actions import MessageActions
 from .decisions import Decisions

@@ -17,8 +17,7 @@ from django.utils.translation import ngettext_lazy
 from ..choices import Status
 from ..conf import conf
 from ..delivery import send_now
-from ..models import SmsMessage
-from ..querysets import MessageQuerySet
+from ..models import MessageQuerySet, SmsMessage
 from ..reports import RunReport
 from . import verbs
 

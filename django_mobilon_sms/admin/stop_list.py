@@ -18,8 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
-from ..line_rows import StoppedNumber
-from ..patience import persist
+from ..models import StoppedNumber, persist
 from ..phone_numbers import normalize_number
 from ..stop_list import ANY_NUMBER, Stopped, read_numbers, stop
 from .counting import BoundedPaginator

@@ -14,10 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from ..choices import Resolution, Status
-from ..models import SmsMessage
+from ..models import MessageQuerySet, SmsMessage, persist
 from ..outbox import COPYABLE
-from ..patience import persist
-from ..querysets import MessageQuerySet
 
 #: Messages in one transaction.
 CHUNK = 500

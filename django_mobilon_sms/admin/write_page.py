@@ -20,8 +20,7 @@ from django.utils.translation import ngettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from ..models import SmsMessage
-from ..patience import persist
+from ..models import SmsMessage, persist
 from ..segments import plain_forms
 from . import counter, form_page, recipients, sending, verbs, writing
 from .form_page import Button

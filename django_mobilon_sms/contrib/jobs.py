@@ -19,7 +19,7 @@ from django.db import Error
 
 from ..conf import database_trouble, parse_duration
 from ..delivery import deliver
-from ..mailing_rows import SmsMailing
+from ..models import SmsMailing
 from ..purging import purge
 from ..tracking import refresh
 

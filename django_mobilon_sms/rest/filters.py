@@ -16,8 +16,8 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
 from ..choices import ErrorCode, Status
+from ..models import has
 from ..phone_numbers import normalize_number
-from ..querysets import has
 from ..stop_list import ANY_NUMBER
 from .pagination import MessagePagination
 

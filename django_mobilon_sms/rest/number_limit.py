@@ -11,9 +11,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 
-from ..clock import db_now
 from ..conf import conf
-from ..models import SmsMessage
+from ..models import SmsMessage, db_now
 from ..refusals import NOT_SENT
 
 HOUR = timedelta(hours=1)

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
-from ..line_rows import StoppedNumber
+from ..models import StoppedNumber
 from ..stop_list import stop
 from .errors import CodedErrors, fault
 from .pagination import MessagePagination

@@ -23,10 +23,8 @@ from .. import monitoring
 from ..choices import Status
 from ..conf import conf
 from ..exceptions import InvalidRows
-from ..models import GatewayState, SmsMessage
+from ..models import GatewayState, MessageQuerySet, SmsMessage, persist
 from ..outbox import write_many
-from ..patience import persist
-from ..querysets import MessageQuerySet
 from .errors import CodedErrors, fault, refusal
 from .filters import MessageFilter
 from .idempotency import Repeatable, read_key

@@ -20,9 +20,7 @@ from django.core.cache import cache
 from django.db import connection
 
 from django_mobilon_sms.choices import ErrorCode
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.line_rows import StoppedNumber
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsMessage, StoppedNumber, db_now
 from django_mobilon_sms.stop_list import stop
 from tests.conftest import write
 from tests.documents import DOCS

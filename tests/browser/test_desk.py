@@ -9,8 +9,7 @@ from datetime import timedelta
 import pytest
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from tests.admin_door import (
     DECIDE,
     EVERYTHING,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_mobilon_sms.mailing_rows import SmsMailing
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsMailing, SmsMessage
 from tests.admin_door import EVERYTHING, person
 from tests.conftest import write
 

@@ -21,10 +21,8 @@ from django.db import DatabaseError, connection
 from django.db.models import F
 
 from django_mobilon_sms.choices import Resolution, Status
-from django_mobilon_sms.clock import db_now
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now, persist
 from django_mobilon_sms.outbox import send_many
-from django_mobilon_sms.patience import persist
 
 from . import history
 from .cells import Cell

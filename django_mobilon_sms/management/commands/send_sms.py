@@ -31,8 +31,7 @@ from ... import candidates
 from ...choices import Status
 from ...conf import database_trouble
 from ...delivery import deliver
-from ...mailing_rows import SmsMailing
-from ...models import SmsBatch, SmsMessage
+from ...models import SmsBatch, SmsMailing, SmsMessage
 from ...polling import anything_to_do
 from ...reports import RunReport
 from ...sweeping import sweep

@@ -12,10 +12,14 @@ from django.db import InterfaceError, OperationalError, connections
 
 logger = logging.getLogger(__name__)
 
+
 T = TypeVar("T")
+
 
 #: How long a claim or a sweep is repeated after deadlocks and locks, in seconds.
 DATABASE_PATIENCE = 15.0
+
+
 LONGEST_PAUSE = 2.0
 
 

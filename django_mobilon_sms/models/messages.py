@@ -1,9 +1,8 @@
-"""The rows of the outbox: messages, the batches they went with, the state of the gateway."""
+"""The messages: fields, indexes, constraints."""
 
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -13,13 +12,12 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from . import line_rows, mailing_rows  # noqa: F401  models in rooms of their own
-from .batches import BatchQuerySet
-from .breaker import StateQuerySet
-from .choices import ErrorCode, Outcome, Priority, Resolution, Status
-from .exceptions import MessageIsWritten
-from .phone_numbers import mask_number
-from .querysets import MessageQuerySet, quoting_no_row
+from ..choices import ErrorCode, Priority, Resolution, Status
+from ..exceptions import MessageIsWritten
+from ..phone_numbers import mask_number
+from .batches import SmsBatch
+from .message_changes import MessageQuerySet
+from .primary_queryset import quoting_no_row
 
 # No message has an empty status. PostgreSQL would not look up in the index what its condition says
 # already, and read all of it instead of what is due.
@@ -48,7 +46,7 @@ class SmsMessage(models.Model):
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     resends = models.PositiveIntegerField(_("resends"), default=0)
     batch = models.ForeignKey(
-        "SmsBatch",
+        SmsBatch,
         verbose_name=_("batch"),
         on_delete=models.PROTECT,
         null=True,
@@ -215,88 +213,3 @@ class SmsMessage(models.Model):
     def check(cls, **kwargs: Any) -> list[CheckMessage]:
         """As Django, without the warning that MariaDB makes whole indexes of these: it is meant."""
         return [found for found in super().check(**kwargs) if found.id != "models.W037"]
-
-
-class SmsBatch(models.Model):
-    """One POST to the gateway, committed before it leaves: the journal, and the proof.
-
-    Its primary key, made by the worker, is the token in every later update of its messages.
-    """
-
-    id = models.UUIDField(_("id"), primary_key=True, default=uuid.uuid4, editable=False)
-    worker = models.CharField(_("worker"), max_length=80)
-    created_at = models.DateTimeField(_("created at"), db_default=Now())
-    lease_until = models.DateTimeField(_("lease until"))
-    outcome = models.CharField(
-        _("outcome"), max_length=10, choices=Outcome.choices, blank=True, default=""
-    )
-    http_code = models.PositiveSmallIntegerField(_("HTTP code"), null=True, blank=True)
-    error_code = models.CharField(
-        _("error"), max_length=20, choices=ErrorCode.choices, blank=True, default=""
-    )
-    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
-    #: When the outcome reached the messages; empty while it still has to.
-    applied_at = models.DateTimeField(_("applied at"), null=True, blank=True)
-    guids = models.JSONField(_("guids"), default=list, blank=True)
-    #: What was parsed from the reply: ``[[guid, status, id], ...]``, never the raw reply.
-    reply = models.JSONField(_("reply"), default=list, blank=True)
-
-    objects = BatchQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("batch")
-        verbose_name_plural = _("batches (journal)")
-        default_permissions = ("view",)
-        indexes = [
-            models.Index(fields=["applied_at", "lease_until"], name="mobilon_sms_batch_open"),
-            models.Index(fields=["created_at"], name="mobilon_sms_batch_created"),
-        ]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(outcome__in=["", *Outcome.values]), name="mobilon_sms_outcome_known"
-            ),
-            models.CheckConstraint(
-                condition=Q(outcome="") | Q(closed_at__isnull=False),
-                name="mobilon_sms_outcome_closed",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return str(self.id)
-
-
-class GatewayState(models.Model):
-    """One row: the operator's pause, and the breaker that trips after trouble."""
-
-    paused_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("paused by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-    )
-    paused_at = models.DateTimeField(_("paused at"), null=True, blank=True)
-    #: Empty while all is well; in the past: one message may probe the gateway.
-    blocked_until = models.DateTimeField(_("blocked until"), null=True, blank=True)
-    failures = models.PositiveIntegerField(_("failures in a row"), default=0)
-    #: The batch that probes the gateway, and how long it counts as under way.
-    probe = models.UUIDField(_("probe"), null=True, blank=True)
-    probe_until = models.DateTimeField(_("probe until"), null=True, blank=True)
-    #: A POST begun before this says nothing about the gateway's state now.
-    changed_at = models.DateTimeField(_("changed at"), db_default=Now())
-
-    objects = StateQuerySet.as_manager()
-
-    #: The database's time when the row was read; set by ``objects.current()``.
-    now: datetime
-    #: Whether any number is stopped; set with it.
-    stops = False
-
-    class Meta:
-        verbose_name = _("gateway state")
-        verbose_name_plural = _("gateway state")
-        default_permissions = ("view",)
-
-    def __str__(self) -> str:
-        return "paused" if self.paused_at else "blocked" if self.blocked_until else "ready"

@@ -11,9 +11,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from .choices import Priority
+from ..choices import Priority
 from .clock import db_now
-from .querysets import PrimaryQuerySet
+from .primary_queryset import PrimaryQuerySet
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser

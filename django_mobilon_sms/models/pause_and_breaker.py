@@ -1,24 +1,27 @@
-"""The pause and the breaker: the conditional updates of the one row of ``GatewayState``."""
+"""The operator's pause and the breaker: the one row of ``GatewayState`` and its updates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Now
 from django.db.models.lookups import IsNull
+from django.utils.translation import gettext_lazy as _
 
+from .batches import SmsBatch
 from .clock import db_now
-from .line_rows import StoppedNumber
-from .prepared import select
-from .querysets import PrimaryQuerySet
+from .prepared_sql import select
+from .primary_queryset import PrimaryQuerySet
+from .stopped_numbers import StoppedNumber
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-    from .models import GatewayState, SmsBatch
 
 
 class StateQuerySet(PrimaryQuerySet):
@@ -98,6 +101,43 @@ class StateQuerySet(PrimaryQuerySet):
             pk=batch.pk, created_at__gte=OuterRef("changed_at")
         )
         return self.on_primary().filter(Exists(begun_later))
+
+
+class GatewayState(models.Model):
+    """One row: the operator's pause, and the breaker that trips after trouble."""
+
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("paused by"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    paused_at = models.DateTimeField(_("paused at"), null=True, blank=True)
+    #: Empty while all is well; in the past: one message may probe the gateway.
+    blocked_until = models.DateTimeField(_("blocked until"), null=True, blank=True)
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0)
+    #: The batch that probes the gateway, and how long it counts as under way.
+    probe = models.UUIDField(_("probe"), null=True, blank=True)
+    probe_until = models.DateTimeField(_("probe until"), null=True, blank=True)
+    #: A POST begun before this says nothing about the gateway's state now.
+    changed_at = models.DateTimeField(_("changed at"), db_default=Now())
+
+    objects = StateQuerySet.as_manager()
+
+    #: The database's time when the row was read; set by ``objects.current()``.
+    now: datetime
+    #: Whether any number is stopped; set with it.
+    stops = False
+
+    class Meta:
+        verbose_name = _("gateway state")
+        verbose_name_plural = _("gateway state")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return "paused" if self.paused_at else "blocked" if self.blocked_until else "ready"
 
 
 def _state(states: Any) -> Any:

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from django.db.models import Case, Expression, F, Q, Value, When
 
+from ..conf import conf
 from .clock import db_now
-from .conf import conf
-from .prepared import TEXT, TIME
+from .prepared_sql import TEXT, TIME
 
 
 def unless_sensitive() -> Expression:

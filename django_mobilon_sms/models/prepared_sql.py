@@ -24,11 +24,20 @@ else:
 
 SQL = tuple[str, tuple[Any, ...]]
 
+
 # Made once: a field takes longer to make than its values to write.
 TEXT: models.TextField[Any, Any] = models.TextField()
+
+
 INTEGER: models.IntegerField[Any, Any] = models.IntegerField()
+
+
 TIME: models.DateTimeField[Any, Any] = models.DateTimeField()
+
+
 JSON: models.JSONField[Any, Any] = models.JSONField()
+
+
 UUID: models.UUIDField[Any, Any] = models.UUIDField()
 
 
@@ -111,6 +120,8 @@ class Blank(Expression):
 
 #: The rows to update, and their new values.
 Change = tuple[Any, dict[str, Any]]
+
+
 #: Makes a change of all rows and of expressions by name.
 Build = Callable[..., Change]
 

@@ -1,68 +1,35 @@
-"""The conditional updates of the outbox. Each names the state it needs, so none comes too late.
+"""The conditional updates of messages. Every UPDATE checks the status it expects.
 
-All of them write to the database that the project's router names for writing.
+A stale update therefore changes nothing. All of them write to the database that the project's
+router names for writing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import DataError, IntegrityError, models, router, transaction
-from django.db.models import Case, Exists, Expression, F, OuterRef, Q, When
-from django.db.models.functions import Coalesce
+from django.db import models, transaction
+from django.db.models import Case, Expression, F, Q, When
 
-from .choices import ErrorCode, Resolution, Status
+from ..choices import ErrorCode, Resolution, Status
+from ..exceptions import MessageIsWritten
+from ..signals import status_changed, wake_up_after_commit
+from .batches import SmsBatch
 from .clock import db_now
-from .exceptions import MessageIsWritten
-from .forgetting import forget_from, unless_sensitive
-from .prepared import INTEGER, TEXT, Build, ByPk, Change, Keys, Named, key, update
-from .signals import status_changed
-from .waking import wake_up_after_commit
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-    from .models import SmsBatch, SmsMessage
-
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from .forgetting_texts import forget_from, unless_sensitive
+from .message_queries import ENDED, MessageQueries
+from .prepared_sql import INTEGER, TEXT, Build, ByPk, Change, Keys, Named, key, update
+from .primary_queryset import quoting_no_row
 
 #: The first wait before a status is asked for.
 FIRST_CHECK = timedelta(seconds=10)
 
 
-def quoting_no_row(write: Callable[P, R]) -> Callable[P, R]:
-    """Shorten what the database says when it refuses a row: PostgreSQL quotes all of it.
-
-    The error is a new one, without the frames below: they hold the row as parameters.
-    """
-
-    @wraps(write)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return write(*args, **kwargs)
-        except (IntegrityError, DataError) as error:
-            refusal = type(error)(str(error).partition("\n")[0])
-        raise refusal
-
-    return wrapper
-
-
-class PrimaryQuerySet(models.QuerySet[Any]):
-    """What is read to be acted upon is read where it is written: a replica may lag."""
-
-    def on_primary(self) -> Self:
-        """These rows in the database that the router names for writing."""
-        return self.using(router.db_for_write(self.model))
-
-
-class MessageQuerySet(PrimaryQuerySet):
-    """Messages. ``update()`` is closed: a status changes by the verbs below only."""
+class MessageQuerySet(MessageQueries):
+    """Messages. ``update()`` is closed: a status changes by the methods below only."""
 
     def update(self, **kwargs: Any) -> int:
         """Raises ``MessageIsWritten``."""
@@ -82,38 +49,6 @@ class MessageQuerySet(PrimaryQuerySet):
         if alive := set(self.filter(~ENDED)[:100]):
             raise models.ProtectedError("Only ended messages can be deleted.", alive)
         return super().delete()
-
-    def ended(self) -> Self:
-        """Messages that nothing will happen to any more."""
-        return self.filter(ENDED)
-
-    def due(self) -> Self:
-        """Messages to send now."""
-        return self.unexpired().filter(status=Status.PENDING, due_at__lte=db_now())
-
-    def checkable(self) -> Self:
-        """Messages to ask for now."""
-        return self.filter(next_check_at__lte=db_now())
-
-    def unexpired(self) -> Self:
-        """Messages whose time has not passed."""
-        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=db_now()))
-
-    def past_indexes(self) -> Self:
-        """With ``status_now`` and ``check_now``, which no index has, for conditions beside keys.
-
-        A planner whose figures are old, as those of a queue are, takes a few waiting messages for
-        granted: it would read all that wait instead of the hundred that are named.
-        """
-        return self.alias(
-            status_now=Coalesce("status", "status"),
-            check_now=Coalesce("next_check_at", "next_check_at"),
-        )
-
-    def undecided(self) -> Self:
-        """Messages under way, or lost with their worker and not decided about by a person."""
-        lost = Q(status=Status.UNKNOWN, error_code=ErrorCode.LOST, resolution="")
-        return self.filter(Q(status=Status.SENDING) | lost)
 
     def claim(self, batch: SmsBatch, pks: Iterable[int]) -> int:
         """Take those of these messages that are still to be sent into the batch."""
@@ -158,10 +93,6 @@ class MessageQuerySet(PrimaryQuerySet):
         pending = self.on_primary().filter(status=Status.PENDING)
         return sum(pending.end(Status.CANCELLED, ErrorCode.CANCELLED).values())
 
-    def late(self) -> Self:
-        """What is pending and whose time has passed."""
-        return self.on_primary().filter(status=Status.PENDING, expires_at__lte=db_now())
-
     def expire(self) -> dict[Status, int]:
         """End what is late."""
         return self.late().end(Status.EXPIRED, ErrorCode.EXPIRED)
@@ -184,18 +115,6 @@ class MessageQuerySet(PrimaryQuerySet):
         if count:
             wake_up_after_commit(unknown.db)
         return count
-
-    def resendable(self) -> Self:
-        """Unknown, without a decision, the POST over; with a text, and a number not stopped."""
-        from .line_rows import StoppedNumber  # noqa: PLC0415  the models import this module
-        from .models import SmsBatch  # noqa: PLC0415
-
-        under_way = SmsBatch.objects.filter(
-            pk=OuterRef("batch_id"), outcome="", lease_until__gt=db_now()
-        )
-        unknown = self.on_primary().filter(status=Status.UNKNOWN, resolution="")
-        stopped = StoppedNumber.objects.filter(number=OuterRef("number"))
-        return unknown.filter(~Exists(under_way), ~Exists(stopped), ~Q(text=""))
 
     def resolve(self, resolution: Resolution, *, by: AbstractBaseUser | None) -> int:
         """Record what a person decided about unknown messages; the status stays."""
@@ -277,22 +196,7 @@ def _accept(
     }
 
 
-def _tell(messages: Iterable[SmsMessage], before: Mapping[int, str]) -> None:
+def _tell(messages: Iterable[Any], before: Mapping[int, str]) -> None:
     for message in messages:
         old, new = before[message.pk], message.status
         status_changed.send_robust(type(message), message=message, old=old, new=new)
-
-
-def has(field: str, value: str) -> Q:
-    """With this tag or gateway id, found by the index that leaves the empty ones out.
-
-    SQLite takes such an index only for a query that says so too.
-    """
-    return Q((field, value), (f"{field}__gt", ""))
-
-
-ENDED = (
-    Q(status__in=[Status.CANCELLED, Status.EXPIRED, Status.FAILED, Status.DELIVERED])
-    | (Q(status=Status.UNKNOWN) & ~Q(resolution=""))
-    | Q(status__in=[Status.ACCEPTED, Status.SENT], next_check_at__isnull=True)
-)

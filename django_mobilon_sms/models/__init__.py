@@ -1,0 +1,41 @@
+"""The rows of the outbox and the conditional updates that change them."""
+
+from .batches import SmsBatch
+from .clock import db_now
+from .forgetting_texts import kept_long_enough, unless_sensitive
+from .mailings import SmsMailing
+from .message_changes import MessageQuerySet
+from .message_queries import ENDED, has
+from .messages import SmsMessage
+from .pause_and_breaker import GatewayState
+from .prepared_sql import INTEGER, TEXT, TIME, ByPk, Change, Keys, Named, select
+from .primary_queryset import quoting_no_row
+from .retry_on_lock import DATABASE_PATIENCE, persist
+from .sender_pace import SenderPace
+from .stopped_numbers import StoppedNumber
+
+__all__ = [
+    "DATABASE_PATIENCE",
+    "ENDED",
+    "INTEGER",
+    "TEXT",
+    "TIME",
+    "ByPk",
+    "Change",
+    "GatewayState",
+    "Keys",
+    "MessageQuerySet",
+    "Named",
+    "SenderPace",
+    "SmsBatch",
+    "SmsMailing",
+    "SmsMessage",
+    "StoppedNumber",
+    "db_now",
+    "has",
+    "kept_long_enough",
+    "persist",
+    "quoting_no_row",
+    "select",
+    "unless_sensitive",
+]

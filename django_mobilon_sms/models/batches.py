@@ -1,0 +1,131 @@
+"""The journal: one batch for each POST to the gateway, and its conditional updates."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models import Expression, Q, Value
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from ..choices import ErrorCode, Outcome
+from .clock import db_now
+from .prepared_sql import INTEGER, JSON, TIME, Change, insert, key, update
+from .primary_queryset import PrimaryQuerySet
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class BatchQuerySet(PrimaryQuerySet):
+    """Batches: the journal."""
+
+    def lost(self) -> Self:
+        """Batches whose worker vanished."""
+        opened = self.on_primary().filter(outcome="", applied_at__isnull=True)
+        return opened.filter(lease_until__lte=db_now())
+
+    def unapplied(self) -> Self:
+        """Batches with an outcome that has not reached its messages."""
+        return self.on_primary().filter(applied_at__isnull=True).exclude(outcome="")
+
+    def begin(self, worker: str, lease: timedelta) -> SmsBatch:
+        """Write a new batch, whose lease runs from now."""
+        batch: SmsBatch = self.model(worker=worker)
+        insert(_begun, self.model, lease, id=key(batch), worker=Value(worker))
+        batch._state.adding = False
+        return batch
+
+    def close(
+        self,
+        batch: SmsBatch,
+        outcome: Outcome,
+        *,
+        error_code: str = "",
+        http_code: int | None = None,
+        guids: Sequence[str] = (),
+        reply: Sequence[Any] = (),
+        applied: bool = False,
+    ) -> int:
+        """Record its outcome, unless it has one; the worker's own word also replaces ``lost``.
+
+        ``applied``: the caller takes it to the messages, in the same transaction.
+        """
+        return update(
+            _close,
+            self.model,
+            batch=key(batch),
+            outcome=Value(outcome),
+            replaced=Value("" if outcome == Outcome.LOST else Outcome.LOST),
+            error_code=Value(error_code),
+            http_code=Value(http_code, INTEGER),
+            guids=Value(list(guids), JSON),
+            reply=Value(list(reply), JSON),
+            applied_at=db_now() if applied else Value(None, TIME),
+        )
+
+
+class SmsBatch(models.Model):
+    """One POST to the gateway, committed before it leaves: the journal, and the proof.
+
+    Its primary key, made by the worker, is the token in every later update of its messages.
+    """
+
+    id = models.UUIDField(_("id"), primary_key=True, default=uuid.uuid4, editable=False)
+    worker = models.CharField(_("worker"), max_length=80)
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    lease_until = models.DateTimeField(_("lease until"))
+    outcome = models.CharField(
+        _("outcome"), max_length=10, choices=Outcome.choices, blank=True, default=""
+    )
+    http_code = models.PositiveSmallIntegerField(_("HTTP code"), null=True, blank=True)
+    error_code = models.CharField(
+        _("error"), max_length=20, choices=ErrorCode.choices, blank=True, default=""
+    )
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    #: When the outcome reached the messages; empty while it still has to.
+    applied_at = models.DateTimeField(_("applied at"), null=True, blank=True)
+    guids = models.JSONField(_("guids"), default=list, blank=True)
+    #: What was parsed from the reply: ``[[guid, status, id], ...]``, never the raw reply.
+    reply = models.JSONField(_("reply"), default=list, blank=True)
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches (journal)")
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["applied_at", "lease_until"], name="mobilon_sms_batch_open"),
+            models.Index(fields=["created_at"], name="mobilon_sms_batch_created"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome__in=["", *Outcome.values]), name="mobilon_sms_outcome_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome="") | Q(closed_at__isnull=False),
+                name="mobilon_sms_outcome_closed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+def _begun(
+    model: type[SmsBatch], lease: timedelta, *, id: Expression, worker: Expression
+) -> SmsBatch:
+    values = {"id": id, "worker": worker, "created_at": db_now()}
+    return model(**values, lease_until=db_now() + lease)
+
+
+def _close(
+    batches: BatchQuerySet, *, batch: Expression, replaced: Expression, **values: Expression
+) -> Change:
+    without = batches.filter(Q(outcome="") | Q(outcome=replaced), pk=batch)
+    return without, values | {"closed_at": db_now()}
