@@ -1,9 +1,11 @@
-"""Who speaks to the gateway."""
+"""The backend that the settings name."""
+
+from __future__ import annotations
 
 from django.utils.module_loading import import_string
 
 from .conf import conf
-from .wire import Backend
+from .gateway import Backend
 
 
 def get_backend() -> Backend:

@@ -17,9 +17,9 @@ from django.db.models import Expression
 
 from .choices import Priority, Status
 from .conf import is_source
+from .gateway import OutgoingMessage
 from .models import SmsMessage, db_now
 from .phone_numbers import wire_number
-from .wire import OutgoingMessage
 
 
 class Candidate(NamedTuple):

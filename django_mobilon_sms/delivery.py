@@ -23,14 +23,13 @@ from .choices import ErrorCode, Outcome, Priority, Status
 from .claims import Claim, take
 from .conf import conf, require_fit, require_valid
 from .exceptions import NeverLeft
+from .gateway import Backend, OutgoingMessage, SendResult
 from .limits import quiet_until
 from .models import DATABASE_PATIENCE, GatewayState, SmsBatch, SmsMessage, persist
 from .proofs import Proof, Result
-from .replies import SendResult
 from .reports import TROUBLE, RunReport, exit_code
 from .sweeping import sweep
 from .threads import GRACE, Calls
-from .wire import Backend, OutgoingMessage
 
 logger = logging.getLogger(__name__)
 

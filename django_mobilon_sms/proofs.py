@@ -27,8 +27,8 @@ from django.db.models import F
 from .choices import ErrorCode, Outcome, Status
 from .conf import conf
 from .exceptions import GatewayError, NeverLeft, Refused
+from .gateway import SendResult
 from .models import MessageQuerySet, SmsBatch, SmsMessage, db_now
-from .replies import SendResult
 
 #: Refusals that say nothing about a message, so they count as no attempt.
 UNCOUNTED = (ErrorCode.CREDENTIALS, ErrorCode.PAYMENT, ErrorCode.RATE_LIMITED)

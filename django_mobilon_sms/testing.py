@@ -17,8 +17,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 from typing import ClassVar
 
-from .replies import SendResult, StatusReport
-from .wire import OutgoingMessage
+from .gateway import OutgoingMessage, SendResult, StatusReport
 
 
 class MemoryBackend:

@@ -22,6 +22,7 @@ from django.db.models.functions import Coalesce
 from .backends import get_backend
 from .choices import ErrorCode, Status
 from .conf import conf, require_valid
+from .gateway import MAX_OBJECTS, Backend, StatusReport
 from .models import (
     DATABASE_PATIENCE,
     INTEGER,
@@ -38,10 +39,8 @@ from .models import (
     select,
 )
 from .proofs import of_error
-from .replies import StatusReport
 from .reports import TROUBLE, RunReport, exit_code
 from .threads import GRACE, Calls
-from .wire import MAX_OBJECTS, Backend
 
 logger = logging.getLogger(__name__)
 

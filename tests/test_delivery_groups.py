@@ -12,8 +12,8 @@ from django_mobilon_sms import candidates, proofs
 from django_mobilon_sms.choices import Priority
 from django_mobilon_sms.claims import take
 from django_mobilon_sms.delivery import _result, _Run
+from django_mobilon_sms.gateway import SendResult
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
-from django_mobilon_sms.replies import SendResult
 from django_mobilon_sms.reports import RunReport
 
 from .conftest import claim, write

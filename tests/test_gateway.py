@@ -17,8 +17,8 @@ import pytest
 import trustme
 
 from django_mobilon_sms.exceptions import GatewayError, NeverLeft, OutcomeUnknown, Refused
-from django_mobilon_sms.gateway import MobilonGateway, OutgoingMessage
-from django_mobilon_sms.replies import (
+from django_mobilon_sms.gateway.client import MobilonGateway, OutgoingMessage
+from django_mobilon_sms.gateway.reply_parser import (
     SendResult,
     StatusReport,
     parse,
@@ -55,7 +55,7 @@ def failure(url, **options) -> GatewayError:
 
 
 def test_it_needs_no_django():
-    code = "import sys; sys.modules['django'] = None; import django_mobilon_sms.gateway"
+    code = "import sys; sys.modules['django'] = None; import django_mobilon_sms.gateway.client"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 

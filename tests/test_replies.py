@@ -17,8 +17,13 @@ from hypothesis import strategies as st
 from django_mobilon_sms import tracking
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.exceptions import OutcomeUnknown
+from django_mobilon_sms.gateway.reply_parser import (
+    StatusReport,
+    parse,
+    send_results,
+    status_reports,
+)
 from django_mobilon_sms.proofs import Settled, of_reply, settle
-from django_mobilon_sms.replies import StatusReport, parse, send_results, status_reports
 from django_mobilon_sms.tracking import Asked
 
 GUIDS = [uuid.UUID(int=number) for number in (1, 0xABCDEF, 2**128 - 1)]

@@ -31,9 +31,9 @@ from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution
 from django_mobilon_sms.claims import take
 from django_mobilon_sms.delivery import _Run
 from django_mobilon_sms.exceptions import NeverLeft, OutcomeUnknown, Refused
+from django_mobilon_sms.gateway import SendResult, StatusReport
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.proofs import Proof
-from django_mobilon_sms.replies import SendResult, StatusReport
 from django_mobilon_sms.reports import RunReport
 from django_mobilon_sms.signals import status_changed
 from django_mobilon_sms.sweeping import _apply, sweep

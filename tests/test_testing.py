@@ -8,9 +8,8 @@ from uuid import uuid4
 import pytest
 
 from django_mobilon_sms.backends import get_backend
-from django_mobilon_sms.gateway import OutgoingMessage
+from django_mobilon_sms.gateway import OutgoingMessage, SendResult
 from django_mobilon_sms.models import SmsMessage
-from django_mobilon_sms.replies import SendResult
 from django_mobilon_sms.testing import ConsoleBackend, MemoryBackend
 
 from .conftest import write

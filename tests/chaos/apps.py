@@ -35,12 +35,13 @@ class ChaosConfig(AppConfig):
 
 def set_points() -> None:
     """Ask for a trap at each step of a message's way."""
-    from django_mobilon_sms import delivery, gateway, proofs
+    from django_mobilon_sms import delivery, proofs
+    from django_mobilon_sms.gateway import client
     from django_mobilon_sms.models import message_changes
 
     struck(message_changes.MessageQuerySet, "claim", before="mid_claim")
     struck(delivery._Run, "_post", before="claimed")
-    struck(gateway.MobilonGateway, "send", before="before_post", after="after_post")
+    struck(client.MobilonGateway, "send", before="before_post", after="after_post")
     struck(proofs, "record_all", before="before_record", after="recorded")
     struck(proofs, "apply", before="mid_record")
     struck(delivery._Run, "_judge", after="judged")

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from .replies import SendResult, StatusReport
+from .reply_parser import SendResult, StatusReport
 
 #: How many objects one request may carry: the vendor's limit.
 MAX_OBJECTS = 100

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from .exceptions import OutcomeUnknown
+from ..exceptions import OutcomeUnknown
 
 
 class SendResult(NamedTuple):

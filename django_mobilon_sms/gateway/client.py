@@ -28,26 +28,28 @@ from urllib3.exceptions import (
 )
 from urllib3.exceptions import TimeoutError as TransportTimeout
 
-from .exceptions import (
-    REFUSED_HTTP_CODES,
-    GatewayError,
-    NeverLeft,
-    OutcomeUnknown,
-    Refused,
-)
-from .replies import SendResult, StatusReport, parse, send_results, status_reports
-from .wire import MAX_OBJECTS, OutgoingMessage
+from ..exceptions import REFUSED_HTTP_CODES, GatewayError, NeverLeft, OutcomeUnknown, Refused
+from .backend import MAX_OBJECTS, OutgoingMessage
+from .reply_parser import SendResult, StatusReport, parse, send_results, status_reports
 
 #: How many connections are kept for asking, at most: as many as can be under way at once.
 MAX_CONNECTIONS = 64
+
+
 UNUSABLE_ADDRESS = (InvalidURL, InvalidSchema, MissingSchema, LocationParseError)
+
+
 MAX_REPLY_BYTES = 1024 * 1024
+
+
 HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
     "Content-Type": "application/json",
     "User-Agent": "django-mobilon-sms",
 }
+
+
 #: Codes that say "this message is wrong" when it was alone in its request.
 REJECTED_ALONE_HTTP_CODES = frozenset({400, 422})
 
