@@ -11,7 +11,7 @@ from django.db.models import DateTimeField, Value
 from django.db.models.functions import Cast
 
 from django_mobilon_sms.delivery import deliver
-from django_mobilon_sms.gateway.client import MobilonGateway
+from django_mobilon_sms.gateway import MobilonGateway
 
 #: Later than any time that the database writes by itself.
 START = datetime(2040, 1, 1, tzinfo=timezone.utc)

@@ -13,7 +13,7 @@ from django.db import connection
 
 from django_mobilon_sms.conf import require_fit
 from django_mobilon_sms.conf.rules import RULES, problems, require_valid
-from django_mobilon_sms.gateway.client import MobilonGateway
+from django_mobilon_sms.gateway import MobilonGateway
 from django_mobilon_sms.models import SmsMessage
 
 from .conftest import write

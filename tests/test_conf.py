@@ -86,8 +86,8 @@ def python(code: str) -> str:
 
 
 FREE = (
-    "backends choices clock conf exceptions gateway patience phone_numbers replies sandbox"
-    " segments setting_rules signals testing threads"
+    "backends choices conf conf.checks exceptions gateway gateway.client phone_numbers sandbox"
+    " segments signals testing threads"
 )
 
 

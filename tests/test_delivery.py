@@ -13,8 +13,7 @@ from django.db import DataError, IntegrityError, OperationalError, connection, t
 from django_mobilon_sms import candidates, proofs
 from django_mobilon_sms.choices import ErrorCode, Outcome, Priority, Resolution, Status
 from django_mobilon_sms.delivery import deliver, send_now
-from django_mobilon_sms.gateway import SendResult
-from django_mobilon_sms.gateway.client import MobilonGateway
+from django_mobilon_sms.gateway import MobilonGateway, SendResult
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.sweeping import _apply, sweep
 

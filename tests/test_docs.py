@@ -107,7 +107,7 @@ def test_last_long_run_bears_out_what_is_said_of_it():
 def test_checks_are_those_of_the_code():
     rules = [(row[0], row[2]) for row in table(DOCS / "settings.rst", "rules-table")]
     assert rules == [(PREFIX + rule.name, rule.id) for rule in RULES]
-    names = ("checks.py", "databases.py", "setting_rules.py")
+    names = ("conf/checks.py", "conf/database_checks.py", "conf/rules.py")
     modules = [ROOT / "django_mobilon_sms" / name for name in names]
     source = "".join(module.read_text(encoding="utf-8") for module in modules)
     ids = set(re.findall(r'"(?:mobilon_sms\.)?([EW]\d{3})"', source))

@@ -17,7 +17,7 @@ import pytest
 import trustme
 
 from django_mobilon_sms.exceptions import GatewayError, NeverLeft, OutcomeUnknown, Refused
-from django_mobilon_sms.gateway.client import MobilonGateway, OutgoingMessage
+from django_mobilon_sms.gateway import MobilonGateway, OutgoingMessage
 from django_mobilon_sms.gateway.reply_parser import (
     SendResult,
     StatusReport,

@@ -9,7 +9,7 @@ import pytest
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.outbox import send_many
 from django_mobilon_sms.sandbox import Sandbox
-from django_mobilon_sms.sandbox_faults import find
+from django_mobilon_sms.sandbox.faults import find
 
 from .conftest import write
 from .cron import Cron

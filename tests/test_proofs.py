@@ -17,7 +17,7 @@ from django.core.management import CommandError
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
-from django_mobilon_sms.sandbox_faults import FAULTS
+from django_mobilon_sms.sandbox.faults import FAULTS
 
 from .conftest import write
 from .ports import free_port, full_port, https

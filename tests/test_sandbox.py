@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 import requests
 
-from django_mobilon_sms import sandbox as sandbox_module
-from django_mobilon_sms.sandbox import Exchange, Sandbox
+from django_mobilon_sms.sandbox import Exchange, Sandbox, gateway
 
 GUID = "7802d99b-3917-81ac-e0b7-52d5d44e6cd3"
 OTHER_GUID = "70be9f43-1cbd-42fc-977f-416b1561e07e"
@@ -274,9 +273,14 @@ def test_what_was_received_can_be_forgotten(sandbox: Sandbox) -> None:
 
 
 def test_it_needs_nothing_but_the_standard_library() -> None:
-    root = Path(sandbox_module.__file__).parents[1]
+    root = Path(gateway.__file__).parents[1]
     ran = subprocess.run(
-        [sys.executable, "-S", "-c", "import django_mobilon_sms.sandbox"],  # -S: no site-packages
+        [
+            sys.executable,
+            "-S",
+            "-c",
+            "import django_mobilon_sms.sandbox",
+        ],  # -S: no site-packages
         env={**os.environ, "PYTHONPATH": str(root)},
         capture_output=True,
         text=True,

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from django_mobilon_sms.sandbox import Sandbox
-from django_mobilon_sms.sandbox_faults import FAULTS
+from django_mobilon_sms.sandbox.faults import FAULTS
 
 TEXT = "text/plain; charset=utf-8"
 GUID = "7802d99b-3917-81ac-e0b7-52d5d44e6cd3"

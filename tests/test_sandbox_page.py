@@ -123,7 +123,11 @@ def test_other_processes_can_set_and_clear_faults(sandbox: Sandbox) -> None:
         ({"name": "hang", "times": 1, "rate": 0.5}, "times and rate exclude each other"),
         ({"name": "hang", "path": "/faults/"}, "path must be one of /send/, /status/."),
         ({"times": 1}, "Sandbox.fault() missing 1 required positional argument: 'name'"),
-        ([], "django_mobilon_sms.sandbox.Sandbox.fault() argument after ** must be a mapping"),
+        (
+            [],
+            "django_mobilon_sms.sandbox.gateway.Sandbox.fault() argument after ** must be a"
+            " mapping",
+        ),
     ],
 )
 def test_a_wrong_fault_is_refused_with_a_sentence(

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from django_mobilon_sms.sandbox import Sandbox
-from django_mobilon_sms.sandbox_faults import FAULTS
+from django_mobilon_sms.sandbox.faults import FAULTS
 
 GUIDS = ("7802d99b-3917-81ac-e0b7-52d5d44e6cd3", "70be9f43-1cbd-42fc-977f-416b1561e07e")
 JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n"

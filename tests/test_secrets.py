@@ -23,11 +23,11 @@ from django.utils.log import AdminEmailHandler
 from django_mobilon_sms.candidates import Candidate
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.delivery import Claim
-from django_mobilon_sms.gateway.client import MobilonGateway, OutgoingMessage
+from django_mobilon_sms.gateway import MobilonGateway, OutgoingMessage
 from django_mobilon_sms.models import SmsBatch, SmsMailing, SmsMessage
 from django_mobilon_sms.outbox import send_many, send_sms
 from django_mobilon_sms.sandbox import Sandbox
-from django_mobilon_sms.sandbox_faults import FAULTS
+from django_mobilon_sms.sandbox.faults import FAULTS
 from django_mobilon_sms.threads import Calls
 
 from .admin_door import ADD, DECIDE, EVERYTHING, LIST, person

@@ -14,7 +14,7 @@ import django
 from django.db import DatabaseError, connection
 
 from django_mobilon_sms.sandbox import Exchange, Sandbox
-from django_mobilon_sms.sandbox_requests import SEND
+from django_mobilon_sms.sandbox.request_checks import SEND
 
 
 def main() -> None:

@@ -9,11 +9,15 @@ import re
 from email.message import Message
 from typing import Any
 
-from .sandbox_replies import json_reply
-from .sandbox_server import Reply, Request
+from .broken_replies import json_reply
+from .server import Reply, Request
 
 SEND = "/send/"
+
+
 STATUS = "/status/"
+
+
 METHODS = {
     SEND: ("POST",),
     STATUS: ("POST",),
@@ -21,7 +25,11 @@ METHODS = {
     "/messages.json": ("GET",),
     "/faults/": ("POST", "DELETE"),
 }
+
+
 FIELDS = {SEND: ("guid", "text", "number", "source"), STATUS: ("id",)}
+
+
 MAX_OBJECTS = 100
 
 

@@ -19,6 +19,8 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 MAX_BODY = 64 * 1024 * 1024
+
+
 JSON_TYPE = "application/json; charset=utf-8"
 
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .sandbox_server import JSON_TYPE, Ending, Reply, head, http_reply
+from .server import JSON_TYPE, Ending, Reply, head, http_reply
 
 Answer = dict[str, Any]
+
+
 MEGABYTE = 1024 * 1024
 
 
@@ -42,9 +44,6 @@ def _bytes(value: str | bytes) -> bytes:
 
 def _singly(raw: bytes) -> list[bytes]:
     return [raw[place : place + 1] for place in range(len(raw))]
-
-
-# Replies that are whole, under another code or with another body.
 
 
 def http(
@@ -102,9 +101,6 @@ def five_megabytes(case: Case) -> Reply:
 def gzip_bomb(case: Case, *, megabytes: int = 20) -> Reply:
     raw = gzip.compress(_json(case.answers) + b" " * (megabytes * MEGABYTE), compresslevel=1)
     return http_reply(200, raw, JSON_TYPE, {"Content-Encoding": "gzip"})
-
-
-# Replies whose objects are wrong.
 
 
 def each(**changes: object) -> Function:
@@ -170,9 +166,6 @@ def stranger(answers: list[Answer]) -> Answer:
     """Return an object about a message that nobody asked for."""
     first = answers[0] if answers else {"status": 0}
     return {**first, "guid": str(uuid.uuid4()), "id": uuid.uuid4().hex[:24]}
-
-
-# Replies that break off, come late or never end. `code` is the one a client can read, if it can.
 
 
 def right(case: Case) -> tuple[bytes, bytes]:

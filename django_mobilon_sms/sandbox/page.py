@@ -1,27 +1,24 @@
-"""The sandbox's own pages, open to anyone on this machine: what it received, faults to set."""
+"""The sandbox's own page: HTML of what it received and of the faults that are set."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .sandbox_replies import json_reply
-from .sandbox_requests import is_json, refusal
-from .sandbox_server import Reply, Request, http_reply
-
-if TYPE_CHECKING:  # at run time it is the sandbox that imports its pages
-    from .sandbox import Received, Sandbox
+from .records import Received
 
 SHOWN = 500
+
+
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
 }
+
+
 FRAME = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -54,46 +51,27 @@ code {{ font-size: .8rem; color: var(--quiet); }}
 </body>
 </html>
 """
+
+
 EMPTY = """<p>Nothing has come in yet. Point <code>MOBILON_SMS_BASE_URL</code> at this address,
 write a message and run <code>manage.py send_sms</code>: it will show up here by itself, and nothing
 is really sent.</p>"""
+
+
 TABLE = """<div class="scroll"><table>
 <thead><tr><th>Time</th><th>To</th><th>From</th><th>Text</th><th>Guid and id</th></tr></thead>
 <tbody>
 {rows}
 </tbody>
 </table></div>"""
+
+
 ROW = (
     '<tr><td class="plain"><time datetime="{iso}">{clock}</time></td>'
     '<td class="plain">{number}</td>'
     '<td class="plain">{source}</td><td class="text" dir="auto">{text}</td>'
     '<td class="plain"><code>{guid}</code><br><code>{id}</code>{again}</td></tr>'
 )
-
-
-def own_answer(sandbox: Sandbox, request: Request) -> Reply:
-    """Answer `GET /`, `GET /messages.json`, and `POST` and `DELETE /faults/`."""
-    body = request.read()
-    match request.method, request.path:
-        case "POST", _:
-            return _set_fault(sandbox, request, body)
-        case "DELETE", _:
-            sandbox.clear_faults()
-            return json_reply(sandbox.faults)
-        case _, "/messages.json":
-            return json_reply([asdict(message) for message in sandbox.messages])
-    html = page(sandbox.messages, len(sandbox.exchanges), sandbox.faults)
-    return http_reply(200, html, "text/html; charset=utf-8", HEADERS)
-
-
-def _set_fault(sandbox: Sandbox, request: Request, body: bytes) -> Reply:
-    if not is_json(request.headers):  # also keeps other sites' forms from reaching this door
-        return refusal(415, "Content-Type must be application/json.")
-    try:
-        sandbox.fault(**json.loads(body))
-    except (ValueError, TypeError, RecursionError) as error:
-        return refusal(400, f"{error}")
-    return json_reply(sandbox.faults)
 
 
 def page(messages: Sequence[Received], heard: int, faults: Sequence[dict[str, Any]]) -> bytes:

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import sandbox_replies as replies
-from .sandbox_replies import Case, Function, body, breaks_off, each, lacks, made, silent
-from .sandbox_server import Ending, Reply
+from . import broken_replies
+from .broken_replies import Case, Function, body, breaks_off, each, lacks, made, silent
+from .server import Ending, Reply
 
 FAULTS: dict[str, Function] = {
     # Another HTTP code, or any body: the general ones.
-    "http": replies.http,  # code, headers, body; nothing is taken in unless taken=True
-    "code": replies.another_code,  # code: the right reply under it
-    "body": replies.any_body,  # body, code, content_type, headers
+    "http": broken_replies.http,  # code, headers, body; nothing is taken in unless taken=True
+    "code": broken_replies.another_code,  # code: the right reply under it
+    "body": broken_replies.any_body,  # body, code, content_type, headers
     # Nothing is answered.
     "close_unread": silent(Ending.CLOSE),
     "reset_unread": silent(Ending.RESET),
@@ -28,20 +28,20 @@ FAULTS: dict[str, Function] = {
     "not_http": breaks_off(b"220 smtp.example ESMTP\r\n"),
     "half_status_line": breaks_off(b"HTTP/1.1 2"),
     "half_header": breaks_off(b"HTTP/1.1 200 OK\r\nContent-Ty", code=200),
-    "long_header": replies.long_header,
-    "many_headers": replies.many_headers,
-    "early_hints": replies.early_hints,  # code, count: interim replies before the right one
-    "late": replies.late,  # seconds
-    "drip_headers": replies.drip_headers,  # interval: seconds between two bytes
-    "drip_body": replies.drip_body,  # interval
-    "cut_body": replies.cut_body,
-    "cut_without_length": replies.cut_without_length,
-    "cut_chunked": replies.cut_chunked,
-    "bad_chunk": replies.bad_chunk,
+    "long_header": broken_replies.long_header,
+    "many_headers": broken_replies.many_headers,
+    "early_hints": broken_replies.early_hints,  # code, count: interim replies before the right one
+    "late": broken_replies.late,  # seconds
+    "drip_headers": broken_replies.drip_headers,  # interval: seconds between two bytes
+    "drip_body": broken_replies.drip_body,  # interval
+    "cut_body": broken_replies.cut_body,
+    "cut_without_length": broken_replies.cut_without_length,
+    "cut_chunked": broken_replies.cut_chunked,
+    "bad_chunk": broken_replies.bad_chunk,
     "bad_gzip": body(b"\x1f\x8bno gzip", Content_Encoding="gzip"),
-    "gzip_bomb": replies.gzip_bomb,  # megabytes
-    "five_megabytes": replies.five_megabytes,
-    "endless": replies.endless,
+    "gzip_bomb": broken_replies.gzip_bomb,  # megabytes
+    "five_megabytes": broken_replies.five_megabytes,
+    "endless": broken_replies.endless,
     # The body is not the JSON it should be.
     "not_json": body(b"OK"),
     "html": body(b"<!DOCTYPE html><title>502 Bad Gateway</title>", "text/html; charset=utf-8"),
@@ -49,38 +49,43 @@ FAULTS: dict[str, Function] = {
     "null": body(b"null"),
     "object": made(lambda answers: answers[0] if answers else {}),
     "nested": made(lambda answers: [answers]),
-    "bom": replies.bom,
-    "charset": replies.charset,
+    "bom": broken_replies.bom,
+    "charset": broken_replies.charset,
     "deep": body(b"[" * 100_000 + b"]" * 100_000),
-    "huge_int": replies.huge_int,  # digits
+    "huge_int": broken_replies.huge_int,  # digits
     "nan": each(status=math.nan),
-    "duplicate_keys": replies.duplicate_keys,
+    "duplicate_keys": broken_replies.duplicate_keys,
     # The objects are not those that were asked for.
     "shuffled": made(lambda answers: answers[::-1]),
-    "partial": replies.partial,  # keep: how many are answered; all but the last unless told
+    "partial": broken_replies.partial,  # keep: how many are answered; all but the last unless told
     "doubled": made(lambda answers: [told for answer in answers for told in (answer, answer)]),
-    "contradictory": replies.contradictory,  # changes: what the second object says otherwise
-    "strangers": made(lambda answers: [*answers, replies.stranger(answers)]),
+    "contradictory": broken_replies.contradictory,  # changes: what the second object says otherwise
+    "strangers": made(lambda answers: [*answers, broken_replies.stranger(answers)]),
     "same_id": made(lambda answers: [{**answer, "id": answers[0]["id"]} for answer in answers]),
     # The objects hold something else.
-    "changed": replies.changed,  # changes, without, at: of every object, or of the one at a place
-    "extra_keys": replies.extra_keys,
+    # changes, without, at: of every object, or of the one at a place
+    "changed": broken_replies.changed,
+    "extra_keys": broken_replies.extra_keys,
     "no_id": lacks("id"),
     "null_id": each(id=None),
     "int_id": each(id=58),
     "long_id": each(id="5" * 10_000),
     "other_id": each(id="f" * 24),
-    "upper_guid": replies.upper_guid,  # dashes
+    "upper_guid": broken_replies.upper_guid,  # dashes
     "other_guid": each(guid="00000000-0000-4000-8000-000000000000"),
-    "status": replies.status,  # value
+    "status": broken_replies.status,  # value
     "string_status": made(lambda answers: [{**it, "status": str(it["status"])} for it in answers]),
     "float_status": made(lambda answers: [{**it, "status": float(it["status"])} for it in answers]),
     "true_status": each(status=True),
     "false_status": each(status=False),
-    "bad_date": replies.bad_date,  # value
+    "bad_date": broken_replies.bad_date,  # value
     "no_date": lacks("dateTimeSent"),
 }
+
+
 UNREAD = frozenset({"close_unread", "reset_unread"})
+
+
 EXAMPLE = Case(answers=[{"status": 0, "guid": "g", "id": "i"}], echoes=[{}])
 
 
@@ -161,7 +166,7 @@ def find(
     if function is None:
         raise ValueError(f"No fault is called {name!r}. There are: {', '.join(sorted(FAULTS))}.")
     if taken is None:
-        taken = function is not replies.http and name not in UNREAD
+        taken = function is not broken_replies.http and name not in UNREAD
     last = None if ending is None else Ending(ending)
     return _proved(Fault(name, function, options, taken, last))
 

@@ -11,61 +11,34 @@ docstring says so.
 
 from __future__ import annotations
 
+import json
 import random
 import secrets
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
-from email.message import Message
 from types import EllipsisType, TracebackType
 from typing import Any
 
-from .sandbox_faults import EXAMPLE, Fault, Rule, find
-from .sandbox_page import own_answer
-from .sandbox_replies import Answer, Case, json_reply
-from .sandbox_requests import (
+from .broken_replies import Answer, Case, json_reply
+from .faults import EXAMPLE, Fault, Rule, find
+from .page import HEADERS, page
+from .records import Exchange, Received
+from .request_checks import (
     FIELDS,
     METHODS,
     SEND,
     basic_token,
     body_refusal,
     head_refusal,
+    is_json,
     parsed_array,
+    refusal,
 )
-from .sandbox_server import Reply, Request, Server
-
-
-@dataclass(frozen=True)
-class Received:
-    """A message taken in. `at` is in seconds since 1970, `id` the one the gateway gave it."""
-
-    guid: str
-    text: str = field(repr=False)
-    number: str = field(repr=False)
-    source: str = field(repr=False)
-    id: str
-    at: float
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A request heard, and how it was answered. `headers` are found in any case of letters.
-
-    `objects` is None where the body was no JSON array, `fault` empty where none struck, `code`
-    None where no HTTP code was answered; `received` are the messages that were taken in.
-    """
-
-    method: str
-    path: str
-    headers: Message = field(repr=False)
-    body: bytes = field(repr=False)
-    objects: list[Any] | None = field(repr=False)
-    fault: str
-    code: int | None
-    received: tuple[Received, ...] = ()
+from .server import Reply, Request, Server, http_reply
 
 
 class Sandbox:
@@ -221,7 +194,7 @@ class Sandbox:
 
     def _answer(self, request: Request) -> Reply:
         if request.path not in FIELDS and request.method in METHODS.get(request.path, ()):
-            return own_answer(self, request)
+            return _own_answer(self, request)
         exchange, reply = self._decide(request)
         with self._lock:
             self._exchanges.append(exchange)
@@ -297,3 +270,28 @@ def _echo(message: Received | None) -> Answer:
 def _timestamp(seconds: float) -> str:
     moment = datetime.fromtimestamp(seconds, timezone.utc)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _own_answer(sandbox: Sandbox, request: Request) -> Reply:
+    """Answer `GET /`, `GET /messages.json`, and `POST` and `DELETE /faults/`."""
+    body = request.read()
+    match request.method, request.path:
+        case "POST", _:
+            return _set_fault(sandbox, request, body)
+        case "DELETE", _:
+            sandbox.clear_faults()
+            return json_reply(sandbox.faults)
+        case _, "/messages.json":
+            return json_reply([asdict(message) for message in sandbox.messages])
+    html = page(sandbox.messages, len(sandbox.exchanges), sandbox.faults)
+    return http_reply(200, html, "text/html; charset=utf-8", HEADERS)
+
+
+def _set_fault(sandbox: Sandbox, request: Request, body: bytes) -> Reply:
+    if not is_json(request.headers):  # also keeps other sites' forms from reaching this door
+        return refusal(415, "Content-Type must be application/json.")
+    try:
+        sandbox.fault(**json.loads(body))
+    except (ValueError, TypeError, RecursionError) as error:
+        return refusal(400, f"{error}")
+    return json_reply(sandbox.faults)
