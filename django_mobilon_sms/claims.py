@@ -6,7 +6,8 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
@@ -16,8 +17,8 @@ from django.db import router, transaction
 from .candidates import Candidate
 from .choices import Status
 from .conf import conf
+from .limits import charge
 from .models import GatewayState, SmsBatch, SmsMessage
-from .pace import charge
 from .stop_list import take_out
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def take(
             each if count == len(each) else _mine(batch, each)
             for batch, each, count in zip(batches, found, counts)
         ]
-        if paced_at is not None and not charge(chain.from_iterable(mine), paced_at):
+        if paced_at is not None and not charge(_parts(chain.from_iterable(mine)), paced_at):
             transaction.set_rollback(True, using=alias)
             return []
         if vain := [batch.pk for batch, each in zip(batches, mine) if not each]:
@@ -78,6 +79,14 @@ def _mine(batch: SmsBatch, found: Sequence[Candidate]) -> list[Candidate]:
     rows = SmsMessage.objects.on_primary().filter(batch=batch, status=Status.SENDING)
     mine = set(rows.values_list("pk", flat=True))
     return [one for one in found if one.pk in mine]
+
+
+def _parts(claimed: Iterable[Candidate]) -> dict[str, list[int]]:
+    """The parts of each message, by its sender."""
+    parts: dict[str, list[int]] = defaultdict(list)
+    for one in claimed:
+        parts[one.source].append(one.segments)
+    return parts
 
 
 def worker_name() -> str:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from django.db import DatabaseError, router
 
-from . import candidates, pace, proofs
+from . import candidates, proofs
 from .backends import get_backend
 from .candidates import Candidate
 from .choices import ErrorCode, Outcome, Priority, Status
@@ -24,7 +24,7 @@ from .claims import Claim, take
 from .conf import conf, require_fit, require_valid
 from .exceptions import NeverLeft
 from .gateway import Backend, OutgoingMessage, SendResult
-from .limits import quiet_until
+from .limits import pace, quiet_until
 from .models import DATABASE_PATIENCE, GatewayState, SmsBatch, SmsMessage, persist
 from .proofs import Proof, Result
 from .reports import TROUBLE, RunReport, exit_code

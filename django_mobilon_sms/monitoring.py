@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 from django.db.models import QuerySet, Sum
 
-from . import pace
 from .candidates import senders
 from .choices import Outcome, Priority, Status
 from .conf import conf
-from .limits import loud_since, quiet_until
+from .limits import loud_since, pace, quiet_until
 from .models import GatewayState, MessageQuerySet, SmsBatch, SmsMessage, db_now
 
 #: Up to so many rows a count is exact.

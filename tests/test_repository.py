@@ -34,7 +34,6 @@ FLOORS = {
     "mailings": 2,
     "monitoring": 2,
     "outbox": 2,
-    "pace": 2,
     "polling": 2,
     "proofs": 2,
     "purging": 2,

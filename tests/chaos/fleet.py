@@ -145,8 +145,8 @@ class Celery:
 def kept(rate: str) -> bool:
     """Print what was claimed in each window, and whether any of them in a row took more."""
     from django_mobilon_sms.conf import conf, parse_rate
+    from django_mobilon_sms.limits.pace import window_at
     from django_mobilon_sms.models import SmsMessage
-    from django_mobilon_sms.pace import window_at
 
     limit, seconds = parse_rate(rate)
     claimed: Counter[int] = Counter()

@@ -7,8 +7,7 @@ not full; what it takes beyond a limit is charged to the next window.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time, timedelta, timezone
 from math import ceil
 from typing import NamedTuple, TypeVar
@@ -16,15 +15,19 @@ from typing import NamedTuple, TypeVar
 from django.db.models import F
 from django.utils.timezone import get_default_timezone
 
-from .candidates import Candidate
-from .conf import conf, parse_rate
-from .models import SenderPace, db_now
+from ..conf import conf, parse_rate
+from ..models import SenderPace, db_now
 
 T = TypeVar("T")
 
+
 DAY = 86_400
+
+
 #: The name for all senders that a setting does not name.
 OTHERS = "*"
+
+
 #: More parts than any sender can have waiting.
 UNLIMITED = 2**62
 
@@ -75,15 +78,14 @@ def room(sources: Iterable[str], now: datetime) -> dict[str, int]:
     }
 
 
-def charge(claimed: Iterable[Candidate], now: datetime) -> bool:
-    """Charge these to their senders' windows; whether they fit, each begun in a window not full.
+def charge(parts: Mapping[str, Sequence[int]], now: datetime) -> bool:
+    """Charge the parts of each sender's messages to its windows; whether they fit.
+
+    A message fits that is begun in a window that is not full.
 
     Inside the transaction of their claim, which is to be taken back if they do not: other workers
     were faster, or the window ended meanwhile. ``now`` is what ``room()`` was asked with.
     """
-    parts: dict[str, list[int]] = defaultdict(list)
-    for one in claimed:
-        parts[one.source].append(one.segments)
     # In one order everywhere, so that no two workers wait for one another.
     return all(
         _charge(source, limit, window_at(now, limit.seconds), parts[source])
@@ -153,7 +155,7 @@ def _carried(row: SenderPace, limit: Limit, window: Window) -> int:
     return max(0, row.used - limit.parts * max(0, window.number - row.window))
 
 
-def _charge(source: str, limit: Limit, window: Window, parts: list[int]) -> bool:
+def _charge(source: str, limit: Limit, window: Window, parts: Sequence[int]) -> bool:
     begun = sum(parts[:-1])  # all before the last must leave it a window that is not full
     rows = SenderPace.objects.on_primary().alias(now=db_now())
     fitting = rows.filter(
