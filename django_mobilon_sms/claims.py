@@ -19,7 +19,7 @@ from .choices import Status
 from .conf import conf
 from .limits import charge
 from .models import GatewayState, SmsBatch, SmsMessage
-from .stop_list import take_out
+from .outbox import take_out
 
 logger = logging.getLogger(__name__)
 

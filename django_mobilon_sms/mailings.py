@@ -21,13 +21,19 @@ from django.views.decorators.debug import sensitive_variables
 from . import columns, spreadsheets
 from .choices import Status
 from .columns import Columns
-from .inserting import insert_alike
 from .models import GatewayState, SmsMailing, SmsMessage, db_now, has
-from .outbox import COPYABLE
-from .refusals import DOUBLE, STOPPED, got_lately, stopped_numbers
+from .outbox import (
+    COPYABLE,
+    DOUBLE,
+    STOPPED,
+    clean,
+    default_expiry,
+    got_lately,
+    insert_alike,
+    stopped_numbers,
+)
 from .segments import count_segments
 from .signals import wake_up_after_commit
-from .validation import clean, default_expiry
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser

@@ -10,6 +10,8 @@ import unicodedata
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+#: Any number that can be stored can be stopped, also one that is not allowed now.
+ANY_NUMBER = r"\+\d{7,15}"
 ALLOWED = r"\+79\d{9}"
 
 # What is wrong and the way out, by the code of the ValidationError.

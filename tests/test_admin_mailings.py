@@ -13,9 +13,9 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from django_mobilon_sms import mailings
-from django_mobilon_sms.models import SmsMessage, db_now
-from django_mobilon_sms.models.mailings import MailingQuerySet, SmsMailing
-from django_mobilon_sms.stop_list import stop
+from django_mobilon_sms.models import SmsMailing, SmsMessage, db_now
+from django_mobilon_sms.models.mailings import MailingQuerySet
+from django_mobilon_sms.outbox import stop
 
 from .admin_door import EVERYTHING, change, person, statuses, text_of, told
 from .conftest import write

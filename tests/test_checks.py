@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection
 
-from django_mobilon_sms.conf import require_fit
-from django_mobilon_sms.conf.rules import RULES, problems, require_valid
+from django_mobilon_sms.conf import require_fit, require_valid
+from django_mobilon_sms.conf.rules import RULES, problems
 from django_mobilon_sms.gateway import MobilonGateway
 from django_mobilon_sms.models import SmsMessage
 

@@ -11,8 +11,9 @@ import pytest
 from django.test import override_settings
 
 from django_mobilon_sms.backends import get_backend
+from django_mobilon_sms.conf import conf
 from django_mobilon_sms.conf.rules import RULES
-from django_mobilon_sms.conf.settings import conf, own_names
+from django_mobilon_sms.conf.settings import own_names
 from django_mobilon_sms.exceptions import Refused
 from django_mobilon_sms.gateway import OutgoingMessage
 

@@ -17,14 +17,8 @@ import pytest
 import trustme
 
 from django_mobilon_sms.exceptions import GatewayError, NeverLeft, OutcomeUnknown, Refused
-from django_mobilon_sms.gateway import MobilonGateway, OutgoingMessage
-from django_mobilon_sms.gateway.reply_parser import (
-    SendResult,
-    StatusReport,
-    parse,
-    send_results,
-    status_reports,
-)
+from django_mobilon_sms.gateway import MobilonGateway, OutgoingMessage, SendResult, StatusReport
+from django_mobilon_sms.gateway.reply_parser import parse, send_results, status_reports
 from django_mobilon_sms.sandbox import Sandbox
 
 from .ports import PATIENT, free_port, full_port, https

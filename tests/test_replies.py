@@ -17,12 +17,8 @@ from hypothesis import strategies as st
 from django_mobilon_sms import tracking
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.exceptions import OutcomeUnknown
-from django_mobilon_sms.gateway.reply_parser import (
-    StatusReport,
-    parse,
-    send_results,
-    status_reports,
-)
+from django_mobilon_sms.gateway import StatusReport
+from django_mobilon_sms.gateway.reply_parser import parse, send_results, status_reports
 from django_mobilon_sms.proofs import Settled, of_reply, settle
 from django_mobilon_sms.tracking import Asked
 

@@ -252,7 +252,7 @@ def test_retry_after_the_settings_changed_finds_its_rows(client, settings):
 
 
 def test_retry_after_the_number_was_stopped_finds_its_rows(client):
-    from django_mobilon_sms.stop_list import stop
+    from django_mobilon_sms.outbox import stop
 
     post(client, GOOD, KEY)
     stop([GOOD["number"]])

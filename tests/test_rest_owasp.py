@@ -13,8 +13,8 @@ from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode
 from django_mobilon_sms.models import SmsMessage, StoppedNumber
+from django_mobilon_sms.outbox import stop
 from django_mobilon_sms.rest.serializers import MessageSerializer
-from django_mobilon_sms.stop_list import stop
 
 from .conftest import write
 from .test_rest import ALL, GOOD, codes, login, post

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode
 from django_mobilon_sms.models import SmsMessage, StoppedNumber, db_now
-from django_mobilon_sms.stop_list import stop
+from django_mobilon_sms.outbox import stop
 
 from .conftest import write
 from .test_rest import ALL, GOOD, login

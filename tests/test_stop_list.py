@@ -14,9 +14,8 @@ from django_mobilon_sms.choices import ErrorCode, Priority
 from django_mobilon_sms.delivery import deliver, send_now
 from django_mobilon_sms.exceptions import InvalidRows
 from django_mobilon_sms.models import SmsBatch, SmsMessage, StoppedNumber
-from django_mobilon_sms.outbox import copy_message, send_many, send_sms
+from django_mobilon_sms.outbox import Stopped, copy_message, read_numbers, send_many, send_sms, stop
 from django_mobilon_sms.signals import status_changed
-from django_mobilon_sms.stop_list import Stopped, read_numbers, stop
 
 from .conftest import write
 from .plans import faults, fill
@@ -69,7 +68,9 @@ def test_number_and_its_messages_change_together(monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError
 
-    monkeypatch.setattr("django_mobilon_sms.stop_list._cancel", fail)  # as a lost connection would
+    monkeypatch.setattr(
+        "django_mobilon_sms.outbox.stop_list._cancel", fail
+    )  # as a lost connection would
     with pytest.raises(RuntimeError):
         stop([NUMBER])
     assert not StoppedNumber.objects.exists()

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from django_mobilon_sms.admin import stop_list
 from django_mobilon_sms.models import SmsMessage, StoppedNumber
-from django_mobilon_sms.stop_list import stop
+from django_mobilon_sms.outbox import stop
 
 from .admin_door import person, text_of, told
 from .conftest import write

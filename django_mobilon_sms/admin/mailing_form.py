@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 from .. import mailings, spreadsheets
 from ..mailings import COMMON
 from ..models import GatewayState, SmsMailing
-from ..validation import clean
+from ..outbox import clean
 from .writing import CommonForm
 
 FIELDSETS = (

@@ -19,8 +19,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from ..models import StoppedNumber, persist
-from ..phone_numbers import normalize_number
-from ..stop_list import ANY_NUMBER, Stopped, read_numbers, stop
+from ..outbox import Stopped, read_numbers, stop
+from ..phone_numbers import ANY_NUMBER, normalize_number
 from .counting import BoundedPaginator
 from .verbs import PATIENCE
 

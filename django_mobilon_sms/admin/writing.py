@@ -24,8 +24,7 @@ from ..choices import Priority
 from ..conf import conf
 from ..exceptions import InvalidRows
 from ..models import GatewayState, SmsMessage
-from ..outbox import write_many
-from ..validation import clean
+from ..outbox import clean, write_many
 from . import recipients
 from .recipients import Recipients
 

@@ -17,8 +17,7 @@ from rest_framework.settings import api_settings
 
 from ..choices import ErrorCode, Status
 from ..models import has
-from ..phone_numbers import normalize_number
-from ..stop_list import ANY_NUMBER
+from ..phone_numbers import ANY_NUMBER, normalize_number
 from .pagination import MessagePagination
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..conf import conf
 from ..models import SmsMessage, db_now
-from ..refusals import NOT_SENT
+from ..outbox import NOT_SENT
 
 HOUR = timedelta(hours=1)
 

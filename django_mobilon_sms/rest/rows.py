@@ -14,8 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from ..choices import Priority
 from ..exceptions import InvalidRows, RowError
 from ..models import GatewayState
-from ..outbox import MAX_ERRORS
-from ..validation import clean
+from ..outbox import MAX_ERRORS, clean
 
 PRIORITIES = {priority.name.lower(): priority.value for priority in Priority}
 #: What a client may name; the rest is the program's.

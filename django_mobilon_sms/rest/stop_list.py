@@ -16,7 +16,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
 from ..models import StoppedNumber
-from ..stop_list import stop
+from ..outbox import stop
 from .errors import CodedErrors, fault
 from .pagination import MessagePagination
 from .parsers import StrictJSONParser

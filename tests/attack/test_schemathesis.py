@@ -21,7 +21,7 @@ from django.db import connection
 
 from django_mobilon_sms.choices import ErrorCode
 from django_mobilon_sms.models import SmsMessage, StoppedNumber, db_now
-from django_mobilon_sms.stop_list import stop
+from django_mobilon_sms.outbox import stop
 from tests.conftest import write
 from tests.documents import DOCS
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from django.db import connections
 
-from .models import SmsMessage, quoting_no_row
+from ..models import SmsMessage, quoting_no_row
 
 
 @quoting_no_row

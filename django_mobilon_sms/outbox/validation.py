@@ -14,11 +14,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from .choices import Priority
-from .conf import conf, is_source
-from .phone_numbers import normalize_number
-from .segments import count_segments
-from .stop_list import ANY_NUMBER
+from ..choices import Priority
+from ..conf import conf, is_source
+from ..phone_numbers import ANY_NUMBER, normalize_number
+from ..segments import count_segments
 
 MAX_TAG = 64
 
@@ -206,6 +205,7 @@ def _unknown_field() -> ValidationError:
 
 
 REQUIRED = ("number", "text", "source")
+
 
 CLEANERS: dict[str, Callable[[object], Any]] = {
     "number": _number,

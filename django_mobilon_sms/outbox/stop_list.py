@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router, transaction
 from django.db.models import Case, Exists, F, OuterRef, Value, When
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from .choices import ErrorCode, Status
-from .models import SmsBatch, SmsMessage, StoppedNumber, unless_sensitive
-from .phone_numbers import normalize_number
+from ..choices import ErrorCode, Status
+from ..models import SmsBatch, SmsMessage, StoppedNumber, unless_sensitive
+from ..phone_numbers import ANY_NUMBER, normalize_number
 
-#: Any number that can be stored can be stopped, also one that is not allowed now.
-ANY_NUMBER = r"\+\d{7,15}"
+STOPPED = _("This number is on the stop list.")
+
+
+def stopped_numbers(numbers: Collection[str], alias: str) -> set[str]:
+    """Which of these numbers, at most ``CHUNK``, are on the stop list."""
+    rows = StoppedNumber.objects.using(alias).filter(number__in=numbers)
+    return set(rows.values_list("number", flat=True))
+
+
+def is_stopped() -> ValidationError:
+    return ValidationError({"number": ValidationError(STOPPED, code="stopped")})
+
+
 #: How many numbers one statement carries.
 CHUNK = 1000
 

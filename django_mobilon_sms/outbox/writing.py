@@ -18,31 +18,38 @@ from django.db import IntegrityError, router, transaction
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from .choices import Status
-from .conf import conf
-from .exceptions import GuidConflict, InvalidRows, RowError
-from .models import GatewayState, SmsMessage
-from .refusals import refusals
-from .segments import count_segments
-from .signals import wake_up_after_commit
+from ..choices import Status
+from ..conf import conf
+from ..exceptions import GuidConflict, InvalidRows, RowError
+from ..models import GatewayState, SmsMessage
+from ..segments import count_segments
+from ..signals import wake_up_after_commit
 from .validation import clean, clean_repeated, default_expiry, named_guid
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
+from .duplicates import doubles, is_double
+from .guid_conflicts import conflicts, differences
+from .stop_list import is_stopped, stopped_numbers
 
 #: Raises what is wrong with rows, by their index.
 Refuse = Callable[[Mapping[int, ValidationError]], None]
+
+
 #: Says what else is wrong with the messages of rows, by the row's index.
 Judge = Callable[[Sequence[SmsMessage]], Mapping[int, ValidationError]]
 
+
 #: The statuses whose messages can be sent anew by ``copy_message()``.
 COPYABLE = (Status.FAILED, Status.EXPIRED, Status.CANCELLED)
+
+
 #: How many faults ``InvalidRows`` lists.
 MAX_ERRORS = 100
+
+
 #: How many rows one INSERT, and how many guids one SELECT carries, where the database allows.
 CHUNK = 1000
-#: What makes two messages under one guid the same message.
-CONTENT = ("number", "text", "source", "send_at", "expires_at", "priority", "tag", "sensitive")
 
 
 @sensitive_variables()  # all: it covers the frames below, whatever their names
@@ -84,7 +91,7 @@ def send_sms(
     alias = router.db_for_write(SmsMessage)
     [fields], known = _clean_all([row], alias, refuse=_raise_first)
     [message] = _write([fields], alias, known, refuse=_raise_first)
-    if differing := _differences(message, fields, named=row):
+    if differing := differences(message, fields, named=row):
         raise GuidConflict(message.guid, differing)
     return message
 
@@ -113,7 +120,7 @@ def write_many(
     cleaned, known = _clean_all(given, alias, refuse=_raise_for)
 
     def check(messages: Sequence[SmsMessage]) -> None:
-        _raise_for({**_conflicts(messages, cleaned, given), **judge(messages)})
+        _raise_for({**conflicts(messages, cleaned, given), **judge(messages)})
 
     return _write(cleaned, alias, known, check=check)
 
@@ -183,26 +190,6 @@ def _raise_for(faults: Mapping[int, ValidationError]) -> None:
 
 def _raise_first(faults: Mapping[int, ValidationError]) -> None:
     raise faults[0]
-
-
-def _conflict(differing: Sequence[str]) -> ValidationError:
-    return ValidationError(
-        _("A message with this guid exists with another %(fields)s."),
-        code="conflict",
-        params={"fields": ", ".join(differing)},
-    )
-
-
-def _conflicts(
-    messages: Sequence[SmsMessage],
-    cleaned: Sequence[Mapping[str, Any]],
-    given: Sequence[Mapping[str, Any]],
-) -> dict[int, ValidationError]:
-    return {
-        index: ValidationError({"guid": _conflict(differing)})
-        for index, (message, fields, row) in enumerate(zip(messages, cleaned, given))
-        if (differing := _differences(message, fields, named=row))
-    }
 
 
 def _write(
@@ -280,16 +267,13 @@ def _new(row: Mapping[str, Any], now: Callable[[], datetime]) -> SmsMessage:
     return message
 
 
-def _differences(
-    message: SmsMessage, fields: Mapping[str, Any], *, named: Mapping[str, Any]
-) -> list[str]:
-    """What a row names and its message has otherwise, or had until the program changed it."""
-    forgotten = {"text"} if not message.text else set()
-    cleared = {"expires_at"} if message.resends and message.expires_at is None else set()
-    return [
-        name
-        for name in CONTENT
-        if named.get(name) is not None
-        and getattr(message, name) != fields[name]
-        and name not in forgotten | cleared
-    ]
+def refusals(new: Sequence[SmsMessage], alias: str) -> dict[UUID, ValidationError]:
+    """Those of the messages written just now that must not stay, by their guid."""
+    refused: dict[UUID, ValidationError] = {}
+    for start in range(0, len(new), CHUNK):
+        part = new[start : start + CHUNK]
+        stopped = stopped_numbers({message.number for message in part}, alias)
+        refused |= {message.guid: is_stopped() for message in part if message.number in stopped}
+    if conf.DOUBLE_WITHIN is not None:
+        refused |= {guid: is_double() for guid in doubles(new, alias) if guid not in refused}
+    return refused

@@ -1,0 +1,31 @@
+"""Writing messages: every door writes through this room.
+
+Public: ``send_sms``, ``send_many``, ``stop``.
+"""
+
+from .bulk_insert import insert_alike
+from .duplicates import DOUBLE, NOT_SENT, got_lately
+from .stop_list import STOPPED, Stopped, read_numbers, stop, stopped_numbers, take_out
+from .validation import clean, default_expiry
+from .writing import COPYABLE, MAX_ERRORS, copy_message, send_many, send_sms, write_many
+
+__all__ = [
+    "COPYABLE",
+    "DOUBLE",
+    "MAX_ERRORS",
+    "NOT_SENT",
+    "STOPPED",
+    "Stopped",
+    "clean",
+    "copy_message",
+    "default_expiry",
+    "got_lately",
+    "insert_alike",
+    "read_numbers",
+    "send_many",
+    "send_sms",
+    "stop",
+    "stopped_numbers",
+    "take_out",
+    "write_many",
+]
