@@ -16,8 +16,8 @@ from uuid import uuid4
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_mobilon_sms.delivery import deliver
-from django_mobilon_sms.tracking import refresh as ask
+from django_mobilon_sms.worker import deliver
+from django_mobilon_sms.worker import refresh as ask
 
 from . import rows
 from .doors import doors, importing, mailing, writing

@@ -18,7 +18,7 @@ import django
 
 def drain(concurrency: int | None = None, limit: int | None = None) -> dict[str, Any]:
     """Send what is due."""
-    from django_mobilon_sms.delivery import deliver
+    from django_mobilon_sms.worker import deliver
 
     began = time.perf_counter()
     report = deliver(concurrency=concurrency, limit=limit)
@@ -28,7 +28,7 @@ def drain(concurrency: int | None = None, limit: int | None = None) -> dict[str,
 
 def refresh() -> dict[str, Any]:
     """Ask for what is due."""
-    from django_mobilon_sms.tracking import refresh
+    from django_mobilon_sms.worker import refresh
 
     began = time.perf_counter()
     report = refresh()
@@ -51,8 +51,8 @@ def post_office(count: int) -> dict[str, Any]:
 
 def memory() -> dict[str, Any]:
     """The peak of memory after a run with nothing to do, and while all that is due is sent."""
-    from django_mobilon_sms.delivery import deliver
     from django_mobilon_sms.models import GatewayState
+    from django_mobilon_sms.worker import deliver
 
     GatewayState.objects.pause(by=None)
     deliver()
@@ -72,8 +72,8 @@ def claims(count: int) -> dict[str, Any]:
     """So many claims of 100, recorded nowhere: their median, in seconds."""
     from statistics import median
 
-    from django_mobilon_sms.delivery import _Run
-    from django_mobilon_sms.reports import RunReport
+    from django_mobilon_sms.worker import RunReport
+    from django_mobilon_sms.worker.run import _Run
 
     run = _Run(RunReport(), 1, 100, lambda count: None)
     times = []

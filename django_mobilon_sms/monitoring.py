@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from django.db.models import QuerySet, Sum
 
-from .candidates import senders
 from .choices import Outcome, Priority, Status
 from .conf import conf
 from .limits import loud_since, pace, quiet_until
 from .models import GatewayState, MessageQuerySet, SmsBatch, SmsMessage, db_now
+from .worker import senders
 
 #: Up to so many rows a count is exact.
 MOST = 100_000

@@ -10,8 +10,8 @@ from django.db import connections
 from django.db.models import DateTimeField, Value
 from django.db.models.functions import Cast
 
-from django_mobilon_sms.delivery import deliver
 from django_mobilon_sms.gateway import MobilonGateway
+from django_mobilon_sms.worker import deliver
 
 #: Later than any time that the database writes by itself.
 START = datetime(2040, 1, 1, tzinfo=timezone.utc)
@@ -72,7 +72,7 @@ class Cron:
         monkeypatch.setattr("django_mobilon_sms.models.clock.Now", self.clock)
         monkeypatch.setattr("tests.cron.Gateway.go", lambda gateway: self._meet())
         # Only a worker that waits for another can be slow here: the sockets have their timeout.
-        monkeypatch.setattr("django_mobilon_sms.delivery.GRACE", PATIENCE)
+        monkeypatch.setattr("django_mobilon_sms.worker.run.GRACE", PATIENCE)
 
     def __enter__(self):
         return self

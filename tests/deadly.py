@@ -25,9 +25,9 @@ class Deadly(AppConfig):
     name = "tests.deadly"
 
     def ready(self):
-        from django_mobilon_sms import proofs
+        from django_mobilon_sms.worker import outcome_recording as recording
 
-        record, apply, close = proofs.record_all, proofs.apply, proofs.close
+        record, apply, close = recording.record_all, recording.apply, recording.close
 
         def close_and_die(results):
             for result in results:
@@ -52,7 +52,7 @@ class Deadly(AppConfig):
             "after_record": {"record_all": record_and_die},
         }
         for name, function in points[os.environ["DIE"]].items():
-            setattr(proofs, name, function)
+            setattr(recording, name, function)
 
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.deadly.Deadly"]

@@ -38,83 +38,83 @@ class Mistake(NamedTuple):
 MISTAKES = [
     Mistake(
         "lost back to pending",
-        "proofs.py",
+        "worker/outcome_recording.py",
         "if batch.outcome in (Outcome.NO_PROOF, Outcome.LOST):",
         "if batch.outcome == Outcome.NO_PROOF:",
         "test_delivery.py::test_lost_batch_leaves_its_messages_unknown",
     ),
     Mistake(
         "no proof back to pending",
-        "proofs.py",
+        "worker/outcome_recording.py",
         "if batch.outcome in (Outcome.NO_PROOF, Outcome.LOST):",
         "if batch.outcome == Outcome.LOST:",
         "test_delivery.py::test_blocked_gateway_is_left_alone_and_messages_wait",
     ),
     Mistake(
         "token dropped from the record",
-        "proofs.py",
+        "worker/outcome_recording.py",
         "SmsMessage.objects.on_primary().filter(batch=batch)",
         "SmsMessage.objects.on_primary().filter(guid__in=batch.guids)",
         "test_delivery.py::test_late_acceptance_does_not_touch_a_resend_in_another_batch",
     ),
     Mistake(
         "status dropped from the claim",
-        "querysets.py",
+        "models/message_changes.py",
         "unexpired().past_indexes().filter(Named(pks), status_now=Status.PENDING)",
         "unexpired().filter(Named(pks))",
         "test_models.py::test_what_is_not_pending_is_not_cancelled_or_claimed",
     ),
     Mistake(
         "expiry dropped from the claim",
-        "querysets.py",
+        "models/message_changes.py",
         "unexpired().past_indexes().filter(Named(pks), status_now=Status.PENDING)",
         "past_indexes().filter(Named(pks), status_now=Status.PENDING)",
         "test_models.py::test_claim_takes_what_is_pending_and_has_not_expired",
     ),
     Mistake(
         "POST before the claim's commit",
-        "claims.py",
+        "worker/claims.py",
         "    return [Claim(batch, each, began",
         """\
-        from . import delivery
+        from . import run as delivery
 
-        run = delivery._Run(delivery.RunReport(), 1, 100, lambda count: None)
-        run._post(Claim(batches[0], found[0], began, is_probe))
-        run._over()
+        worker = delivery._Run(delivery.RunReport(), 1, 100, lambda count: None)
+        worker._post(Claim(batches[0], found[0], began, is_probe))
+        worker._over()
     return [Claim(batch, each, began""",
         "test_delivery.py::test_gateway_hears_of_a_message_only_after_its_claim_was_committed",
     ),
     Mistake(
         "every exception to pending",
-        "delivery.py",
+        "worker/run.py",
         "proof = proofs.of_error(told)",
         "proof = Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)",
         "test_delivery.py::test_error_that_nobody_foresaw_proves_nothing",
     ),
     Mistake(
         "transport retries 3",
-        "gateway.py",
+        "gateway/client.py",
         "HTTPAdapter(max_retries=0,",
         "HTTPAdapter(max_retries=requests.adapters.Retry(3, allowed_methods=None),",
         "test_gateway.py::test_broken_connection_is_not_tried_again",
     ),
     Mistake(
         "redirects on",
-        "gateway.py",
+        "gateway/client.py",
         "connections.send(request,",
         "requests.Session().send(request,",
         "test_gateway.py::test_redirect_is_not_followed",
     ),
     Mistake(
         "environment proxies on",
-        "gateway.py",
+        "gateway/client.py",
         "connections.send(request,",
         "requests.Session().send(request, allow_redirects=False,",
         "test_gateway.py::test_environment_is_ignored",
     ),
     Mistake(
         "reply matched by position",
-        "gateway.py",
+        "gateway/client.py",
         "return list(send_results(reply, guids))",
         "return [result._replace(guid=message.guid)"
         " for message, result in zip(messages, send_results(reply, guids))]",
@@ -122,28 +122,28 @@ MISTAKES = [
     ),
     Mistake(
         "resend claimed while its late reply waits",
-        "delivery.py",
+        "worker/run.py",
         "if batch[0].pk not in but]",
         "]",
         "test_journal.py::test_reply_after_its_batch_was_given_up_still_counts",
     ),
     Mistake(
         "save() of an existing row allowed",
-        "models.py",
+        "models/messages.py",
         "        if not self._state.adding:\n            raise MessageIsWritten\n",
         "",
         "test_models.py::test_existing_row_is_not_saved_again",
     ),
     Mistake(
         "status == 1 without type check",
-        "replies.py",
+        "gateway/reply_parser.py",
         "type(value) is int and",
         "isinstance(value, int) and",
         "test_tracking.py::test_report_whose_status_is_true_changes_nothing",
     ),
     Mistake(
         "record without deadlock repeat",
-        "delivery.py",
+        "worker/run.py",
         "counted = persist(write, using=self.alias, seconds=patience)",
         "counted = write()",
         "test_journal.py::test_database_that_was_away_when_the_reply_came_gets_the_truth"
@@ -151,28 +151,28 @@ MISTAKES = [
     ),
     Mistake(
         "resent row cancelled for good",
-        "querysets.py",
+        "models/message_changes.py",
         "return sum(pending.end(Status.CANCELLED, ErrorCode.CANCELLED).values())",
         'return pending.change(status=Status.CANCELLED, error_code="")',
         "test_models.py::test_cancelled_resend_may_have_gone_out_and_is_unknown",
     ),
     Mistake(
         "no deadline beyond the socket's",
-        "threads.py",
+        "worker/request_threads.py",
         "self._done.get(timeout=self._left(key))",
         "self._done.get()",
         "test_threads.py::test_call_that_outlives_its_time_is_abandoned",
     ),
     Mistake(
         "probe off",
-        "delivery.py",
+        "worker/run.py",
         "if is_probe := state.blocked_until is not None:",
         "if is_probe := False:",
         "test_delivery.py::test_probe_is_one_message_and_its_good_reply_clears_the_way",
     ),
     Mistake(
         "list confirmed twice",
-        "mailing_rows.py",
+        "models/mailings.py",
         "return self.waiting().update(confirmed_at",
         "return self.update(confirmed_at",
         "test_admin_mailings.py::test_confirming_twice_writes_once",
@@ -207,7 +207,7 @@ MISTAKES = [
     ),
     Mistake(
         "a retry judged anew",
-        "outbox.py",
+        "outbox/writing.py",
         "for index in [index for index, guid in guids.items() if guid in known]:",
         "for index in list[int]():",
         "test_rest_idempotency.py::test_retry_after_the_settings_changed_finds_its_rows",

@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from django_mobilon_sms.choices import ErrorCode, Outcome
-from django_mobilon_sms.delivery import send_now
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.worker import send_now
 
 from .admin_door import EVERYTHING, JOURNAL, page, person, text_of
 from .conftest import claim, write

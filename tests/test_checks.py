@@ -164,7 +164,7 @@ RIGHT = {
     "SOURCE": ["8", "MOBILON", "s" * 32],
     "BACKEND": [
         "django_mobilon_sms.testing.ConsoleBackend",
-        "django_mobilon_sms.backends.get_backend",
+        "django_mobilon_sms.worker.configured_backend.get_backend",
     ],
     "ENABLED": [True, False],
     "TIMEOUT": [0.1, 1, 99.9],

@@ -10,12 +10,12 @@ from uuid import uuid4
 import pytest
 from django.test import override_settings
 
-from django_mobilon_sms.backends import get_backend
 from django_mobilon_sms.conf import conf
 from django_mobilon_sms.conf.rules import RULES
 from django_mobilon_sms.conf.settings import own_names
 from django_mobilon_sms.exceptions import Refused
 from django_mobilon_sms.gateway import OutgoingMessage
+from django_mobilon_sms.worker.configured_backend import get_backend
 
 ROOT = Path(__file__).parents[1]
 
@@ -87,8 +87,8 @@ def python(code: str) -> str:
 
 
 FREE = (
-    "backends choices conf conf.checks exceptions gateway gateway.client phone_numbers sandbox"
-    " segments signals testing threads"
+    "choices conf conf.checks exceptions gateway gateway.client phone_numbers sandbox"
+    " segments signals testing"
 )
 
 

@@ -10,12 +10,18 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
-from django_mobilon_sms import candidates, proofs
 from django_mobilon_sms.choices import ErrorCode, Outcome, Priority, Resolution, Status
-from django_mobilon_sms.delivery import deliver, send_now
 from django_mobilon_sms.gateway import MobilonGateway, SendResult
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
-from django_mobilon_sms.sweeping import _apply, sweep
+from django_mobilon_sms.worker import (
+    candidates,
+    deliver,
+    outcome_recording,
+    proofs,
+    send_now,
+    sweep_leftovers,
+)
+from django_mobilon_sms.worker.sweep import _apply
 
 from .conftest import by_guid, claim, write
 
@@ -173,7 +179,7 @@ def test_batch_within_its_lease_is_left_alone(worker):
 
 def test_outcome_that_did_not_reach_its_messages_is_applied_whatever_the_lease(worker):
     batch, messages = claimed(2)
-    assert proofs.close(batch, answer(messages), by_guid(messages)) == 1
+    assert outcome_recording.close(batch, answer(messages), by_guid(messages)) == 1
     assert statuses() == ["sending"] * 2
     assert worker("--no-refresh").code == 0
     assert statuses() == ["accepted"] * 2
@@ -194,7 +200,7 @@ def test_batch_that_can_not_be_swept_does_not_stop_the_others(sandbox, worker):
     batch, messages = claimed(1)
     write()
     too_long = proofs.of_reply([SendResult(messages[0].guid, 0, "x" * 65)])
-    proofs.close(batch, too_long, by_guid(messages))
+    outcome_recording.close(batch, too_long, by_guid(messages))
     assert worker("--no-refresh").code == 1
     assert statuses() == ["sending", "accepted"]
 
@@ -241,7 +247,7 @@ def test_batch_that_the_database_refuses_for_any_reason_stops_no_other(
     stuck, _ = claimed(1, lease=-HOUR)
     claimed(1, lease=-HOUR)
     write(1)
-    apply = proofs.apply
+    apply = outcome_recording.apply
 
     def refused(batch, pks=None):
         if batch.pk == stuck.pk:
@@ -249,8 +255,8 @@ def test_batch_that_the_database_refuses_for_any_reason_stops_no_other(
         return apply(batch, pks)
 
     # What a trigger or another's lock would do for longer than any patience.
-    monkeypatch.setattr(proofs, "apply", refused)
-    monkeypatch.setattr("django_mobilon_sms.sweeping.DATABASE_PATIENCE", 0)
+    monkeypatch.setattr(outcome_recording, "apply", refused)
+    monkeypatch.setattr("django_mobilon_sms.worker.sweep.DATABASE_PATIENCE", 0)
     assert worker("--no-refresh").code == 1
     assert statuses() == ["sending", "unknown", "accepted"]
 
@@ -260,33 +266,35 @@ def test_batch_that_the_database_refuses_for_any_reason_stops_no_other(
 
 def test_late_acceptance_of_a_lost_batch_counts():
     batch, messages = claimed(1, lease=-HOUR)
-    sweep()
-    proofs.record(batch, answer(messages), by_guid(messages))
+    sweep_leftovers()
+    outcome_recording.record(batch, answer(messages), by_guid(messages))
     assert statuses() == ["accepted"]
 
 
 def test_late_never_left_puts_a_lost_message_back():
     batch, messages = claimed(1, lease=-HOUR)
-    sweep()
+    sweep_leftovers()
     never = proofs.Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)
-    proofs.record(batch, never, by_guid(messages))
+    outcome_recording.record(batch, never, by_guid(messages))
     assert statuses() == ["pending"]
 
 
 @pytest.mark.parametrize("outcome", [Outcome.NEVER_LEFT, Outcome.REFUSED])
 def test_late_refusal_does_not_touch_what_a_person_decided(outcome):
     batch, messages = claimed(1, lease=-HOUR)
-    sweep()
+    sweep_leftovers()
     SmsMessage.objects.resolve(Resolution.GIVEN_UP, by=None)
-    proofs.record(batch, proofs.Proof(outcome, ErrorCode.HTTP_REFUSED), by_guid(messages))
+    outcome_recording.record(
+        batch, proofs.Proof(outcome, ErrorCode.HTTP_REFUSED), by_guid(messages)
+    )
     assert list(SmsMessage.objects.values_list("status", "resolution")) == [("unknown", "given_up")]
 
 
 def test_late_acceptance_saves_a_resend_that_was_not_claimed(sandbox, worker):
     batch, messages = claimed(1, lease=-HOUR)
-    sweep()
+    sweep_leftovers()
     assert SmsMessage.objects.resend(by=None) == 1
-    proofs.record(batch, answer(messages), by_guid(messages))
+    outcome_recording.record(batch, answer(messages), by_guid(messages))
     assert statuses() == ["accepted"]
     worker("--no-refresh")
     assert sandbox.exchanges == []
@@ -294,32 +302,32 @@ def test_late_acceptance_saves_a_resend_that_was_not_claimed(sandbox, worker):
 
 def test_late_acceptance_does_not_touch_a_resend_in_another_batch():
     batch, messages = claimed(1, lease=-HOUR)
-    sweep()
+    sweep_leftovers()
     SmsMessage.objects.resend(by=None)
     second = SmsBatch.objects.create(worker="w", lease_until=db_now() + HOUR)
     claim(second)
-    proofs.record(batch, answer(messages), by_guid(messages))
+    outcome_recording.record(batch, answer(messages), by_guid(messages))
     assert list(SmsMessage.objects.values_list("status", "batch")) == [("sending", second.pk)]
 
 
 def test_outcome_is_applied_once():
     batch, messages = claimed(1)
     guids = by_guid(messages)
-    assert proofs.record(batch, answer(messages), guids) == {Status.ACCEPTED: 1}
-    assert proofs.record(batch, proofs.Proof(Outcome.NO_PROOF, "timeout"), guids) == {}
+    assert outcome_recording.record(batch, answer(messages), guids) == {Status.ACCEPTED: 1}
+    assert outcome_recording.record(batch, proofs.Proof(Outcome.NO_PROOF, "timeout"), guids) == {}
     assert statuses() == ["accepted"]
 
 
 def test_acceptance_does_not_touch_a_message_that_was_put_back():
     batch, messages = claimed(1)
     SmsMessage.objects.all().change(status=Status.PENDING)
-    proofs.record(batch, answer(messages), by_guid(messages))
+    outcome_recording.record(batch, answer(messages), by_guid(messages))
     assert statuses() == ["pending"]
 
 
 def test_batch_that_was_applied_is_not_applied_again():
     batch, messages = claimed(1)
-    proofs.record(batch, answer(messages), by_guid(messages))
+    outcome_recording.record(batch, answer(messages), by_guid(messages))
     SmsMessage.objects.all().change(status=Status.UNKNOWN)
     assert _apply(SmsBatch.objects.get()) == {}
     assert statuses() == ["unknown"]
@@ -460,7 +468,7 @@ def test_switched_off_app_claims_nothing_and_says_so(sandbox, worker, settings):
 def test_too_little_lease_left_gives_the_batch_back(sandbox, settings, monkeypatch):
     write()
     # Nothing else can be slow for minutes in a test: the lease is simply shorter than a timeout.
-    monkeypatch.setattr("django_mobilon_sms.delivery.require_ready", lambda: None)
+    monkeypatch.setattr("django_mobilon_sms.worker.run.require_ready", lambda: None)
     settings.MOBILON_SMS_LEASE, settings.MOBILON_SMS_TIMEOUT = 10, 20
     report = deliver(limit=1)
     assert (report.exit_code, statuses(), sandbox.exchanges) == (0, ["pending"], [])

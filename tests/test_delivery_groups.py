@@ -8,13 +8,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_mobilon_sms import candidates, proofs
 from django_mobilon_sms.choices import Priority
-from django_mobilon_sms.claims import take
-from django_mobilon_sms.delivery import _result, _Run
 from django_mobilon_sms.gateway import SendResult
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
-from django_mobilon_sms.reports import RunReport
+from django_mobilon_sms.worker import RunReport, candidates, proofs
+from django_mobilon_sms.worker.claims import take
+from django_mobilon_sms.worker.run import _result, _Run
 
 from .conftest import claim, write
 

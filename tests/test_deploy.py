@@ -14,8 +14,8 @@ import yaml
 
 from django_mobilon_sms.conf.settings import Conf
 from django_mobilon_sms.contrib import celery, jobs
-from django_mobilon_sms.delivery import GRACE
 from django_mobilon_sms.management.commands import send_sms, sms_status
+from django_mobilon_sms.worker.run import GRACE
 
 from .documents import DOCS
 from .test_docs import unit

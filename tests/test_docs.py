@@ -11,13 +11,13 @@ from collections.abc import Callable
 import pytest
 from docutils import nodes
 
-from django_mobilon_sms import reports
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
 from django_mobilon_sms.conf.rules import RULES
 from django_mobilon_sms.conf.settings import PREFIX, Conf, Setting
-from django_mobilon_sms.delivery import GRACE
 from django_mobilon_sms.management.commands.send_sms import Command
 from django_mobilon_sms.models import SmsMessage, StoppedNumber
+from django_mobilon_sms.worker import exit_codes
+from django_mobilon_sms.worker.run import GRACE
 from tests.documents import DOCS, DOCUMENTS, PLAIN, README, ROOT, blocks, column, document, table
 
 DATABASES = ("SQLite", "SQLite WAL", "PostgreSQL", "MariaDB")
@@ -142,7 +142,7 @@ def test_options_are_those_of_the_command():
 
 def test_exit_codes_are_those_of_the_command():
     usage = 2  # argparse's own
-    codes = {reports.OK, reports.CAN_NOT_WORK, usage, reports.TROUBLE, reports.UNKNOWN}
+    codes = {exit_codes.OK, exit_codes.CAN_NOT_WORK, usage, exit_codes.TROUBLE, exit_codes.UNKNOWN}
     assert [int(code) for code in column(README, "exit-codes-table")] == sorted(codes)
 
 

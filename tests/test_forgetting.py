@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import ValidationError
 
-from django_mobilon_sms import sweeping
 from django_mobilon_sms.choices import ErrorCode, Resolution, Status
 from django_mobilon_sms.models import SmsMessage, db_now
 from django_mobilon_sms.outbox import copy_message, send_many, send_sms
+from django_mobilon_sms.worker import sweep
 
 from .admin_door import EVERYTHING, LIST, page, person, text_of
 from .conftest import write
@@ -103,7 +103,7 @@ def test_texts_are_forgotten_after_the_set_time(sandbox, worker, settings):
 
 
 def test_all_that_are_due_are_forgotten_in_one_run(worker, settings, monkeypatch):
-    monkeypatch.setattr(sweeping, "FORGOTTEN_AT_ONCE", 2)
+    monkeypatch.setattr(sweep, "FORGOTTEN_AT_ONCE", 2)
     settings.MOBILON_SMS_FORGET_TEXT_AFTER = 1
     write(5)
     SmsMessage.objects.cancel()

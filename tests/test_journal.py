@@ -14,9 +14,8 @@ import pytest
 from django.db import connection, transaction
 
 from django_mobilon_sms.choices import Resolution
-from django_mobilon_sms.delivery import deliver
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
-from django_mobilon_sms.sweeping import sweep
+from django_mobilon_sms.worker import deliver, sweep_leftovers
 
 from .conftest import write
 from .test_processes import start
@@ -375,7 +374,7 @@ def deliver_too_late(sandbox, meanwhile=lambda: None):
     def give_up(exchange):
         sandbox.on_request = None
         let_leases_end()
-        assert sweep().statuses == {"unknown": 1}
+        assert sweep_leftovers().statuses == {"unknown": 1}
         meanwhile()
         connection.close()
 

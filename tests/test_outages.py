@@ -13,9 +13,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_mobilon_sms.delivery import deliver
 from django_mobilon_sms.models import GatewayState, SmsMessage
 from django_mobilon_sms.outbox import send_many
+from django_mobilon_sms.worker import deliver
 
 from .cron import PATIENCE, Cron
 

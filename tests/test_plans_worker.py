@@ -9,12 +9,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_mobilon_sms import candidates
 from django_mobilon_sms.choices import Priority, Status
-from django_mobilon_sms.delivery import deliver
 from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
-from django_mobilon_sms.polling import anything_to_do
-from django_mobilon_sms.tracking import refresh
+from django_mobilon_sms.worker import anything_to_do, candidates, deliver, refresh
 
 from .conftest import write
 from .plans import faults, fill, steps

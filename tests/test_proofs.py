@@ -508,7 +508,7 @@ def test_answer_that_outlasts_the_timeout_proves_nothing(send, settings, fault):
 
 
 def test_headers_that_outlast_every_timeout_are_abandoned(send, settings, monkeypatch):
-    monkeypatch.setattr("django_mobilon_sms.delivery.GRACE", 0.5)
+    monkeypatch.setattr("django_mobilon_sms.worker.run.GRACE", 0.5)
     settings.MOBILON_SMS_TIMEOUT = 0.5
     assert send("drip_headers", interval=0.1) == not_proved("deadline")
 

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from django_mobilon_sms import tracking
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.exceptions import OutcomeUnknown
 from django_mobilon_sms.gateway import StatusReport
 from django_mobilon_sms.gateway.reply_parser import parse, send_results, status_reports
-from django_mobilon_sms.proofs import Settled, of_reply, settle
-from django_mobilon_sms.tracking import Asked
+from django_mobilon_sms.worker import status_recording
+from django_mobilon_sms.worker.proofs import Settled, of_reply, settle
+from django_mobilon_sms.worker.status_recording import Asked
 
 GUIDS = [uuid.UUID(int=number) for number in (1, 0xABCDEF, 2**128 - 1)]
 NAN = float("nan")
@@ -295,7 +295,7 @@ asked = st.lists(
 def test_report_counts_only_for_the_message_whose_id_it_has_and_whose_guid(reply, asked):
     reports = list(status_reports(reply, {one.gateway_id for one in asked}))
     by_pk = {one.pk: one for one in asked}
-    for pk, report in tracking._matches(asked, reports):
+    for pk, report in status_recording._matches(asked, reports):
         one = by_pk[pk]
         assert report.id == one.gateway_id
         assert report.guid in (None, one.guid)
@@ -330,5 +330,5 @@ def test_code_that_no_column_holds_proves_nothing(number):
 def test_two_reports_that_differ_move_nothing_and_the_same_twice_is_one():
     one = Asked(1, GUIDS[0], "A")
     sent, failed = StatusReport("A", 1, None, None), StatusReport("A", 2, None, None)
-    assert list(tracking._matches([one], [sent, failed])) == []
-    assert list(tracking._matches([one], [sent, sent])) == [(1, sent)]
+    assert list(status_recording._matches([one], [sent, failed])) == []
+    assert list(status_recording._matches([one], [sent, sent])) == [(1, sent)]

@@ -20,15 +20,15 @@ from django.db import IntegrityError, connection
 from django.test import Client
 from django.utils.log import AdminEmailHandler
 
-from django_mobilon_sms.candidates import Candidate
 from django_mobilon_sms.choices import ErrorCode, Status
-from django_mobilon_sms.delivery import Claim
 from django_mobilon_sms.gateway import MobilonGateway, OutgoingMessage
 from django_mobilon_sms.models import SmsBatch, SmsMailing, SmsMessage
 from django_mobilon_sms.outbox import send_many, send_sms
 from django_mobilon_sms.sandbox import Sandbox
 from django_mobilon_sms.sandbox.faults import FAULTS
-from django_mobilon_sms.threads import Calls
+from django_mobilon_sms.worker.candidates import Candidate
+from django_mobilon_sms.worker.request_threads import Calls
+from django_mobilon_sms.worker.run import Claim
 
 from .admin_door import ADD, DECIDE, EVERYTHING, LIST, person
 from .conftest import write
@@ -119,7 +119,7 @@ def journal():
 def run(worker, logs, raised, capfd, settings, monkeypatch):
     """One message is sent; everything that was shown or kept of it."""
     settings.MOBILON_SMS_TIMEOUT = 0.5
-    monkeypatch.setattr("django_mobilon_sms.delivery.GRACE", 0.5)
+    monkeypatch.setattr("django_mobilon_sms.worker.run.GRACE", 0.5)
 
     def run():
         write(**MESSAGE)

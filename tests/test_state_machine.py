@@ -25,19 +25,24 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from django_mobilon_sms import proofs, tracking
-from django_mobilon_sms.candidates import Candidate
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution
-from django_mobilon_sms.claims import take
-from django_mobilon_sms.delivery import _Run
 from django_mobilon_sms.exceptions import NeverLeft, OutcomeUnknown, Refused
 from django_mobilon_sms.gateway import SendResult, StatusReport
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
-from django_mobilon_sms.proofs import Proof
-from django_mobilon_sms.reports import RunReport
 from django_mobilon_sms.signals import status_changed
-from django_mobilon_sms.sweeping import _apply, sweep
-from django_mobilon_sms.tracking import Asked
+from django_mobilon_sms.worker import (
+    RunReport,
+    outcome_recording,
+    proofs,
+    status_recording,
+    sweep_leftovers,
+)
+from django_mobilon_sms.worker.candidates import Candidate
+from django_mobilon_sms.worker.claims import take
+from django_mobilon_sms.worker.proofs import Proof
+from django_mobilon_sms.worker.run import _Run
+from django_mobilon_sms.worker.status_recording import Asked
+from django_mobilon_sms.worker.sweep import _apply
 
 from . import state_model
 from .conftest import by_guid, write
@@ -200,13 +205,13 @@ class Outbox:
 
     def record(self, worker: str) -> None:
         claim, proof = self.claims[worker], self.proofs[worker]
-        proofs.record(claim.batch, proof, by_guid(claim.messages))
+        outcome_recording.record(claim.batch, proof, by_guid(claim.messages))
         self.model = PROTOCOL.record(self.model, worker)
         self.drop(worker)
 
     def close(self, worker: str) -> None:
         claim, proof = self.claims[worker], self.proofs[worker]
-        proofs.close(claim.batch, proof, by_guid(claim.messages))
+        outcome_recording.close(claim.batch, proof, by_guid(claim.messages))
         self.model = PROTOCOL.close(self.model, worker)
         self.drop(worker)
 
@@ -231,12 +236,12 @@ class Outbox:
             self.model = PROTOCOL.time_over(self.model, index)
 
     def sweep(self) -> None:
-        assert not sweep().failed
+        assert not sweep_leftovers().failed
         self.model = PROTOCOL.sweep(self.model)
 
     def lose(self, place: int) -> None:
         batch = SmsBatch.objects.get(pk=self.batches[place])
-        proofs.record(batch, Proof(Outcome.LOST, ErrorCode.LOST), {})
+        outcome_recording.record(batch, Proof(Outcome.LOST, ErrorCode.LOST), {})
         self.model = PROTOCOL.lose(self.model, place)
 
     def apply(self, place: int) -> None:
@@ -279,7 +284,7 @@ class Outbox:
             {"id and guid": asked.guid, "another guid": uuid.uuid4()}.get(names),
             LONG_AGO if dated else None,
         )
-        tracking.record([([asked], [report])])
+        status_recording.record([([asked], [report])])
         if word and names in ("id", "id and guid"):
             self.model = PROTOCOL.report(self.model, index, word)
 
@@ -476,7 +481,7 @@ def test_late_report_for_an_earlier_copy_does_not_move_a_message_that_was_accept
     accept_as_a_resend(outbox)
     for code in REPORTS.values():
         report = StatusReport(old_id, code, None, None)
-        tracking.record([([Asked(pk, guid, old_id)], [report])])
+        status_recording.record([([Asked(pk, guid, old_id)], [report])])
         outbox.check()
 
 
@@ -517,7 +522,7 @@ class AnyOrder(RuleBasedStateMachine):
             return
         try:
             SmsBatch.objects.update(lease_until=LONG_AGO)
-            sweep()  # every worker is gone
+            sweep_leftovers()  # every worker is gone
             assert not SmsMessage.objects.filter(status="sending").exists()
             assert not SmsBatch.objects.filter(applied_at__isnull=True).exists()
         finally:

@@ -9,13 +9,12 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_mobilon_sms import candidates
 from django_mobilon_sms.choices import ErrorCode, Priority
-from django_mobilon_sms.delivery import deliver, send_now
 from django_mobilon_sms.exceptions import InvalidRows
 from django_mobilon_sms.models import SmsBatch, SmsMessage, StoppedNumber
 from django_mobilon_sms.outbox import Stopped, copy_message, read_numbers, send_many, send_sms, stop
 from django_mobilon_sms.signals import status_changed
+from django_mobilon_sms.worker import candidates, deliver, send_now
 
 from .conftest import write
 from .plans import faults, fill
@@ -114,7 +113,7 @@ def test_stopped_number_is_neither_copied_to_nor_resent_to():
 
 
 def test_what_was_stopped_meanwhile_is_taken_out_after_the_claim(sandbox, caplog):
-    caplog.set_level(logging.INFO, "django_mobilon_sms.claims")
+    caplog.set_level(logging.INFO, "django_mobilon_sms.worker.claims")
     write(2)
     resent = write()[0]
     SmsMessage.objects.filter(pk=resent.pk).change(resends=1)
@@ -186,7 +185,7 @@ def test_no_table_is_read_whole():
     with CaptureQueriesContext(connection) as captured:
         stop([NUMBER])
         found = candidates.due(100, 100)
-        from django_mobilon_sms.claims import take
+        from django_mobilon_sms.worker.claims import take
 
         take(found, stops=True)
         send_sms(OTHER, "привет")

@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from django_mobilon_sms.backends import get_backend
 from django_mobilon_sms.gateway import OutgoingMessage, SendResult
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.testing import ConsoleBackend, MemoryBackend
+from django_mobilon_sms.worker.configured_backend import get_backend
 
 from .conftest import write
 

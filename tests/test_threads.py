@@ -6,7 +6,7 @@ import threading
 import time
 
 from django_mobilon_sms.exceptions import OutcomeUnknown
-from django_mobilon_sms.threads import Calls
+from django_mobilon_sms.worker.request_threads import Calls
 
 PATIENCE = 60  # seconds: longer than anything here takes
 
@@ -54,7 +54,9 @@ def test_process_that_stood_still_hears_what_came_meanwhile(monkeypatch):
     calls.start("slow", lambda: go.wait(PATIENCE))
     # The clock leaps as it does over a SIGSTOP, which no test can survive in its own process.
     real, leap = time.monotonic, iter([PATIENCE * 2.0] * 2)
-    monkeypatch.setattr("django_mobilon_sms.threads.time.monotonic", lambda: real() + next(leap, 0))
+    monkeypatch.setattr(
+        "django_mobilon_sms.worker.request_threads.time.monotonic", lambda: real() + next(leap, 0)
+    )
     threading.Timer(0.1, go.set).start()
     assert calls.wait() == [("slow", True)]
 

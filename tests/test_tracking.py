@@ -11,7 +11,7 @@ from django.db import connection
 
 from django_mobilon_sms.choices import Status
 from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
-from django_mobilon_sms.tracking import next_check, take_due
+from django_mobilon_sms.worker.status_queries import next_check, take_due
 
 from .conftest import write
 

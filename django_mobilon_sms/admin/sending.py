@@ -16,9 +16,8 @@ from django.utils.translation import ngettext_lazy
 
 from ..choices import Status
 from ..conf import conf
-from ..delivery import send_now
 from ..models import MessageQuerySet, SmsMessage
-from ..reports import RunReport
+from ..worker import RunReport, send_now
 from . import verbs
 
 logger = logging.getLogger(__name__)

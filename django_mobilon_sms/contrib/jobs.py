@@ -18,10 +18,9 @@ from django.core.cache import cache
 from django.db import Error
 
 from ..conf import database_trouble, parse_duration
-from ..delivery import deliver
 from ..models import SmsMailing
 from ..purging import purge
-from ..tracking import refresh
+from ..worker import deliver, refresh
 
 #: How long a job takes up new work, in seconds: no deploy waits for longer, the last request aside.
 SHIFT = 20.0

@@ -5,7 +5,7 @@ Public: ``send_sms``, ``send_many``, ``stop``.
 
 from .bulk_insert import insert_alike
 from .duplicates import DOUBLE, NOT_SENT, got_lately
-from .stop_list import STOPPED, Stopped, read_numbers, stop, stopped_numbers, take_out
+from .stop_list import STOPPED, Stopped, read_numbers, stop, stopped_numbers
 from .validation import clean, default_expiry
 from .writing import COPYABLE, MAX_ERRORS, copy_message, send_many, send_sms, write_many
 
@@ -26,6 +26,5 @@ __all__ = [
     "send_sms",
     "stop",
     "stopped_numbers",
-    "take_out",
     "write_many",
 ]

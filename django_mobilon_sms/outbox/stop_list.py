@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router, transaction
-from django.db.models import Case, Exists, F, OuterRef, Value, When
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from ..choices import ErrorCode, Status
-from ..models import SmsBatch, SmsMessage, StoppedNumber, unless_sensitive
+from ..models import SmsMessage, StoppedNumber
 from ..phone_numbers import ANY_NUMBER, normalize_number
 
 STOPPED = _("This number is on the stop list.")
@@ -65,23 +64,6 @@ def _stop(numbers: list[str], note: str, by: AbstractBaseUser | None) -> Stopped
     with transaction.atomic(using=alias):
         StoppedNumber.objects.using(alias).bulk_create(new, batch_size=CHUNK)
         return Stopped(len(new), sum(_cancel(chunk) for chunk in chunks))
-
-
-def take_out(batches: Iterable[SmsBatch]) -> int:
-    """Cancel what these batches have just claimed for numbers that were stopped meanwhile.
-
-    A message that had been resent may have gone out before, and is held instead.
-    """
-    stopped = Exists(StoppedNumber.objects.filter(number=OuterRef("number")))
-    claimed = SmsMessage.objects.on_primary().filter(
-        stopped, batch__in=batches, status=Status.SENDING
-    )
-    return claimed.change(
-        status=Case(When(resends=0, then=Value(Status.CANCELLED)), default=Value(Status.UNKNOWN)),
-        error_code=ErrorCode.STOP_LIST,
-        batch=None,
-        text=Case(When(resends=0, then=unless_sensitive()), default=F("text")),
-    )
 
 
 def _known(numbers: list[str], alias: str) -> Iterable[str]:

@@ -35,16 +35,16 @@ class ChaosConfig(AppConfig):
 
 def set_points() -> None:
     """Ask for a trap at each step of a message's way."""
-    from django_mobilon_sms import delivery, proofs
     from django_mobilon_sms.gateway import client
     from django_mobilon_sms.models import message_changes
+    from django_mobilon_sms.worker import outcome_recording, run
 
     struck(message_changes.MessageQuerySet, "claim", before="mid_claim")
-    struck(delivery._Run, "_post", before="claimed")
+    struck(run._Run, "_post", before="claimed")
     struck(client.MobilonGateway, "send", before="before_post", after="after_post")
-    struck(proofs, "record_all", before="before_record", after="recorded")
-    struck(proofs, "apply", before="mid_record")
-    struck(delivery._Run, "_judge", after="judged")
+    struck(outcome_recording, "record_all", before="before_record", after="recorded")
+    struck(outcome_recording, "apply", before="mid_record")
+    struck(run._Run, "_judge", after="judged")
 
 
 POINTS = (

@@ -27,15 +27,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from tqdm import tqdm
 
-from ... import candidates
 from ...choices import Status
 from ...conf import database_trouble
-from ...delivery import deliver
 from ...models import SmsBatch, SmsMailing, SmsMessage
-from ...polling import anything_to_do
-from ...reports import RunReport
-from ...sweeping import sweep
-from ...tracking import refresh
+from ...worker import RunReport, anything_to_do, candidates, deliver, refresh, sweep_leftovers
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +157,7 @@ class Command(BaseCommand):
     def work(self, options: dict[str, Any], stopping: Callable[[], bool]) -> RunReport:
         """Sweep and send, unless told to refresh only; then refresh, unless told not to."""
         if options["refresh_only"]:
-            report = sweep()
+            report = sweep_leftovers()
         else:
             with self.progress_bar(quiet=options["json"] or options["loop"]) as bar:
                 report = deliver(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.utils.module_loading import import_string
 
-from .conf import conf
-from .gateway import Backend
+from ..conf import conf
+from ..gateway import Backend
 
 
 def get_backend() -> Backend:

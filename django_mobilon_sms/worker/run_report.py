@@ -1,4 +1,4 @@
-"""What a run did, and the exit code that tells it."""
+"""What a run of the worker did."""
 
 from __future__ import annotations
 
@@ -8,15 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from .choices import ErrorCode, Outcome, Status
-from .conf import conf
-from .models import GatewayState
-from .proofs import Proof
-
-OK, CAN_NOT_WORK, TROUBLE, UNKNOWN = 0, 1, 3, 4
-
-#: HTTP codes that no waiting mends: the credentials or the address are wrong.
-CONFIGURATION_HTTP_CODES = frozenset({401, 403, 404, 405, 407})
+from ..choices import Status
+from ..conf import conf
+from ..models import GatewayState
+from .exit_codes import CAN_NOT_WORK, OK, UNKNOWN
 
 
 @dataclasses.dataclass
@@ -68,17 +63,3 @@ class RunReport:
         del fields["exit_codes"]
         until = self.resumes_at
         return fields | {"resumes_at": until.isoformat() if until else None}
-
-
-def exit_code(proof: Proof) -> int:
-    """The exit code that one POST calls for, unknown messages aside."""
-    code = ErrorCode(proof.error_code) if proof.error_code else None
-    if proof.outcome == Outcome.NO_PROOF:
-        return CAN_NOT_WORK if code == ErrorCode.REDIRECT else UNKNOWN
-    if proof.outcome == Outcome.REFUSED:
-        return CAN_NOT_WORK if proof.http_code in CONFIGURATION_HTTP_CODES else TROUBLE
-    if proof.outcome == Outcome.NEVER_LEFT:
-        if code in (ErrorCode.LEASE_SHORT, ErrorCode.INVALID):
-            return OK
-        return CAN_NOT_WORK if code in (ErrorCode.CERTIFICATE, ErrorCode.REQUEST) else TROUBLE
-    return OK

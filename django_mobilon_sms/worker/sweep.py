@@ -11,10 +11,9 @@ from typing import Any
 from django.db import DatabaseError, router, transaction
 from django.db.models import QuerySet
 
-from . import proofs
-from .choices import ErrorCode, Outcome, Status
-from .conf import conf
-from .models import (
+from ..choices import ErrorCode, Outcome, Status
+from ..conf import conf
+from ..models import (
     DATABASE_PATIENCE,
     GatewayState,
     SmsBatch,
@@ -23,16 +22,18 @@ from .models import (
     kept_long_enough,
     persist,
 )
+from . import outcome_recording
 from .proofs import Proof
-from .reports import RunReport
+from .run_report import RunReport
 
 logger = logging.getLogger(__name__)
+
 
 #: How many texts one update forgets.
 FORGOTTEN_AT_ONCE = 1000
 
 
-def sweep() -> RunReport:
+def sweep_leftovers() -> RunReport:
     """Apply outcomes that did not reach their messages, end what is lost or expired.
 
     Each step by itself: a batch that can not be swept must not stop all sending for good.
@@ -73,7 +74,7 @@ def _steps() -> Iterator[tuple[object, Callable[[], Mapping[Status, int]]]]:
     for batch in SmsBatch.objects.lost():
         logger.warning("batch.lost batch=%s", batch.pk)
         lost = Proof(Outcome.LOST, ErrorCode.LOST)
-        yield batch.pk, partial(proofs.record, batch, lost, {})
+        yield batch.pk, partial(outcome_recording.record, batch, lost, {})
     yield "expired", SmsMessage.objects.expire
     if conf.FORGET_TEXT_AFTER is not None:
         yield "texts", _forget
@@ -93,4 +94,6 @@ def _forget() -> Mapping[Status, int]:
 def _apply(batch: SmsBatch) -> Counter[Status]:
     unapplied = SmsBatch.objects.unapplied().filter(pk=batch.pk, outcome=batch.outcome)
     with transaction.atomic(using=router.db_for_write(SmsBatch)):
-        return proofs.apply(batch) if unapplied.update(applied_at=db_now()) else Counter()
+        return (
+            outcome_recording.apply(batch) if unapplied.update(applied_at=db_now()) else Counter()
+        )

@@ -8,15 +8,20 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from .exceptions import OutcomeUnknown
+from ..exceptions import OutcomeUnknown
 
 #: How much longer than its timeout a request is waited for, in seconds.
 GRACE = 5.0
+
+
 #: A wait that ends so many seconds too late: this process was stopped, or its host asleep. What
 #: came meanwhile is there to be read, so the call gets ``GRACE`` once more.
 STOOD_STILL = 1.0
 
+
 K = TypeVar("K")
+
+
 R = TypeVar("R")
 
 

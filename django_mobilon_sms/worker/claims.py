@@ -13,13 +13,13 @@ from itertools import chain
 from typing import NamedTuple
 
 from django.db import router, transaction
+from django.db.models import Case, Exists, F, OuterRef, Value, When
 
+from ..choices import ErrorCode, Status
+from ..conf import conf
+from ..limits import charge
+from ..models import GatewayState, SmsBatch, SmsMessage, StoppedNumber, unless_sensitive
 from .candidates import Candidate
-from .choices import Status
-from .conf import conf
-from .limits import charge
-from .models import GatewayState, SmsBatch, SmsMessage
-from .outbox import take_out
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def take(
         if not any(counts):
             transaction.set_rollback(True, using=alias)
             return []
-        if stops and (stopped := take_out(batches)):
+        if stops and (stopped := cancel_stopped(batches)):
             logger.info("claim.stopped count=%d", stopped)
             counts = [0] * len(batches)  # of any batch some may be gone
         mine = [
@@ -92,3 +92,20 @@ def _parts(claimed: Iterable[Candidate]) -> dict[str, list[int]]:
 def worker_name() -> str:
     """Which process this is, for the journal."""
     return f"{socket.gethostname()[:64]}:{os.getpid()}"
+
+
+def cancel_stopped(batches: Iterable[SmsBatch]) -> int:
+    """Cancel what these batches have just claimed for numbers that were stopped meanwhile.
+
+    A message that had been resent may have gone out before, and is held instead.
+    """
+    stopped = Exists(StoppedNumber.objects.filter(number=OuterRef("number")))
+    claimed = SmsMessage.objects.on_primary().filter(
+        stopped, batch__in=batches, status=Status.SENDING
+    )
+    return claimed.change(
+        status=Case(When(resends=0, then=Value(Status.CANCELLED)), default=Value(Status.UNKNOWN)),
+        error_code=ErrorCode.STOP_LIST,
+        batch=None,
+        text=Case(When(resends=0, then=unless_sensitive()), default=F("text")),
+    )

@@ -16,20 +16,22 @@ from typing import NamedTuple
 
 from django.db import DatabaseError, router
 
-from . import candidates, proofs
-from .backends import get_backend
+from ..choices import ErrorCode, Outcome, Priority, Status
+from ..conf import conf, require_fit, require_valid
+from ..exceptions import NeverLeft
+from ..gateway import Backend, OutgoingMessage, SendResult
+from ..limits import pace, quiet_until
+from ..models import DATABASE_PATIENCE, GatewayState, SmsBatch, SmsMessage, persist
+from . import candidates, outcome_recording, proofs
 from .candidates import Candidate
-from .choices import ErrorCode, Outcome, Priority, Status
 from .claims import Claim, take
-from .conf import conf, require_fit, require_valid
-from .exceptions import NeverLeft
-from .gateway import Backend, OutgoingMessage, SendResult
-from .limits import pace, quiet_until
-from .models import DATABASE_PATIENCE, GatewayState, SmsBatch, SmsMessage, persist
-from .proofs import Proof, Result
-from .reports import TROUBLE, RunReport, exit_code
-from .sweeping import sweep
-from .threads import GRACE, Calls
+from .configured_backend import get_backend
+from .exit_codes import TROUBLE, exit_code
+from .outcome_recording import Result
+from .proofs import Proof
+from .request_threads import GRACE, Calls
+from .run_report import RunReport
+from .sweep import leftovers, sweep_leftovers
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ def deliver(
     Raises ``ImproperlyConfigured`` before anything is claimed.
     """
     require_ready()
-    report = sweep()
+    report = sweep_leftovers()
     run = _Run(report, concurrency or conf.CONCURRENCY, batch_size or conf.BATCH_SIZE, progress)
     run.deliver(limit=limit, stopping=stopping)
     return report
@@ -229,7 +231,7 @@ class _Run:
     def _record(self, done: Sequence[Done]) -> None:
         left = max(1.0, min(claim.began for claim, _ in done) + conf.LEASE - time.monotonic())
         patience = left if len(done) == 1 else 0.0
-        write = partial(proofs.record_all, [result for _, result in done])
+        write = partial(outcome_recording.record_all, [result for _, result in done])
         try:
             counted = persist(write, using=self.alias, seconds=patience)
         except DatabaseError as error:
@@ -251,7 +253,7 @@ class _Run:
         logger.error("batch.unrecorded batch=%s error=%s", result.batch.pk, type(error).__name__)
         self.stopped = self.report.failed = True
         with suppress(DatabaseError):
-            proofs.close(result.batch, result.proof, result.pks)
+            outcome_recording.close(result.batch, result.proof, result.pks)
 
     def _judge(self, claim: Claim, result: Result) -> None:
         """Go on, or stop and trip the breaker."""
@@ -293,3 +295,13 @@ def _send(gateway: Backend, messages: Sequence[OutgoingMessage], latest: float) 
     if time.monotonic() > latest:  # a paused process could else send what was given up meanwhile
         raise NeverLeft(ErrorCode.LEASE_SHORT)
     return gateway.send(messages)
+
+
+def anything_to_do() -> bool:
+    """Whether a run would find anything to sweep, to send or to ask for."""
+    messages = SmsMessage.objects.on_primary()
+    # A priority at a time, as the index has them: it then reads no message of the future.
+    due = messages.due().order_by("due_at")
+    each = [due.filter(priority=priority) for priority in Priority]
+    asked_for = messages.checkable().order_by("next_check_at")
+    return GatewayState.objects.sees_any([*each, asked_for, *leftovers()])

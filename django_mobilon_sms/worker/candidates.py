@@ -15,11 +15,11 @@ from uuid import UUID
 from django.db import connections, router
 from django.db.models import Expression
 
-from .choices import Priority, Status
-from .conf import is_source
-from .gateway import OutgoingMessage
-from .models import SmsMessage, db_now
-from .phone_numbers import wire_number
+from ..choices import Priority, Status
+from ..conf import is_source
+from ..gateway import OutgoingMessage
+from ..models import SmsMessage, db_now
+from ..phone_numbers import wire_number
 
 
 class Candidate(NamedTuple):
@@ -44,9 +44,15 @@ class Candidate(NamedTuple):
 
 _is_source = lru_cache(is_source)  # most messages have the same
 
+
 COLUMNS = (*Candidate._fields, "attempts", "resends")
+
+
 ALL = tuple(Priority)
+
+
 _SOURCE, _SEGMENTS = COLUMNS.index("source"), COLUMNS.index("segments")
+
 
 #: In how many parts each of these senders may begin a message now.
 Room = Callable[[Sequence[str]], Mapping[str, int]]

@@ -1,0 +1,20 @@
+"""What ``manage.py send_sms`` does, step by step."""
+
+from .candidates import senders
+from .exit_codes import TROUBLE, UNKNOWN
+from .run import anything_to_do, deliver, send_now
+from .run_report import RunReport
+from .status_queries import refresh
+from .sweep import sweep_leftovers
+
+__all__ = [
+    "TROUBLE",
+    "UNKNOWN",
+    "RunReport",
+    "anything_to_do",
+    "deliver",
+    "refresh",
+    "send_now",
+    "senders",
+    "sweep_leftovers",
+]

@@ -1,0 +1,103 @@
+"""What a reply or an error proves about each message of a request."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from ..choices import ErrorCode, Outcome, Status
+from ..exceptions import GatewayError, NeverLeft, Refused
+from ..gateway import SendResult
+
+#: Refusals that say nothing about a message, so they count as no attempt.
+UNCOUNTED = (ErrorCode.CREDENTIALS, ErrorCode.PAYMENT, ErrorCode.RATE_LIMITED)
+
+
+RETRY_FIRST, RETRY_LAST = timedelta(minutes=1), timedelta(hours=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Proof:
+    """What came of one POST: all that the journal keeps of it."""
+
+    outcome: Outcome
+    error_code: str = ""
+    http_code: int | None = None
+    retry_after: float | None = None
+    reply: list[tuple[str, int | None, str | None]] = dataclasses.field(default_factory=list)
+
+
+class Settled(NamedTuple):
+    """What the reply proves about one message."""
+
+    status: Status
+    error_code: str = ""
+    gateway_status: int | None = None
+    gateway_id: str = ""
+
+
+def of_reply(results: Sequence[SendResult]) -> Proof:
+    """The gateway answered with an array."""
+    reply = [(str(result.guid), result.status, result.id) for result in results]
+    return Proof(Outcome.ANSWERED, reply=reply)
+
+
+def of_error(error: BaseException) -> Proof:
+    """The POST ended with an error; one that was not foreseen proves nothing."""
+    if not isinstance(error, GatewayError):
+        return Proof(Outcome.NO_PROOF, ErrorCode.UNFORESEEN)
+    outcome = Outcome.NO_PROOF
+    if isinstance(error, NeverLeft):
+        outcome = Outcome.NEVER_LEFT
+    elif isinstance(error, Refused):
+        outcome = Outcome.REFUSED
+    return Proof(outcome, ErrorCode(error.code), error.http_code, error.retry_after)
+
+
+def pause_after(proof: Proof, failures: int) -> timedelta:
+    """How long nothing is sent after trouble, the ``failures``-th in a row counted from 0."""
+    if proof.outcome in (Outcome.REFUSED, Outcome.NEVER_LEFT):
+        seconds = 60.0 if proof.retry_after is None else min(max(proof.retry_after, 1.0), 3600.0)
+        return timedelta(seconds=seconds)
+    return timedelta(minutes=min(2 ** min(failures, 4), 15))
+
+
+def settle(
+    guids: Collection[str],
+    reply: Iterable[Sequence[Any]],
+    meanings: Mapping[int, str],
+) -> dict[str, Settled]:
+    """What a reply ``[(guid, status, id), ...]`` proves about each guid.
+
+    ``meanings`` maps the gateway's codes: an unmapped code with an id is accepted.
+    """
+    answers: dict[str, list[tuple[int | None, str | None]]] = defaultdict(list)
+    owners: dict[str, str] = {}
+    shared = set()
+    for guid, status, id_ in dict.fromkeys(map(tuple, reply)):  # the same object twice is one
+        answers[guid].append((status, id_))
+        if id_ and owners.setdefault(id_, guid) != guid:
+            shared.add(id_)
+    settled = {}
+    for guid in guids:
+        found = answers.get(guid)
+        if not found:
+            settled[guid] = Settled(Status.UNKNOWN, ErrorCode.NO_ANSWER)
+        elif len(found) > 1 or found[0][1] in shared:
+            settled[guid] = Settled(Status.UNKNOWN, ErrorCode.CONTRADICTION)
+        else:
+            settled[guid] = _settle_one(*found[0], meanings)
+    return settled
+
+
+def _settle_one(status: int | None, id_: str | None, meanings: Mapping[int, str]) -> Settled:
+    if status is None or id_ is None:
+        return Settled(Status.UNKNOWN, ErrorCode.WRONG_TYPES)
+    if meanings.get(status) == "failed":
+        return Settled(Status.FAILED, ErrorCode.REJECTED, status)
+    if not id_:
+        return Settled(Status.UNKNOWN, ErrorCode.NO_ID, status)
+    return Settled(Status.ACCEPTED, "", status, id_)
