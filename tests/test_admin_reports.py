@@ -9,10 +9,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from django_mobilon_sms import monitoring
 from django_mobilon_sms.admin import figures
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.operations import monitoring
 
 from .admin_door import EVERYTHING, JOURNAL, LIST, REPORTS, change, person, text_of
 from .conftest import write

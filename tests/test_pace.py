@@ -12,11 +12,11 @@ from django.utils.timezone import override
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from django_mobilon_sms import monitoring
 from django_mobilon_sms.choices import Priority, Status
 from django_mobilon_sms.conf import conf
 from django_mobilon_sms.limits import pace
 from django_mobilon_sms.models import GatewayState, SenderPace, SmsBatch, SmsMessage
+from django_mobilon_sms.operations import monitoring
 from django_mobilon_sms.testing import MemoryBackend
 from django_mobilon_sms.worker import candidates, deliver, send_now
 from django_mobilon_sms.worker.claims import take

@@ -9,9 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
-from django_mobilon_sms import purging
 from django_mobilon_sms.choices import ErrorCode, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.operations import purging
 
 from .conftest import write
 

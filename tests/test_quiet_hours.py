@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from django_mobilon_sms import monitoring
 from django_mobilon_sms.choices import Priority, Status
 from django_mobilon_sms.limits import loud_since, quiet_until
 from django_mobilon_sms.models import GatewayState, SmsMessage
+from django_mobilon_sms.operations import monitoring
 from django_mobilon_sms.outbox import send_many, send_sms
 from django_mobilon_sms.testing import MemoryBackend
 from django_mobilon_sms.worker import deliver, send_now

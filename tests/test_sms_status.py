@@ -11,10 +11,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_mobilon_sms import monitoring
 from django_mobilon_sms.choices import ErrorCode, Outcome, Priority, Resolution
 from django_mobilon_sms.conf import parse_duration, show_duration
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.operations import monitoring
 
 from .conftest import Run, write
 from .plans import faults, fill

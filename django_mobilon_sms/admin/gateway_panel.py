@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from ..limits import quiet_until
 from ..models import GatewayState, persist
-from ..monitoring import condition, unwritten
+from ..operations import condition, unwritten
 from .actions import MessageActions
 from .verbs import PATIENCE
 

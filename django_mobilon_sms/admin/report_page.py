@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from .. import monitoring
 from ..choices import Status
 from ..models import GatewayState, SmsBatch
+from ..operations import monitoring
 from . import chart, figures, gateway_panel, periods
 from .actions import MessageActions
 from .periods import Period

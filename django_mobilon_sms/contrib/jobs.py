@@ -19,7 +19,7 @@ from django.db import Error
 
 from ..conf import database_trouble, parse_duration
 from ..models import SmsMailing
-from ..purging import purge
+from ..operations import purge
 from ..worker import deliver, refresh
 
 #: How long a job takes up new work, in seconds: no deploy waits for longer, the last request aside.

@@ -19,11 +19,11 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
-from .. import monitoring
 from ..choices import Status
 from ..conf import conf
 from ..exceptions import InvalidRows
 from ..models import GatewayState, MessageQuerySet, SmsMessage, persist
+from ..operations import monitoring
 from ..outbox import write_many
 from .errors import CodedErrors, fault, refusal
 from .filters import MessageFilter

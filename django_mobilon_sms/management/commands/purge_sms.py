@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from django.utils.translation import ngettext
 
 from ...conf import database_trouble
-from ...purging import Purged, purge
+from ...operations import Purged, purge
 from ..arguments import duration
 
 

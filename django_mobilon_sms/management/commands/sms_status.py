@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from ...choices import Outcome
 from ...conf import database_trouble, show_duration
-from ...monitoring import MOST, LastRequest, Snapshot, observe
+from ...operations import MOST, LastRequest, Snapshot, observe
 from ...worker import TROUBLE, UNKNOWN
 from ..arguments import duration
 

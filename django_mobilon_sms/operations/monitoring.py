@@ -13,16 +13,20 @@ from typing import NamedTuple
 
 from django.db.models import QuerySet, Sum
 
-from .choices import Outcome, Priority, Status
-from .conf import conf
-from .limits import loud_since, pace, quiet_until
-from .models import GatewayState, MessageQuerySet, SmsBatch, SmsMessage, db_now
-from .worker import senders
+from ..choices import Outcome, Priority, Status
+from ..conf import conf
+from ..limits import loud_since, pace, quiet_until
+from ..models import GatewayState, MessageQuerySet, SmsBatch, SmsMessage, db_now
+from ..worker import senders
 
 #: Up to so many rows a count is exact.
 MOST = 100_000
+
+
 #: What the rate is taken of: the requests of so long, and at most so many of them.
 SPAN, REQUESTS = timedelta(minutes=10), 100
+
+
 #: How many of the last requests are shown.
 LAST = 5
 

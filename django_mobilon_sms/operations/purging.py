@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db import router, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from .models import DATABASE_PATIENCE, SmsBatch, SmsMessage, db_now, persist
+from ..models import DATABASE_PATIENCE, SmsBatch, SmsMessage, db_now, persist
 
 #: Rows in one transaction.
 AT_ONCE = 500
