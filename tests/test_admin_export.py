@@ -15,10 +15,10 @@ from django.test import Client
 from django.utils import translation
 from django.utils.timezone import override
 
-from django_mobilon_sms import spreadsheets
 from django_mobilon_sms.admin import exporting
 from django_mobilon_sms.choices import ErrorCode, Status
-from django_mobilon_sms.columns import find
+from django_mobilon_sms.mailings import spreadsheets
+from django_mobilon_sms.mailings.columns import find
 from django_mobilon_sms.models import SmsMessage
 
 from .admin_door import EVERYTHING, LIST, change, person, text_of, told

@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
 from django.test import Client
 
-from django_mobilon_sms import mailings
+from django_mobilon_sms.mailings import preview, sending
 from django_mobilon_sms.models import SmsMailing, SmsMessage, db_now
 from django_mobilon_sms.models.mailings import MailingQuerySet
 from django_mobilon_sms.outbox import stop
@@ -168,7 +168,7 @@ def test_list_that_nobody_confirms_is_forgotten_after_a_day(client, sandbox, wor
     SmsMailing.objects.update(created_at=db_now() - timedelta(hours=25))
     assert client.get(page).status_code == 302
     assert client.post(f"{MAILINGS}{mailing.pk}/confirm/").status_code == 404
-    assert mailings.confirm(mailing, by=User.objects.get(), leave_out_recent=False) is None
+    assert sending.confirm(mailing, by=User.objects.get(), leave_out_recent=False) is None
     worker()
     assert SmsMailing.objects.count() == 1
     write()
@@ -310,7 +310,7 @@ def test_file_that_is_no_list_is_told_and_not_kept(client, data):
 
 
 def test_more_rows_than_a_list_may_have_are_told(client, monkeypatch):
-    monkeypatch.setattr(mailings, "MOST_ROWS", 3)  # to read as many takes seconds
+    monkeypatch.setattr(preview, "MOST_ROWS", 3)  # to read as many takes seconds
     _mailing, page = uploaded(client)
     assert "There are more than 3 rows in this file. Split it." in text_of(client.get(page))
 

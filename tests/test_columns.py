@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from django_mobilon_sms import columns
+from django_mobilon_sms.mailings import columns
 
 
 @pytest.mark.parametrize(

@@ -39,11 +39,9 @@ FLOORS = {
     "models": 1,
     "sandbox": 1,
     "signals": 1,
-    "columns": 0,
     "exceptions": 0,
     "phone_numbers": 0,
     "segments": 0,
-    "spreadsheets": 0,
 }
 # Who alone may import what.
 RESERVED = {

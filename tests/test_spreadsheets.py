@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 from django.core.exceptions import ValidationError
 
-from django_mobilon_sms import spreadsheets
+from django_mobilon_sms.mailings import spreadsheets
 
 TEXT = 'Телефон;Имя\n89135292926;Анна\n\n;\n89135292927;"Пётр;\nИванович"\n'
 ROWS = [

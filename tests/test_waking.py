@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from django_mobilon_sms.choices import ErrorCode
-from django_mobilon_sms.mailings import confirm
+from django_mobilon_sms.mailings.sending import confirm
 from django_mobilon_sms.models import SmsMailing, SmsMessage
 from django_mobilon_sms.outbox import send_many, send_sms
 

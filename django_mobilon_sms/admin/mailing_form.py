@@ -11,8 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from .. import mailings, spreadsheets
-from ..mailings import COMMON
+from ..mailings import COMMON, preview, spreadsheets
 from ..models import GatewayState, SmsMailing
 from ..outbox import clean
 from .writing import CommonForm
@@ -97,7 +96,7 @@ class MailingForm(CommonForm):
 
     def _read(self, data: bytes) -> None:
         try:
-            columns = mailings.find_columns(data)
+            columns = preview.find_columns(data)
         except ValidationError as error:
             self.add_error("file", error)
             return

@@ -21,8 +21,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from .. import mailings
 from ..choices import Status
+from ..mailings import preview, sending
 from ..models import SmsMailing, persist
 from ..segments import plain_forms
 from . import counter, form_page, mailing_form, samples
@@ -153,7 +153,7 @@ class MailingPages(MailingList):
 
     def _waiting(self, mailing: SmsMailing) -> dict[str, Any]:
         try:
-            return {"preview": mailings.preview(mailing)}
+            return {"preview": preview.preview(mailing)}
         except ValidationError as error:
             return {"unreadable": " ".join(error.messages)}
 
@@ -164,7 +164,7 @@ class MailingPages(MailingList):
         if not self.may_read(request, mailing):
             raise PermissionDenied
         header = [gettext("Line"), gettext("Number"), gettext("Reason")]
-        rows = ([str(bad.line), bad.typed, bad.reason] for bad in mailings.bad_rows(mailing))
+        rows = ([str(bad.line), bad.typed, bad.reason] for bad in preview.bad_rows(mailing))
         return samples.csv_response("bad-rows.csv", header, rows)
 
     @method_decorator(require_POST)
@@ -174,7 +174,7 @@ class MailingPages(MailingList):
             raise PermissionDenied
         mailing, by = self._found(request, pk), cast(AbstractBaseUser, request.user)
         leave_out = "leave_out_recent" in request.POST
-        attempt = partial(mailings.confirm, mailing, by=by, leave_out_recent=leave_out)
+        attempt = partial(sending.confirm, mailing, by=by, leave_out_recent=leave_out)
         alias = router.db_for_write(SmsMailing)
         try:
             written = persist(attempt, using=alias, seconds=PATIENCE)
@@ -196,7 +196,7 @@ class MailingPages(MailingList):
             raise PermissionDenied
         mailing, by = self._found(request, pk), cast(AbstractBaseUser, request.user)
         alias = router.db_for_write(SmsMailing)
-        count = persist(partial(mailings.cancel, mailing), using=alias, seconds=PATIENCE)
+        count = persist(partial(sending.cancel, mailing), using=alias, seconds=PATIENCE)
         if count:
             line = str(CANCELLED % {"count": count})
             LogEntry.objects.log_actions(by.pk, [mailing], CHANGE, line)
@@ -218,7 +218,7 @@ class MailingPages(MailingList):
 
 def _counted(mailing: SmsMailing) -> dict[str, Any]:
     """How many of its messages are where."""
-    by_status = mailings.messages(mailing).order_by().values_list("status").annotate(Count("pk"))
+    by_status = sending.messages(mailing).order_by().values_list("status").annotate(Count("pk"))
     counts = dict(by_status)
     shown = [(badge(each, each.label), each, counts[each]) for each in Status if each in counts]
     return {"counts": shown, "waiting": counts.get(Status.PENDING, 0)}

@@ -1,8 +1,4 @@
-"""Sending to a list: what a file would become, and writing it once.
-
-The rows of the file are read anew wherever they are needed, so that a long list takes little
-memory.
-"""
+"""What an uploaded list would become, before anything is written."""
 
 from __future__ import annotations
 
@@ -11,44 +7,47 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
-from django.db import router, transaction
+from django.db import router
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from . import columns, spreadsheets
-from .choices import Status
-from .columns import Columns
-from .models import GatewayState, SmsMailing, SmsMessage, db_now, has
-from .outbox import (
+from ..models import GatewayState, SmsMailing, SmsMessage, db_now
+from ..outbox import (
     COPYABLE,
     DOUBLE,
     STOPPED,
     clean,
-    default_expiry,
     got_lately,
-    insert_alike,
     stopped_numbers,
 )
-from .segments import count_segments
-from .signals import wake_up_after_commit
-
-if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
+from ..segments import count_segments
+from . import columns, spreadsheets
+from .columns import Columns
 
 #: Recipients of one list: what is written in the time of one request.
 MOST_ROWS = 100_000
+
+
 #: What all messages of a list have in common.
 COMMON = ("source", "send_at", "expires_at", "priority")
+
+
 #: Rows of one INSERT, and numbers of one SELECT.
 CHUNK = 500
+
 #: How many messages, and how many bad rows, a preview shows.
 SHOWN = 10
+
+
 SHOWN_BAD = 50
+
+
 #: Who got the same text within this time is told apart.
 RECENT = timedelta(hours=24)
+
 
 TOO_MANY = _("There are more than %(most)d rows in this file. Split it.")
 
@@ -105,7 +104,7 @@ def entries(mailing: SmsMailing) -> Iterator[Entry]:
     that has passed.
     """
     alias = router.db_for_write(SmsMailing)
-    for chunk in _chunks(_entries(mailing)):
+    for chunk in chunks(_entries(mailing)):
         numbers = {entry.number for entry in chunk if not entry.reason}
         stopped, lately = stopped_numbers(numbers, alias), got_lately(numbers, alias)
         for entry in chunk:
@@ -153,8 +152,8 @@ def preview(mailing: SmsMailing) -> Preview:
     """What would be written now. Raises ``ValidationError``."""
     seen = Preview(find_columns(bytes(mailing.file)))
     numbers: set[str] = set()
-    for chunk in _chunks(_counted(mailing, seen)):
-        recent = _recent(chunk)
+    for chunk in chunks(_counted(mailing, seen)):
+        recent = recent_recipients(chunk)
         for entry in chunk:
             segments = entry.segments
             seen.good += 1
@@ -183,63 +182,6 @@ def _counted(mailing: SmsMailing, seen: Preview) -> Iterator[Entry]:
             yield entry
 
 
-@sensitive_variables()
-def confirm(mailing: SmsMailing, *, by: AbstractBaseUser, leave_out_recent: bool) -> int | None:
-    """Write the messages of the list, once, and forget its file; how many were written.
-
-    ``None`` if it was confirmed or forgotten meanwhile: then nothing is written. All or nothing:
-    raises ``ValidationError`` if the list can not be read, or what it has in common is not right
-    any more, as an expiry that has passed.
-    """
-    alias = router.db_for_write(SmsMailing)
-    rows = SmsMailing.objects.using(alias).filter(pk=mailing.pk)
-    with transaction.atomic(using=alias):
-        if not rows.confirm(by=by):
-            return None
-        prototype = _prototype(mailing, by)
-        good = (each for each in entries(mailing) if not (each.reason or each.is_double))
-        written = 0
-        for chunk in _chunks(good):
-            recent = _recent(chunk) if leave_out_recent else set()
-            wanted = [
-                {"number": entry.number, "text": entry.text, "segments": entry.segments}
-                for entry in chunk
-                if (entry.number, entry.text) not in recent
-            ]
-            written += insert_alike(prototype, wanted, using=alias) if wanted else 0
-        rows.update(file=b"", written=written)
-        wake_up_after_commit(alias)
-    return written
-
-
-def _prototype(mailing: SmsMailing, by: AbstractBaseUser) -> SmsMessage:
-    """A message with what all of the mailing have in common. Raises ``ValidationError``."""
-    now = GatewayState.objects.current().now
-    cleaned = clean_common(mailing, now) | {"tag": mailing.tag, "created_by_id": by.pk}
-    cleaned.setdefault("send_at", now)
-    cleaned.setdefault("expires_at", default_expiry(cleaned["send_at"]))
-    return SmsMessage(**cleaned, due_at=cleaned["send_at"], created_at=now)
-
-
-def cancel(mailing: SmsMailing) -> int:
-    """Take back what still waits of the mailing; how many messages will not be sent.
-
-    Each chunk is a transaction of its own: what is claimed meanwhile goes out.
-    """
-    count = 0
-    waiting = messages(mailing).filter(status=Status.PENDING).order_by("pk")
-    while pks := list(waiting.values_list("pk", flat=True)[:CHUNK]):
-        alias = router.db_for_write(SmsMessage)
-        with transaction.atomic(using=alias):
-            count += SmsMessage.objects.filter(pk__in=pks).cancel()
-    return count
-
-
-def messages(mailing: SmsMailing) -> Any:
-    """What was written of the mailing."""
-    return SmsMessage.objects.on_primary().filter(has("tag", mailing.tag))
-
-
 def clean_common(mailing: SmsMailing, now: datetime) -> dict[str, Any]:
     """What all its messages have in common. Raises ``ValidationError``, as for a passed expiry."""
     given = {name: getattr(mailing, name) for name in COMMON} | {"source": mailing.source or None}
@@ -255,12 +197,12 @@ def _mark(number: str, text: str) -> bytes:
     return blake2b(f"{number} {text}".encode(), digest_size=16).digest()
 
 
-def _chunks(found: Iterator[Entry]) -> Iterator[list[Entry]]:
+def chunks(found: Iterator[Entry]) -> Iterator[list[Entry]]:
     while chunk := list(islice(found, CHUNK)):
         yield chunk
 
 
-def _recent(chunk: Sequence[Entry]) -> set[tuple[str, str]]:
+def recent_recipients(chunk: Sequence[Entry]) -> set[tuple[str, str]]:
     """Which of these numbers got which text lately, or will; not what has failed."""
     late = SmsMessage.objects.on_primary().filter(created_at__gte=db_now() - RECENT)
     named = late.filter(number__in={entry.number for entry in chunk})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from .phone_numbers import normalize_number
+from ..phone_numbers import normalize_number
 
 #: What people call the columns, the surest first, as ``_key()`` writes it.
 NUMBER_NAMES = (
@@ -17,18 +17,26 @@ NUMBER_NAMES = (
     *("phone", "phone number", "mobile phone", "mobile", "msisdn", "cell", "tel", "telephone"),
     *("получатель", "recipient", "номер", "number"),
 )
+
+
 #: What a longer name of the column of numbers has in it.
 NUMBER_WORDS = ("телефон", "phone", "мобильн", "msisdn")
+
+
 #: The names that a text may use for a column, whatever the file calls it.
 FIELDS = {
     "name": ("имя", "name", "фио", "клиент", "имя клиента", "first name", "full name", "customer"),
     "data": ("данные", "data", "info", "информация"),
 }
 
+
 # Two braces, a name, perhaps what stands for an empty cell after a bar: {{NAME|customer}}.
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}|]+?)\s*(?:\|([^{}|]*))?\}\}")
+
+
 #: Cyrillic letters that look like Latin ones, once both are small: НАМЕ is NAME to the eye.
 _LOOKALIKES = str.maketrans("авекмнорстух", "abekmhopctyx")
+
 
 REFUSALS = {
     "no_numbers": _(

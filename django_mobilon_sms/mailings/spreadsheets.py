@@ -19,20 +19,33 @@ from django.utils.translation import gettext_lazy as _
 
 #: The size of a file, and of what is packed into one.
 MOST_BYTES = 10 * 1024 * 1024
+
+
 MOST_UNPACKED = 100 * 1024 * 1024
+
 
 #: The line on which a row begins, counted from 1, and its cells.
 Row = tuple[int, list[str]]
 
+
 _CHUNK = 65536
+
+
 _XLSX = b"PK\x03\x04"
+
+
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+
+
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+
+
 _DELIMITERS = ";\t,"
+
 
 REFUSALS = {
     "empty": _("The file is empty."),
