@@ -58,9 +58,9 @@ def test_cancelled_resend_is_unknown_again(client):
 
 
 def test_cancel_takes_all_pages_when_all_are_chosen(client, monkeypatch):
-    from django_mobilon_sms.admin import verbs
+    from django_mobilon_sms.admin.actions import catalogue
 
-    monkeypatch.setattr(verbs, "CHUNK", 50)
+    monkeypatch.setattr(catalogue, "CHUNK", 50)
     messages = write(120)
     assert act(client, "cancel", messages[:1], select_across=1) == ["120 messages were cancelled."]
     assert statuses() == ["cancelled"] * 120
@@ -68,12 +68,12 @@ def test_cancel_takes_all_pages_when_all_are_chosen(client, monkeypatch):
 
 
 def test_only_messages_really_changed_are_recorded(client):
-    from django_mobilon_sms.admin import verbs
+    from django_mobilon_sms.admin.actions import catalogue
 
     first, second, third = messages = write(3)
     SmsMessage.objects.filter(pk=second.pk).cancel()  # somebody was faster
     user = client.get(LIST).wsgi_request.user
-    assert verbs.apply(verbs.CANCEL, [m.pk for m in messages], by=user) == 2
+    assert catalogue.apply(catalogue.CANCEL, [m.pk for m in messages], by=user) == 2
     assert sorted(history()) == sorted(("anna", str(m), "Cancelled it.") for m in (first, third))
 
 

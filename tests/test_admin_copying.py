@@ -77,10 +77,10 @@ def test_copy_of_what_the_rules_no_longer_allow_is_told(client, settings):
 
 
 def test_copy_takes_no_more_than_a_person_can_answer_for(client, monkeypatch):
-    from django_mobilon_sms.admin import actions, verbs
+    from django_mobilon_sms.admin.actions import catalogue, mixin
 
-    monkeypatch.setattr(actions, "MOST", 3)
-    monkeypatch.setattr(verbs, "CHUNK", 2)
+    monkeypatch.setattr(mixin, "MOST", 3)
+    monkeypatch.setattr(catalogue, "CHUNK", 2)
     assert act(client, "copy", become(write(5), status=Status.FAILED)) == [
         "3 messages were copied. The copies wait for the worker.",
         "2 more are left for the next time.",

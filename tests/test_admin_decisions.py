@@ -121,9 +121,7 @@ def test_all_that_wait_are_decided_about_at_once(client):
 
 
 def test_decision_takes_no_more_than_was_asked_for(client, monkeypatch):
-    from django_mobilon_sms.admin import decisions
-
-    monkeypatch.setattr(decisions, "MOST", 2)
+    monkeypatch.setattr("django_mobilon_sms.admin.actions.decide.MOST", 2)
     messages = unknown(3)
     response = asked(client, messages)
     assert "Decide about 2 messages" in text_of(response)

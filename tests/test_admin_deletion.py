@@ -90,7 +90,7 @@ def test_page_of_a_message_that_lives_offers_and_does_no_deleting(client, alive)
 
 
 def test_message_that_changed_while_it_was_deleted_stays(client, monkeypatch):
-    from django_mobilon_sms.admin import deletion
+    from django_mobilon_sms.admin.messages import deletion
 
     monkeypatch.setattr(deletion, "_has_ended", lambda message: True)
     [alive] = write()

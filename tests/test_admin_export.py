@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import translation
 from django.utils.timezone import override
 
-from django_mobilon_sms.admin import exporting
+from django_mobilon_sms.admin.reports import export_files
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.mailings import spreadsheets
 from django_mobilon_sms.mailings.columns import find
@@ -121,7 +121,7 @@ def test_upload_reads_the_numbers_back(client, kind, language):
 
 
 def test_file_holds_what_the_list_is_narrowed_to_on_all_its_pages(client, monkeypatch):
-    monkeypatch.setattr(exporting, "CHUNK", 50)
+    monkeypatch.setattr(export_files, "CHUNK", 50)
     messages = write(120, tag="sale")
     write(2)
     rows = csv_of(client, tag="sale")[1:]
@@ -134,9 +134,9 @@ def test_file_holds_what_the_list_is_narrowed_to_on_all_its_pages(client, monkey
 
 
 def test_rows_are_read_chunk_by_chunk(client, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(exporting, "CHUNK", 10)
+    monkeypatch.setattr(export_files, "CHUNK", 10)
     write(25)
-    lines = exporting.rows(SmsMessage.objects.all(), with_texts=True)
+    lines = export_files.rows(SmsMessage.objects.all(), with_texts=True)
     with django_assert_num_queries(1):
         for _ in range(11):
             next(lines)
@@ -164,7 +164,7 @@ def test_texts_are_left_out_for_those_who_may_not_see_them():
 
 
 def test_too_many_for_an_xlsx_are_refused_with_the_way_out(client, monkeypatch):
-    monkeypatch.setattr(exporting, "MOST_XLSX", 2)
+    monkeypatch.setattr(export_files, "MOST_XLSX", 2)
     write(3)
     response = client.get(address("xlsx"), {"status__exact": "pending"}, follow=True)
     assert response.redirect_chain == [(f"{LIST}?status__exact=pending", 302)]
@@ -177,7 +177,7 @@ def test_too_many_for_an_xlsx_are_refused_with_the_way_out(client, monkeypatch):
 
 def test_without_openpyxl_no_xlsx_is_offered(client, monkeypatch):
     # Whether an extra is installed can not be changed in a running process.
-    monkeypatch.setattr(exporting, "find_spec", lambda name: None)
+    monkeypatch.setattr(export_files, "find_spec", lambda name: None)
     shown = text_of(client.get(LIST))
     assert ("Export as CSV" in shown, "Export as XLSX" in shown) == (True, False)
     assert client.get(address("xlsx")).status_code == 404

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.contrib.admin import AdminSite, site
 
-from django_mobilon_sms.admin import counting
-from django_mobilon_sms.admin.messages import MessageAdmin
+from django_mobilon_sms.admin import bounded_paginator
+from django_mobilon_sms.admin.messages.admin import MessageAdmin
 from django_mobilon_sms.models import SmsMessage
 
 from .admin_door import DECIDE, EVERYTHING, LIST, decide, person, text_of, unknown
@@ -52,7 +52,7 @@ def test_start_page_says_it_in_russian():
 def test_only_the_start_page_counts(django_assert_num_queries, monkeypatch):
     client = person(*EVERYTHING)
     unknown(3)
-    monkeypatch.setattr(counting, "MOST", 2)
+    monkeypatch.setattr(bounded_paginator, "MOST", 2)
     # Session, user, the permissions of user and groups, the last actions, what waits.
     with django_assert_num_queries(6):
         assert "More than 2 messages may have gone out" in text_of(client.get(INDEX))

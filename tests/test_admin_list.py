@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 from django.contrib.staticfiles import finders
 
-from django_mobilon_sms.admin import counting, verbs
+from django_mobilon_sms.admin import bounded_paginator
+from django_mobilon_sms.admin.actions import catalogue
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 
@@ -207,7 +208,7 @@ def test_row_offers_all_that_is_possible_for_it(client, status, resolution):
     batch = SmsBatch.objects.create(worker="a:1", lease_until=db_now())
     given = {"gateway_id": "a1", "accepted_at": db_now(), "batch": batch, "status": status}
     change(message, resolution=resolution, **given)
-    possible = {verb.name for verb in verbs.possible(message.pk)}
+    possible = {verb.name for verb in catalogue.possible(message.pk)}
     html = client.get(LIST).content.decode()
     assert set(re.search(r'data-possible="([^"]*)"', html)[1].split()) - {"delete_selected"} == (
         possible
@@ -338,7 +339,7 @@ def test_beginning_of_a_number_finds_all_with_it_and_no_other(reader, typed, num
 @pytest.mark.databases
 def test_long_list_is_counted_up_to_a_bound_and_says_so(client, monkeypatch):
     more = "There are more than 150: the list shows the first 150."
-    monkeypatch.setattr(counting, "MOST", 150)
+    monkeypatch.setattr(bounded_paginator, "MOST", 150)
     write()
     SmsMessage.objects.bulk_create(
         SmsMessage(number="+79135292926", source="1", text="x", segments=1) for _ in range(149)
@@ -358,7 +359,7 @@ def test_long_list_is_counted_up_to_a_bound_and_says_so(client, monkeypatch):
 
 
 def test_long_list_says_so_in_russian(client, monkeypatch):
-    monkeypatch.setattr(counting, "MOST", 1)
+    monkeypatch.setattr(bounded_paginator, "MOST", 1)
     for message in write(2):
         change(message, status=Status.UNKNOWN, error_code=ErrorCode.TIMEOUT)
     html = text_of(client.get(LIST, headers={"accept-language": "ru"}))

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from django_mobilon_sms.admin import figures
+from django_mobilon_sms.admin.reports import figures
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.operations import monitoring
@@ -115,7 +115,7 @@ def test_only_the_tags_with_the_most_messages_are_named(client, monkeypatch):
 
 
 def test_share_is_never_rounded_up_to_all(client, monkeypatch):
-    from django_mobilon_sms.admin.report_page import _percent
+    from django_mobilon_sms.admin.reports.page import _percent
 
     assert [_percent(*pair) for pair in ((9999, 10_000), (3, 3), (0, 0), (1, 3))] == [
         99.9, 100.0, None, 33.3,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from django_mobilon_sms.admin import timeline
+from django_mobilon_sms.admin.messages import timeline
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 

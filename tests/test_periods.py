@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils.timezone import override
 
-from django_mobilon_sms.admin import chart
-from django_mobilon_sms.admin.figures import percentile
-from django_mobilon_sms.admin.periods import DAY, HOUR, Period, chosen
+from django_mobilon_sms.admin.reports import chart
+from django_mobilon_sms.admin.reports.figures import percentile
+from django_mobilon_sms.admin.reports.periods import DAY, HOUR, Period, chosen
 
 NOW = datetime(2026, 11, 25, 20, 30, tzinfo=timezone.utc)
 KRASNOYARSK = ZoneInfo("Asia/Krasnoyarsk")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_mobilon_sms.admin import recipients
+from django_mobilon_sms.admin.compose import recipients
 
 A, B = "+79135292926", "+79135292927"
 

@@ -1,3 +1,8 @@
-"""The operator's door. Django imports this package only: the models register in its rooms."""
+"""The operator's door. Django imports this package alone, and so registers the models."""
 
-from . import journal, mailings, messages, stop_list  # noqa: F401  each registers its model
+from .batches import JournalAdmin
+from .mailings.admin import MailingAdmin
+from .messages.admin import MessageAdmin
+from .stop_list import StopListAdmin
+
+__all__ = ["JournalAdmin", "MailingAdmin", "MessageAdmin", "StopListAdmin"]

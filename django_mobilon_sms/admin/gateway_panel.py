@@ -19,8 +19,8 @@ from django.views.decorators.http import require_POST
 from ..limits import quiet_until
 from ..models import GatewayState, persist
 from ..operations import condition, unwritten
-from .actions import MessageActions
-from .verbs import PATIENCE
+from .actions.catalogue import PATIENCE
+from .actions.mixin import MessageActions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

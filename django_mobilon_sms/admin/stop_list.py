@@ -21,8 +21,8 @@ from django.views.decorators.debug import sensitive_variables
 from ..models import StoppedNumber, persist
 from ..outbox import Stopped, read_numbers, stop
 from ..phone_numbers import ANY_NUMBER, normalize_number
-from .counting import BoundedPaginator
-from .verbs import PATIENCE
+from .actions.catalogue import PATIENCE
+from .bounded_paginator import BoundedPaginator
 
 if TYPE_CHECKING:
     StopModelForm = forms.ModelForm[StoppedNumber]

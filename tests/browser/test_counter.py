@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_mobilon_sms.admin.counter import TABLES
+from django_mobilon_sms.admin.compose.segment_counter import TABLES
 from django_mobilon_sms.segments import PLAIN_FORMS, count_segments, plain_forms
 from tests.admin_door import ADD, person
 from tests.test_segments import CASES

@@ -1,0 +1,53 @@
+"""Copies of messages that failed, expired or were cancelled: each a new message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.db import router, transaction
+
+from ...models import SmsMessage, persist
+from ...outbox import copy_message
+from . import catalogue
+
+
+class Copies(NamedTuple):
+    """How many were copied, and how many the rules do not allow any more."""
+
+    written: int
+    refused: int
+
+
+def copy_all(pks: Sequence[int], *, once: UUID, by: AbstractBaseUser) -> Copies:
+    """Copy these messages, due now. The same ``once`` again copies none of them again."""
+    copies = [
+        persist(
+            partial(_copy_chunk, pks[start : start + catalogue.CHUNK], once, by),
+            using=router.db_for_write(SmsMessage),
+            seconds=catalogue.PATIENCE,
+        )
+        for start in range(0, len(pks), catalogue.CHUNK)
+    ]
+    return Copies(sum(each.written for each in copies), sum(each.refused for each in copies))
+
+
+def _copy_chunk(pks: Sequence[int], once: UUID, by: AbstractBaseUser) -> Copies:
+    rows = catalogue.COPY.eligible(SmsMessage.objects.on_primary().filter(pk__in=pks))
+    originals, copied, refused = list(rows.order_by("pk")), [], 0
+    with transaction.atomic(using=rows.db):
+        for original in originals:
+            try:
+                # The guid comes from the form, so that a form sent twice writes one copy.
+                guid = uuid5(once, str(original.guid))
+                if copy_message(original, created_by=by, guid=guid).was_written:
+                    copied.append(original.pk)
+            except ValidationError:
+                refused += 1
+        if copied:
+            catalogue.record(catalogue.COPY, rows.filter(pk__in=copied), by)
+    return Copies(len(copied), refused)

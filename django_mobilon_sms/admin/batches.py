@@ -1,0 +1,179 @@
+"""The journal: every request to the gateway, what it proved, and of which messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import display_for_value
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+
+from ..models import SmsBatch, SmsMessage
+from .actions import catalogue
+from .badges import badge, moment, sentence
+from .bounded_paginator import BoundedPaginator
+from .messages.filters import OutcomeFilter
+
+if TYPE_CHECKING:
+    BatchModelAdmin = admin.ModelAdmin[SmsBatch]
+else:
+    BatchModelAdmin = admin.ModelAdmin
+
+
+@admin.register(SmsBatch)
+class JournalAdmin(BatchModelAdmin):
+    """To read, and nothing else: it is the proof."""
+
+    actions = None
+    fields = (
+        "outcome_badge",
+        "what_happened",
+        "http_code",
+        "worker",
+        "created_at",
+        "closed_at",
+        "applied_at",
+        "lease_until",
+        "contents",
+    )
+    list_display = (
+        "claimed",
+        "outcome_badge",
+        "what_happened",
+        "http_code",
+        "size",
+        "duration",
+        "worker",
+    )
+    list_filter = (OutcomeFilter, "created_at")
+    ordering = ("-created_at", "-pk")
+    paginator = BoundedPaginator
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+    sortable_by = ("claimed",)
+    view_on_site = False
+
+    class Media:
+        css = {"all": ("mobilon_sms/admin.css",)}
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, under its name."""
+        context = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
+        return super().changelist_view(request, context)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """The page of a batch, with the way to decide about what it left in doubt."""
+        may = ("mobilon_sms.send_smsmessage", "mobilon_sms.view_smsmessage")
+        batch = context["original"]
+        if batch is not None and request.user.has_perms(may):
+            context["undecided"] = catalogue.undecided(batch.messages.all()).count()
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SmsBatch]:
+        """The batches; the list does without the replies."""
+        return super().get_queryset(request).defer("reply")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody writes into the journal."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: SmsBatch | None = None) -> bool:
+        """Nobody changes it."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: SmsBatch | None = None) -> bool:
+        """Nobody deletes from it."""
+        return False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Only the filters of the list."""
+        return lookup in ("outcome", "created_at__gte", "created_at__lt")
+
+    def get_fields(self, request: HttpRequest, obj: SmsBatch | None = None) -> Any:
+        """Links to the messages only for those who may see them."""
+        may_follow = request.user.has_perm("mobilon_sms.view_smsmessage")
+        return self.fields if may_follow else (*self.fields[:-1], "contents_without_links")
+
+    @admin.display(description=_("created at"), ordering="created_at")
+    def claimed(self, batch: SmsBatch) -> str | None:
+        """When its messages were claimed."""
+        return moment(batch.created_at)
+
+    @admin.display(description=_("outcome"))
+    def outcome_badge(self, batch: SmsBatch) -> SafeString:
+        """What the POST proved, or that it may be under way."""
+        return badge(batch.outcome, batch.get_outcome_display() or _("under way"))
+
+    @admin.display(description=_("what happened"))
+    def what_happened(self, batch: SmsBatch) -> Any:
+        """The sentence of the error code."""
+        return sentence(batch.error_code)
+
+    @admin.display(description=_("messages"))
+    def size(self, batch: SmsBatch) -> int:
+        """How many messages it carries; its guids are written at its close."""
+        return len(batch.guids) or batch.messages.count()
+
+    @admin.display(description=_("seconds"))
+    def duration(self, batch: SmsBatch) -> str | None:
+        """From the claim to the outcome."""
+        if batch.closed_at is None:
+            return None
+        seconds = (batch.closed_at - batch.created_at).total_seconds()
+        return display_for_value(round(seconds, 1), "")
+
+    @admin.display(description=_("messages"))
+    def contents(self, batch: SmsBatch) -> SafeString:
+        """Each message, with what the reply said of it."""
+        return _table(batch, with_links=True)
+
+    @admin.display(description=_("messages"))
+    def contents_without_links(self, batch: SmsBatch) -> SafeString:
+        """Each message by its guid, with what the reply said of it."""
+        return _table(batch, with_links=False)
+
+
+def _table(batch: SmsBatch, *, with_links: bool) -> SafeString:
+    # A batch without an outcome has no guids of its own yet.
+    rows = SmsMessage.objects.filter(guid__in=batch.guids) if batch.guids else batch.messages.all()
+    messages = {str(row.guid): row for row in rows.only("guid", "status")}
+    replies = {str(guid): (status, id_) for guid, status, id_ in batch.reply}
+    lines = (
+        (
+            _named(guid, messages.get(guid), with_link=with_links),
+            _status(messages.get(guid)),
+            *("" if told is None else told for told in replies.get(guid, ("", ""))),
+        )
+        for guid in batch.guids or sorted(messages)
+    )
+    cells = "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"
+    return format_html(
+        '<table class="mobilon-sms-reply"><thead><tr><th>{}</th><th>{}</th><th>{}</th><th>{}</th>'
+        "</tr></thead><tbody>{}</tbody></table>",
+        _("guid"),
+        _("status now"),
+        _("status in the reply"),
+        _("id in the reply"),
+        format_html_join("", cells, lines),
+    )
+
+
+def _named(guid: str, message: SmsMessage | None, *, with_link: bool) -> Any:
+    if message is None or not with_link:
+        return guid
+    page = reverse("admin:mobilon_sms_smsmessage_change", args=[message.pk])
+    return format_html('<a href="{}">{}</a>', page, guid)
+
+
+def _status(message: SmsMessage | None) -> Any:
+    return badge(message.status, message.get_status_display()) if message else _("deleted")

@@ -1,0 +1,17 @@
+"""Mailings in the admin: lists to send to."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from ...models import SmsMailing
+from ..non_atomic import OutsideTransactions
+from .pages import MailingPages
+
+
+@admin.register(SmsMailing)
+class MailingAdmin(OutsideTransactions, MailingPages):
+    """A list is uploaded, looked at and confirmed."""
+
+    class Media:
+        css = {"all": ("mobilon_sms/admin.css", "mobilon_sms/writing.css")}

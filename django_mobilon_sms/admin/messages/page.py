@@ -1,0 +1,48 @@
+"""The page to read a message."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from ...models import SmsMessage
+from ..actions import catalogue
+from ..compose.page import WritePage
+from . import timeline
+
+DEALINGS = ("batch", "gateway_id", "gateway_status", "attempts", "resends")
+
+
+class MessagePages(WritePage):
+    """Shows everything, the text to those who may see it."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: SmsMessage | None = None) -> Any:
+        """The fields to read."""
+        if obj is None:
+            return ()
+        text = "whole_text" if self.has_text_permission(request) else "hidden_text"
+        sets: list[Any] = [
+            (None, {"fields": ("status_badge", "what_happened", "recipient", text, "segments")}),
+            (_("Sending"), {"fields": ("source", "priority", "tag", "created_by", "guid")}),
+            (_("Gateway"), {"fields": DEALINGS}),
+        ]
+        if obj.resolved_at:
+            decision = {"fields": ("decision", "resolved_by", "resolved_at")}
+            sets.insert(1, (_("Decision"), decision))
+        return sets
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """The page of a message: its way, and what can be done with it now."""
+        message = context["original"]
+        if message is not None:
+            context["timeline"] = timeline.steps(message, message.now)
+            context["shows_batches"] = request.user.has_perm("mobilon_sms.view_smsbatch")
+        if message is not None and self.has_send_permission(request):
+            context["verbs"] = catalogue.possible(message.pk)
+            context["once"] = uuid4()
+        return super().render_change_form(request, context, *args, **kwargs)

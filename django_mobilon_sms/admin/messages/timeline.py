@@ -1,0 +1,114 @@
+"""The way of a message, from its writing to its end: what happened, when, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import accumulate
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
+
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.utils.translation import gettext_lazy as _
+
+from ...choices import Status
+from ...models import SmsMessage
+from ..badges import sentence
+
+#: Of so many latest entries of the admin's log those of the message are shown: no index finds
+#: them. The page "History" has all.
+LATEST = 10_000
+
+
+#: A decision is written into the row and into the log, by two clocks.
+SAME_MOMENT = timedelta(seconds=5)
+
+
+class Step(NamedTuple):
+    """Something that happened, or ``ahead`` of now is to happen."""
+
+    when: datetime
+    what: Any
+    who: Any = ""
+    details: Any = ""
+    batch: Any = None
+    ahead: bool = False
+
+
+def steps(message: SmsMessage, now: datetime) -> list[Step]:
+    """What happened in its order, then what is to happen."""
+    entries = _entries(message)
+    way = [*_written(message), *_batch(message), *_reported(message)]
+    # What follows one another does so, though the gateway's clock may go behind the database's.
+    moments = list(accumulate((step.when for step in way), max))
+    people = [*_decided(message, entries), *map(_of_log, entries)]
+    past = [*zip(moments, way), *((step.when, step) for step in people)]
+    in_turn = [step for _moment, step in sorted(past, key=itemgetter(0))]
+    return in_turn + sorted(_ahead(message, now), key=attrgetter("when"))
+
+
+def _written(message: SmsMessage) -> Iterator[Step]:
+    yield Step(message.created_at, _("Written"), message.created_by or "")
+    if message.status == Status.EXPIRED and message.expires_at:
+        yield Step(message.expires_at, _("Expired before it was sent"))
+
+
+def _batch(message: SmsMessage) -> Iterator[Step]:
+    if (batch := message.batch) is None:
+        return
+    yield Step(batch.created_at, _("Taken into a batch"), batch.worker, batch=batch)
+    if batch.closed_at:
+        told = [sentence(batch.error_code) if batch.error_code else ""]
+        told += [f"HTTP {batch.http_code}" if batch.http_code else ""]
+        what = _("The request ended: %(outcome)s") % {"outcome": batch.get_outcome_display()}
+        yield Step(batch.closed_at, what, details=" ".join(str(each) for each in told if each))
+
+
+def _reported(message: SmsMessage) -> Iterator[Step]:
+    reports = [
+        (message.accepted_at, _("The gateway accepted it")),
+        (message.sent_at, _("Sent, as the gateway reports")),
+        (message.delivered_at, _("Delivered, as the gateway reports")),
+    ]
+    known = [(when, what) for when, what in reports if when]
+    for when, what in known:
+        # The row keeps the last code that the gateway gave, and no earlier one.
+        is_last, code = (when, what) == known[-1], message.gateway_status
+        details = _("code %(code)s") % {"code": code} if is_last and code is not None else ""
+        yield Step(when, what, details=details)
+
+
+def _decided(message: SmsMessage, entries: list[LogEntry]) -> Iterator[Step]:
+    if (when := message.resolved_at) is None:
+        return
+    if not any(abs(entry.action_time - when) < SAME_MOMENT for entry in entries):
+        decision = message.get_resolution_display() if message.resolution else _("send again")
+        yield Step(when, _("Decision"), message.resolved_by or "", decision)
+
+
+def _of_log(entry: LogEntry) -> Step:
+    return Step(entry.action_time, entry.get_change_message(), entry.user)
+
+
+def _ahead(message: SmsMessage, now: datetime) -> Iterator[Step]:
+    if message.status == Status.PENDING:
+        if message.due_at <= now:
+            what = _("Waits for the worker since then")
+        else:
+            what = _("The next try") if message.attempts else _("Is to be sent")
+        yield Step(message.due_at, what, ahead=True)
+        if message.expires_at:
+            yield Step(message.expires_at, _("Expires, if it has not gone out"), ahead=True)
+    if message.next_check_at:
+        yield Step(message.next_check_at, _("The gateway is asked for its status"), ahead=True)
+
+
+def _entries(message: SmsMessage) -> list[LogEntry]:
+    newest = LogEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    found = LogEntry.objects.filter(
+        pk__gt=newest - LATEST,
+        content_type=ContentType.objects.get_for_model(SmsMessage),
+        object_id=str(message.pk),
+    )
+    return list(found.exclude(action_flag=ADDITION).select_related("user"))
