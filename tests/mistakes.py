@@ -214,14 +214,14 @@ MISTAKES = [
     ),
     Mistake(
         "others' guids told",
-        "rest/idempotency.py",
+        "rest/idempotency_key.py",
         "others = {n for n in exist if not sees(self.user, messages[n])}",
         "others = set[int]()",
         "test_rest_idempotency.py::test_guid_of_a_row_one_may_not_see_is_taken_and_nothing_else",
     ),
     Mistake(
         "a longer list under the same key",
-        "rest/idempotency.py",
+        "rest/idempotency_key.py",
         "missing = self.keyed - exist",
         "missing = set[int]()",
         "test_rest_idempotency.py::test_list_of_another_length_under_the_same_key_is_a_conflict",

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from drf_spectacular.validation import validate_schema
 
 from django_mobilon_sms.rest.filters import LOOKUPS, PAGING
-from django_mobilon_sms.rest.rows import WRITABLE
+from django_mobilon_sms.rest.request_rows import WRITABLE
 from django_mobilon_sms.rest.serializers import MessageSerializer
 from django_mobilon_sms.rest.urls import router
 from tests.documents import DOCS

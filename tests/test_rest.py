@@ -369,9 +369,9 @@ def test_guid_that_is_none_or_nobodys_is_not_found(client, guid):
 
 
 def test_writing_and_acting_are_throttled(client, settings, monkeypatch):
-    from django_mobilon_sms.rest import throttles
+    from django_mobilon_sms.rest import throttling
 
-    monkeypatch.setattr(throttles.CreateThrottle, "default_rate", "2/min")
+    monkeypatch.setattr(throttling.CreateThrottle, "default_rate", "2/min")
     assert [post(client, GOOD).status_code for _ in range(3)] == [201, 201, 429]
     assert client.get("/sms/messages/").status_code == 200
 

@@ -218,7 +218,7 @@ def test_codes_are_those_of_the_code():
 
 
 def test_fields_are_those_of_the_code():
-    from django_mobilon_sms.rest.rows import WRITABLE
+    from django_mobilon_sms.rest.request_rows import WRITABLE
 
     told = column(DOCS / "rest.rst", "fields-table")
     assert sorted(told) == sorted(WRITABLE)

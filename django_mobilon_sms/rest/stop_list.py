@@ -19,10 +19,10 @@ from ..models import StoppedNumber
 from ..outbox import stop
 from .errors import CodedErrors, fault
 from .pagination import MessagePagination
-from .parsers import StrictJSONParser
+from .parsing import StrictJSONParser
 from .permissions import MessagePermission
 from .serializers import IN_UTC
-from .throttles import CreateThrottle
+from .throttling import CreateThrottle
 
 #: How many numbers one request may add.
 MAX_NUMBERS = 1000

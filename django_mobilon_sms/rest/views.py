@@ -27,14 +27,14 @@ from ..operations import monitoring
 from ..outbox import write_many
 from .errors import CodedErrors, fault, refusal
 from .filters import MessageFilter
-from .idempotency import Repeatable, read_key
+from .idempotency_key import Repeatable, read_key
 from .pagination import MessagePagination
-from .parsers import StrictJSONParser
+from .parsing import StrictJSONParser
 from .permissions import ACT, SEE, WRITE, MessagePermission
-from .rows import read_rows
+from .request_rows import read_rows
 from .serializers import MessageSerializer
 from .summary import count
-from .throttles import ActThrottle, CreateThrottle
+from .throttling import ActThrottle, CreateThrottle
 
 #: How many messages one request may write.
 MAX_ROWS = 1000

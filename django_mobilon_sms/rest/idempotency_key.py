@@ -15,10 +15,12 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from ..models import SmsMessage
-from .number_limit import over_limit
 from .permissions import sees
+from .recipient_limit import over_limit
 
 HEADER = "Idempotency-Key"
+
+
 #: Never changes: a repeated request finds its messages by what is made from it.
 NAMESPACE = UUID("0b8f3d3c-52a5-4d43-9d0e-5b8f7f0a8d67")
 

@@ -8,13 +8,16 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
 
-from .rows import PRIORITIES
-from .serializers import MessageSerializer
-from .stop_list import MAX_NUMBERS, StoppedNumberSerializer
-from .views import MAX_ROWS
+from ..request_rows import PRIORITIES
+from ..serializers import MessageSerializer
+from ..stop_list import MAX_NUMBERS, StoppedNumberSerializer
+from ..views import MAX_ROWS
 
 Schema = dict[str, Any]
+
+
 Ref = Callable[[type[serializers.BaseSerializer[Any]]], Schema]
+
 
 TIME: Schema = {"type": "string", "format": "date-time", "nullable": True}
 

@@ -17,6 +17,8 @@ from ..models import GatewayState
 from ..outbox import MAX_ERRORS, clean
 
 PRIORITIES = {priority.name.lower(): priority.value for priority in Priority}
+
+
 #: What a client may name; the rest is the program's.
 WRITABLE = (
     "guid",
@@ -29,6 +31,7 @@ WRITABLE = (
     "tag",
     "sensitive",
 )
+
 
 Faults = dict[str, ValidationError]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter
 
-from ..choices import ErrorCode, Status
-from .idempotency import HEADER
-from .pagination import MessagePagination
+from ...choices import ErrorCode, Status
+from ..idempotency_key import HEADER
+from ..pagination import MessagePagination
 
 
 def _query(name: str, schema: Any, description: str, **more: Any) -> OpenApiParameter:
@@ -39,22 +39,30 @@ FILTERS = [
     _time("sent_after", "Sent at this moment or later; with its zone."),
     _time("sent_before", "Sent before this moment; with its zone."),
 ]
+
+
 PAGE_SIZE = _query(
     MessagePagination.page_size_query_param,
     {"type": "integer", "minimum": 1, "default": MessagePagination.page_size},
     f"Messages in a page; at most {MessagePagination.max_page_size} are given.",
 )
+
+
 ORDERING = _query(
     MessagePagination.ordering_query_param,
     {"type": "string", "enum": ["created_at", "-created_at", "sent_at", "-sent_at"]},
     "The order, if not the last written first; by sent_at only what was sent is listed.",
 )
+
+
 KEY = OpenApiParameter(
     HEADER,
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     OpenApiParameter.HEADER,
     description="Names the request, so that it can be made again: it finds its messages.",
 )
+
+
 LOCATION = OpenApiParameter(
     "Location",
     {"type": "string", "format": "uri"},
@@ -62,6 +70,8 @@ LOCATION = OpenApiParameter(
     description="The address of the message, if one was written.",
     response=[201],
 )
+
+
 RETRY_AFTER = OpenApiParameter(
     "Retry-After",
     {"type": "integer"},

@@ -12,15 +12,10 @@ from drf_spectacular.utils import (
     extend_schema_view,
 )
 
-from .openapi_parameters import (
-    FILTERS,
-    KEY,
-    LOCATION,
-    ORDERING,
-    PAGE_SIZE,
-    RETRY_AFTER,
-)
-from .openapi_shapes import (
+from ..serializers import MessageSerializer
+from ..stop_list import StoppedNumberSerializer
+from .parameters import FILTERS, KEY, LOCATION, ORDERING, PAGE_SIZE, RETRY_AFTER
+from .shapes import (
     AcceptDuplicate,
     Blocked,
     Faults,
@@ -33,11 +28,12 @@ from .openapi_shapes import (
     Summary,
     WritingFaults,
 )
-from .serializers import MessageSerializer
-from .stop_list import StoppedNumberSerializer
 
 TAG = ["SMS"]
+
+
 STOP_TAG = ["SMS stop list"]
+
 
 REFUSED = {
     400: "A wrong value, field, parameter, or broken JSON; nothing was changed.",
@@ -50,7 +46,11 @@ REFUSED = {
     422: "A malformed Idempotency-Key.",
     429: "Too many requests; Retry-After says when to come back.",
 }
+
+
 READING = (401, 403, 406, 429)
+
+
 WRITING = (400, *READING, 413, 415)
 
 
@@ -63,6 +63,8 @@ ONE = OpenApiExample(
     {"number": "8 (913) 529-29-26", "text": "Ваш заказ готов", "tag": "order-7"},
     request_only=True,
 )
+
+
 LIST = OpenApiExample(
     "A list",
     [
@@ -71,6 +73,8 @@ LIST = OpenApiExample(
     ],
     request_only=True,
 )
+
+
 WRONG = OpenApiExample(
     "A wrong number",
     {
@@ -85,6 +89,8 @@ WRONG = OpenApiExample(
     response_only=True,
     status_codes=["400"],
 )
+
+
 CONFLICT = OpenApiExample(
     "Another text under the same guid",
     {
@@ -190,6 +196,8 @@ MESSAGES = {
         AcceptDuplicate,
     ),
 }
+
+
 STOP_LIST = {
     "list": extend_schema(
         operation_id="sms_stop_list_list",
