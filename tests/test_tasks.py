@@ -14,7 +14,7 @@ from django.db import OperationalError, transaction
 from django.utils.module_loading import import_string
 from django_tasks_db.models import DBTaskResult
 
-from django_mobilon_sms.contrib import jobs, tasks
+from django_mobilon_sms.contrib import django_tasks, jobs
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_many, send_sms
 
@@ -24,7 +24,7 @@ from .workers import PATIENCE, group, wait_until
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
-WAKE_UP = "django_mobilon_sms.contrib.tasks.wake_up"
+WAKE_UP = "django_mobilon_sms.contrib.django_tasks.wake_up"
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def _no_marks():
 @pytest.fixture
 def immediate(settings):
     """The engine's backend that runs a task where it is enqueued."""
-    engine = type(tasks.send).__module__.rpartition(".")[0]
+    engine = type(django_tasks.send).__module__.rpartition(".")[0]
     settings.TASKS = {"default": {"BACKEND": f"{engine}.backends.immediate.ImmediateBackend"}}
 
 
@@ -63,14 +63,14 @@ def assert_no_copies(sandbox) -> None:
 
 def test_three_tasks_do_what_their_commands_do_at_once(sandbox, immediate):
     write(3)
-    sent = tasks.send.enqueue()
+    sent = django_tasks.send.enqueue()
     assert (sent.return_value["claimed"], statuses()) == (3, {"accepted": 3})
     ago = db_now() - timedelta(minutes=1)
     SmsMessage.objects.all().change(next_check_at=ago, created_at=ago)
-    assert tasks.refresh.enqueue().return_value["checked"] == 3
+    assert django_tasks.refresh.enqueue().return_value["checked"] == 3
     assert statuses() == {"sent": 3}
     SmsBatch.objects.update(created_at=ago)
-    purged = tasks.purge.enqueue("30s").return_value
+    purged = django_tasks.purge.enqueue("30s").return_value
     assert purged == {"messages": 3, "texts": 0, "batches": 1}
 
 
@@ -97,9 +97,9 @@ def test_many_commits_make_few_tasks(settings):
 def test_shift_that_is_over_leaves_the_rest_to_a_task(sandbox, monkeypatch):
     monkeypatch.setattr(jobs, "SHIFT", 0.0)
     write(3)
-    assert tasks.send.call()["claimed"] == 0
+    assert django_tasks.send.call()["claimed"] == 0
     assert list(DBTaskResult.objects.values_list("task_path", flat=True)) == [
-        f"{tasks.__name__}.send"
+        f"{django_tasks.__name__}.send"
     ]
 
 
@@ -116,7 +116,9 @@ def test_signal_ends_a_shift_and_acts_once_all_is_recorded():
         signal.signal(signal.SIGTERM, before)
 
 
-@pytest.mark.parametrize("task", [tasks.send, tasks.refresh, tasks.purge], ids=lambda t: t.name)
+@pytest.mark.parametrize(
+    "task", [django_tasks.send, django_tasks.refresh, django_tasks.purge], ids=lambda t: t.name
+)
 def test_trouble_with_the_database_is_told_without_its_words(monkeypatch, task):
     def fail(*args, **options):
         raise OperationalError("Failing row contains (Код 4821, +79135292926)")
@@ -125,7 +127,7 @@ def test_trouble_with_the_database_is_told_without_its_words(monkeypatch, task):
     for name in ("deliver", "refresh", "purge"):
         monkeypatch.setattr(jobs, name, fail)
     with pytest.raises(RuntimeError) as raised:
-        task.call(*(["180d"] if task is tasks.purge else []))
+        task.call(*(["180d"] if task is django_tasks.purge else []))
     assert str(raised.value) == "The database refused the work (OperationalError)."
     assert raised.value.__suppress_context__
 
@@ -146,18 +148,18 @@ def test_workers_on_the_database_send_what_is_committed_once(sandbox, settings):
 def test_killed_worker_loses_nothing_and_the_next_sends_nothing_twice(sandbox):
     fill(30)
     sandbox.latency = 60
-    tasks.send.enqueue()
+    django_tasks.send.enqueue()
     with db_worker(sandbox, MOBILON_SMS_BATCH_SIZE="10") as first:
         wait_until(lambda: sandbox.messages)
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
     sandbox.latency = 0
-    tasks.send.enqueue()
+    django_tasks.send.enqueue()
     with db_worker(sandbox, "--batch", MOBILON_SMS_BATCH_SIZE="10") as second:
         second.wait(timeout=PATIENCE)
     assert statuses() == {"sending": 10, "accepted": 20}
     SmsBatch.objects.filter(outcome="").update(lease_until="2020-01-01T00:00:00Z")
-    tasks.send.enqueue()
+    django_tasks.send.enqueue()
     with db_worker(sandbox, "--batch") as third:
         third.wait(timeout=PATIENCE)
     assert statuses() == {"unknown": 10, "accepted": 20}
@@ -168,7 +170,7 @@ def test_killed_worker_loses_nothing_and_the_next_sends_nothing_twice(sandbox):
 def test_worker_told_to_stop_records_what_is_under_way_and_ends(sandbox):
     fill(20)
     sandbox.latency = 2
-    tasks.send.enqueue()
+    django_tasks.send.enqueue()
     with db_worker(sandbox, MOBILON_SMS_BATCH_SIZE="10") as process:
         wait_until(lambda: sandbox.messages)
         process.send_signal(signal.SIGTERM)
@@ -183,7 +185,9 @@ def test_python_of_the_docs_names_what_there_is():
     named: dict[str, Any] = {"INSTALLED_APPS": []}
     exec(settings.text, named)
     assert named["MOBILON_SMS_WAKE_UP"] == WAKE_UP
-    assert import_string(named["TASKS"]["default"]["BACKEND"]) is type(tasks.send.get_backend())
+    assert import_string(named["TASKS"]["default"]["BACKEND"]) is type(
+        django_tasks.send.get_backend()
+    )
     exec(code.text)
     paths = DBTaskResult.objects.order_by("enqueued_at").values_list("task_path", flat=True)
-    assert list(paths) == [f"{tasks.__name__}.{name}" for name in ("refresh", "purge")]
+    assert list(paths) == [f"{django_tasks.__name__}.{name}" for name in ("refresh", "purge")]
