@@ -53,22 +53,22 @@ MISTAKES = [
     Mistake(
         "token dropped from the record",
         "worker/outcome_recording.py",
-        "SmsMessage.objects.on_primary().filter(batch=batch)",
-        "SmsMessage.objects.on_primary().filter(guid__in=batch.guids)",
+        "SmsMessage.objects.for_write().filter(batch=batch)",
+        "SmsMessage.objects.for_write().filter(guid__in=batch.guids)",
         "test_delivery.py::test_late_acceptance_does_not_touch_a_resend_in_another_batch",
     ),
     Mistake(
         "status dropped from the claim",
         "models/message_changes.py",
-        "unexpired().past_indexes().filter(Named(pks), status_now=Status.PENDING)",
-        "unexpired().filter(Named(pks))",
+        "unexpired().without_indexes().filter(PkIn(pks), status_now=Status.PENDING)",
+        "unexpired().filter(PkIn(pks))",
         "test_models.py::test_what_is_not_pending_is_not_cancelled_or_claimed",
     ),
     Mistake(
         "expiry dropped from the claim",
         "models/message_changes.py",
-        "unexpired().past_indexes().filter(Named(pks), status_now=Status.PENDING)",
-        "past_indexes().filter(Named(pks), status_now=Status.PENDING)",
+        "unexpired().without_indexes().filter(PkIn(pks), status_now=Status.PENDING)",
+        "without_indexes().filter(PkIn(pks), status_now=Status.PENDING)",
         "test_models.py::test_claim_takes_what_is_pending_and_has_not_expired",
     ),
     Mistake(
@@ -144,7 +144,7 @@ MISTAKES = [
     Mistake(
         "record without deadlock repeat",
         "worker/run.py",
-        "counted = persist(write, using=self.alias, seconds=patience)",
+        "counted = retry_on_lock(write, using=self.alias, seconds=patience)",
         "counted = write()",
         "test_journal.py::test_database_that_was_away_when_the_reply_came_gets_the_truth"
         "_when_it_is_back",
@@ -188,7 +188,7 @@ MISTAKES = [
         "decision about more than was asked",
         "admin/actions/decide.py",
         "able = list(verb.eligible(rows)",
-        "able = list(verb.eligible(SmsMessage.objects.on_primary())",
+        "able = list(verb.eligible(SmsMessage.objects.for_write())",
         "test_admin_decisions.py::test_whole_batch_is_decided_about_from_its_page",
     ),
     Mistake(

@@ -233,7 +233,7 @@ def test_stopped_numbers_are_bad_rows_and_get_nothing(client):
 def test_doubles_of_the_setting_get_nothing_whatever_a_person_says(client, settings):
     confirm(client, uploaded(client)[0])
     written = SmsMessage.objects.count()
-    settings.MOBILON_SMS_DOUBLE_WITHIN = 3600
+    settings.MOBILON_SMS_DUPLICATE_WITHIN = 3600
     mailing, page = uploaded(client)
     told = "This number was sent the same text a short while ago."
     assert told in text_of(client.get(page))

@@ -111,7 +111,7 @@ WRONG = {
         r"(?u)\+79\d{9}",
     ],
     ("E022", "FORGET_TEXT_AFTER"): [0, -1, "3600", True, math.inf, math.nan, 367 * 86_400],
-    ("E023", "DOUBLE_WITHIN"): [0, -1, "60", True, math.inf, math.nan, 367 * 86_400],
+    ("E023", "DUPLICATE_WITHIN"): [0, -1, "60", True, math.inf, math.nan, 367 * 86_400],
     ("E024", "RATE"): [
         20,
         "",
@@ -178,7 +178,7 @@ RIGHT = {
     "MAX_SEGMENTS": [1, 255],
     "NUMBER_PATTERN": [".*", r"\+\d+"],
     "FORGET_TEXT_AFTER": [None, 1, 0.5, 366 * 86_400],
-    "DOUBLE_WITHIN": [None, 0.5, 60, 366 * 86_400],
+    "DUPLICATE_WITHIN": [None, 0.5, 60, 366 * 86_400],
     "RATE": [None, "1/s", "20/m", "999999/h", {}, {"89234560000": "10/m", "*": "60/m"}],
     "DAILY_LIMIT": [None, 1, 999_999, {"89234560000": 500, "*": 5000}],
     "QUIET_HOURS": [None, "21:00-09:00", "13:00-14:30 Asia/Yekaterinburg", "00:00-06:00 UTC"],

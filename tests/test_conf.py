@@ -37,7 +37,7 @@ DEFAULTS = {
     "MAX_SEGMENTS": 10,
     "NUMBER_PATTERN": r"\+79\d{9}",
     "FORGET_TEXT_AFTER": None,
-    "DOUBLE_WITHIN": None,
+    "DUPLICATE_WITHIN": None,
     "RATE": None,
     "DAILY_LIMIT": None,
     "QUIET_HOURS": None,

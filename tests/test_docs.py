@@ -142,7 +142,7 @@ def test_options_are_those_of_the_command():
 
 def test_exit_codes_are_those_of_the_command():
     usage = 2  # argparse's own
-    codes = {exit_codes.OK, exit_codes.CAN_NOT_WORK, usage, exit_codes.TROUBLE, exit_codes.UNKNOWN}
+    codes = {exit_codes.OK, exit_codes.CANNOT_WORK, usage, exit_codes.TROUBLE, exit_codes.UNKNOWN}
     assert [int(code) for code in column(README, "exit-codes-table")] == sorted(codes)
 
 

@@ -294,7 +294,7 @@ def test_no_windows_take_more_and_none_less_while_work_waits(
 ):
     settings.MOBILON_SMS_RATE = f"{limit}/m"
     for rows in (SmsMessage, SmsBatch, SenderPace):
-        rows.objects.all()._raw_delete(using=SmsMessage.objects.on_primary().db)
+        rows.objects.all()._raw_delete(using=SmsMessage.objects.for_write().db)
     clock.now = clock.minute = START
     for number in parts:
         write(1, text=PARTS[number])

@@ -29,7 +29,7 @@ def test_numbers_are_told_apart(typed, numbers):
 
 def test_number_given_twice_gets_one_message_and_it_is_said():
     found = recipients.read("89135292926, +7 913 529-29-26\n9135292926\n89135292927")
-    assert found == recipients.Recipients((A, B), doubles=2)
+    assert found == recipients.Recipients((A, B), duplicates=2)
     assert found.merged == "2 repetitions were merged: each number gets one message."
     assert recipients.read(A).merged == ""
 

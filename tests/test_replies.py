@@ -19,7 +19,7 @@ from django_mobilon_sms.exceptions import OutcomeUnknown
 from django_mobilon_sms.gateway import StatusReport
 from django_mobilon_sms.gateway.reply_parser import parse, send_results, status_reports
 from django_mobilon_sms.worker import status_recording
-from django_mobilon_sms.worker.proofs import Settled, of_reply, settle
+from django_mobilon_sms.worker.proofs import Verdict, of_reply, settle
 from django_mobilon_sms.worker.status_recording import Asked
 
 GUIDS = [uuid.UUID(int=number) for number in (1, 0xABCDEF, 2**128 - 1)]
@@ -120,7 +120,7 @@ def settled(reply):
     return found
 
 
-def require_proof(guid: str, one: Settled, reply) -> None:
+def require_proof(guid: str, one: Verdict, reply) -> None:
     """An answer that settles a message is there in the reply, and is of the contract's types."""
     if one.status == Status.UNKNOWN:
         assert one.error_code in (
@@ -185,9 +185,9 @@ def test_right_object_is_heard_however_its_guid_is_written_and_whatever_else_is_
         st.lists(scalars | st.just({"guid": str(STRANGER), "status": 0, "id": IDS[0]}))
     )
     assert list(settled(data.draw(st.permutations(objects + strange))).values()) == [
-        Settled(Status.FAILED, ErrorCode.REJECTED, 5)
+        Verdict(Status.FAILED, ErrorCode.REJECTED, 5)
         if code == 5
-        else Settled(Status.ACCEPTED, "", code, id_)
+        else Verdict(Status.ACCEPTED, "", code, id_)
         for code, id_ in zip(codes, IDS)
     ]
 
@@ -249,7 +249,7 @@ def test_array_with_an_object_that_has_a_key_twice_is_refused(key, one, other):
 @pytest.mark.parametrize("status", [0, 5, 7])
 def test_what_can_not_be_an_id_proves_nothing_whatever_the_status(id_, status):
     [one, *_others] = settled([{"guid": str(GUIDS[0]), "status": status, "id": id_}]).values()
-    assert one == Settled(Status.UNKNOWN, ErrorCode.WRONG_TYPES)
+    assert one == Verdict(Status.UNKNOWN, ErrorCode.WRONG_TYPES)
 
 
 @often

@@ -27,7 +27,7 @@ from django_mobilon_sms.outbox import send_many, send_sms
 from django_mobilon_sms.sandbox import Sandbox
 from django_mobilon_sms.sandbox.faults import FAULTS
 from django_mobilon_sms.worker.candidates import Candidate
-from django_mobilon_sms.worker.request_threads import Calls
+from django_mobilon_sms.worker.request_threads import RequestThreads
 from django_mobilon_sms.worker.run import Claim
 
 from .admin_door import ADD, DECIDE, EVERYTHING, LIST, person
@@ -415,7 +415,7 @@ def test_representations_show_nothing(sandbox):
     outgoing = OutgoingMessage(message.guid, "89135550199", message.text, message.source)
     gateway = MobilonGateway(sandbox.url, CREDENTIALS["login"], CREDENTIALS["password"], 5)
     candidate = Candidate(message.pk, message.guid, message.number, message.text, message.source, 1)
-    calls = Calls(60)
+    calls = RequestThreads(60)
     calls.start(batch, lambda: gateway.send([outgoing]))
     [(key, result)] = calls.wait()
     assert (

@@ -228,10 +228,10 @@ def test_lines_without_a_number_are_told_by_their_place():
 def test_same_text_to_the_same_number_is_a_double_within_the_set_time(settings):
     write()
     write()
-    settings.MOBILON_SMS_DOUBLE_WITHIN = 60
+    settings.MOBILON_SMS_DUPLICATE_WITHIN = 60
     with pytest.raises(ValidationError) as raised:
         write()
-    assert raised.value.error_dict["text"][0].code == "double"
+    assert raised.value.error_dict["text"][0].code == "duplicate"
     write(number=OTHER)
     write(text="Другой текст")
     SmsMessage.objects.all().change(created_at="2020-01-01T00:00Z")
@@ -242,10 +242,10 @@ def test_same_text_to_the_same_number_is_a_double_within_the_set_time(settings):
 
 
 def test_double_in_a_list_is_found_and_a_repeated_guid_is_none(settings):
-    settings.MOBILON_SMS_DOUBLE_WITHIN = 60
+    settings.MOBILON_SMS_DUPLICATE_WITHIN = 60
     row = {"number": NUMBER, "text": "привет"}
     with pytest.raises(InvalidRows) as raised:
         send_many([row, row])
-    assert [(e.index, e.field, e.code) for e in raised.value.errors] == [(1, "text", "double")]
+    assert [(e.index, e.field, e.code) for e in raised.value.errors] == [(1, "text", "duplicate")]
     message = send_sms(**row)
     assert send_many([row | {"guid": message.guid}] * 2) == 0

@@ -1,4 +1,4 @@
-"""Calls in threads of their own, and the owner who waits for none of them longer than its time."""
+"""Requests in threads of their own, and the owner who waits for none longer than its time."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import threading
 import time
 
 from django_mobilon_sms.exceptions import OutcomeUnknown
-from django_mobilon_sms.worker.request_threads import Calls
+from django_mobilon_sms.worker.request_threads import RequestThreads
 
 PATIENCE = 60  # seconds: longer than anything here takes
 
 
 def test_value_and_error_come_back_under_their_key():
-    calls = Calls(PATIENCE)
+    calls = RequestThreads(PATIENCE)
     error = SystemExit("the thread ends")
 
     def fail():
@@ -28,7 +28,7 @@ def test_value_and_error_come_back_under_their_key():
 
 
 def test_call_that_outlives_its_time_is_abandoned():
-    calls, over = Calls(0.05), threading.Event()
+    calls, over = RequestThreads(0.05), threading.Event()
     calls.start("slow", lambda: over.wait(5))
     [(key, error)] = calls.wait()
     over.set()
@@ -37,7 +37,7 @@ def test_call_that_outlives_its_time_is_abandoned():
 
 
 def test_late_end_of_an_abandoned_call_is_not_told():
-    calls, over = Calls(0), threading.Event()
+    calls, over = RequestThreads(0), threading.Event()
     calls.start("slow", lambda: over.wait(PATIENCE))
     [(key, _)] = calls.wait()
     assert key == "slow"
@@ -50,7 +50,7 @@ def test_late_end_of_an_abandoned_call_is_not_told():
 
 
 def test_process_that_stood_still_hears_what_came_meanwhile(monkeypatch):
-    calls, go = Calls(PATIENCE), threading.Event()
+    calls, go = RequestThreads(PATIENCE), threading.Event()
     calls.start("slow", lambda: go.wait(PATIENCE))
     # The clock leaps as it does over a SIGSTOP, which no test can survive in its own process.
     real, leap = time.monotonic, iter([PATIENCE * 2.0] * 2)
@@ -62,7 +62,7 @@ def test_process_that_stood_still_hears_what_came_meanwhile(monkeypatch):
 
 
 def test_all_that_is_over_comes_back_at_once():
-    calls = Calls(PATIENCE)
+    calls = RequestThreads(PATIENCE)
     for number in range(3):
         calls.start(number, lambda number=number: -number)
     while calls._done.qsize() < 3:
@@ -72,7 +72,7 @@ def test_all_that_is_over_comes_back_at_once():
 
 
 def test_who_has_to_wait_gets_the_next_alone():
-    calls, go = Calls(PATIENCE), threading.Event()
+    calls, go = RequestThreads(PATIENCE), threading.Event()
     calls.start("never", go.wait)
     calls.start("soon", lambda: time.sleep(0.05))
     assert calls.wait() == [("soon", None)]

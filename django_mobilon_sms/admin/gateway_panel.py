@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from ..limits import quiet_until
-from ..models import GatewayState, persist
+from ..models import GatewayState, retry_on_lock
 from ..operations import condition, unwritten
 from .actions.catalogue import PATIENCE
 from .actions.mixin import MessageActions
@@ -79,7 +79,7 @@ class GatewaySwitches(MessageActions):
         _label, switch, done = SWITCHES[name]
         by = cast(AbstractBaseUser, request.user)
         alias = router.db_for_write(GatewayState)
-        if persist(partial(switch, by), using=alias, seconds=PATIENCE):
+        if retry_on_lock(partial(switch, by), using=alias, seconds=PATIENCE):
             state = GatewayState.objects.current()
             LogEntry.objects.log_actions(by.pk, [state], CHANGE, str(done))
             self.message_user(request, str(done), messages.SUCCESS)

@@ -15,7 +15,7 @@ else:
     AnyModelAdmin = admin.ModelAdmin
 
 
-class OutsideTransactions(AnyModelAdmin):
+class NonAtomic(AnyModelAdmin):
     """For what waits for the gateway, or is repeated: it opens its own where it writes."""
 
     def get_urls(self) -> list[URLPattern]:

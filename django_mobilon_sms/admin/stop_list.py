@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
-from ..models import StoppedNumber, persist
+from ..models import StoppedNumber, retry_on_lock
 from ..outbox import Stopped, read_numbers, stop
 from ..phone_numbers import ANY_NUMBER, normalize_number
 from .actions.catalogue import PATIENCE
@@ -127,8 +127,8 @@ class StopListAdmin(StopModelAdmin):
         by = cast("AbstractBaseUser", request.user)
         work = partial(stop, form.numbers, note=form.cleaned_data["note"], by=by)
         alias = router.db_for_write(StoppedNumber)
-        self._tell(request, persist(work, using=alias, seconds=PATIENCE))
-        first = StoppedNumber.objects.on_primary().get(number=form.numbers[0])
+        self._tell(request, retry_on_lock(work, using=alias, seconds=PATIENCE))
+        first = StoppedNumber.objects.for_write().get(number=form.numbers[0])
         obj.pk, obj.number = first.pk, first.number
 
     def response_add(

@@ -63,4 +63,4 @@ def database_trouble(error: Error) -> str:
 
 
 def _table() -> str:
-    return apps.get_model(MESSAGE)._meta.db_table
+    return str(apps.get_model(MESSAGE)._meta.db_table)

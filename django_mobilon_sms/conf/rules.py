@@ -228,10 +228,10 @@ RULES = (
     ),
     Rule(
         "E023",
-        "DOUBLE_WITHIN",
+        "DUPLICATE_WITHIN",
         lambda value: value is None or is_seconds(value, 366 * _DAY),
         "a number of seconds, over 0 and at most a year, or None",
-        "None allows doubles; 60 refuses the same text to the same number within a minute.",
+        "None allows duplicates; 60 refuses the same text to the same number within a minute.",
     ),
     Rule(
         "E024",

@@ -66,8 +66,8 @@ class Conf:
     NUMBER_PATTERN = Setting(r"\+79\d{9}")
     #: How long texts are kept once their messages went out, or will not any more; for ever.
     FORGET_TEXT_AFTER = Setting[float | None](None)
-    #: The same text to the same number is refused as a double within so long; off.
-    DOUBLE_WITHIN = Setting[float | None](None)
+    #: The same text to the same number is refused as a duplicate within so long; off.
+    DUPLICATE_WITHIN = Setting[float | None](None)
     #: Message parts that each sender may send: ``"20/m"``, or a mapping from senders to rates with
     #: ``"*"`` for the others; as fast as it goes.
     RATE = Setting[str | Mapping[str, str] | None](None)

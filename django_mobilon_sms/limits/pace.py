@@ -129,7 +129,7 @@ def _of(setting: T | Mapping[str, T] | None, source: str) -> T | None:
 
 
 def _rows(sources: Iterable[str]) -> dict[tuple[str, int], SenderPace]:
-    rows = SenderPace.objects.on_primary().filter(source__in=list(sources))
+    rows = SenderPace.objects.for_write().filter(source__in=list(sources))
     return {(row.source, row.seconds): row for row in rows}
 
 
@@ -137,7 +137,7 @@ def _used(
     source: str, limit: Limit, window: Window, rows: Mapping[tuple[str, int], SenderPace]
 ) -> int:
     """What is used of the window, whose row is made the window's own."""
-    paces = SenderPace.objects.on_primary()
+    paces = SenderPace.objects.for_write()
     row = rows.get((source, limit.seconds))
     if row is None:
         row, _made = paces.get_or_create(
@@ -157,7 +157,7 @@ def _carried(row: SenderPace, limit: Limit, window: Window) -> int:
 
 def _charge(source: str, limit: Limit, window: Window, parts: Sequence[int]) -> bool:
     begun = sum(parts[:-1])  # all before the last must leave it a window that is not full
-    rows = SenderPace.objects.on_primary().alias(now=db_now())
+    rows = SenderPace.objects.for_write().alias(now=db_now())
     fitting = rows.filter(
         source=source,
         seconds=limit.seconds,

@@ -17,10 +17,10 @@ from django.views.decorators.debug import sensitive_variables
 from ..models import GatewayState, SmsMailing, SmsMessage, db_now
 from ..outbox import (
     COPYABLE,
-    DOUBLE,
+    DUPLICATE,
     STOPPED,
     clean,
-    got_lately,
+    recently_sent,
     stopped_numbers,
 )
 from ..segments import count_segments
@@ -61,7 +61,7 @@ class Entry(NamedTuple):
     text: str = ""
     reason: str = ""
     #: Whether an earlier row has the same number and text.
-    is_double: bool = False
+    is_duplicate: bool = False
 
     @property
     def segments(self) -> int:
@@ -76,7 +76,7 @@ class Preview:
     columns: Columns
     rows: int = 0
     good: int = 0
-    doubles: int = 0
+    duplicates: int = 0
     #: Messages beyond the first to the same number, with another text.
     more: int = 0
     bad: int = 0
@@ -106,12 +106,12 @@ def entries(mailing: SmsMailing) -> Iterator[Entry]:
     alias = router.db_for_write(SmsMailing)
     for chunk in chunks(_entries(mailing)):
         numbers = {entry.number for entry in chunk if not entry.reason}
-        stopped, lately = stopped_numbers(numbers, alias), got_lately(numbers, alias)
+        stopped, lately = stopped_numbers(numbers, alias), recently_sent(numbers, alias)
         for entry in chunk:
             if entry.number in stopped:
                 yield entry._replace(reason=str(STOPPED))
             elif (entry.number, entry.text) in lately:
-                yield entry._replace(reason=str(DOUBLE))
+                yield entry._replace(reason=str(DUPLICATE))
             else:
                 yield entry
 
@@ -138,7 +138,7 @@ def _entries(mailing: SmsMailing) -> Iterator[Entry]:
             continue
         number, text = cleaned["number"], cleaned["text"]
         mark = _mark(number, text)
-        yield Entry(line, typed, number, text, is_double=mark in seen)
+        yield Entry(line, typed, number, text, is_duplicate=mark in seen)
         seen.add(mark)
 
 
@@ -176,8 +176,8 @@ def _counted(mailing: SmsMailing, seen: Preview) -> Iterator[Entry]:
         if entry.reason:
             seen.bad += 1
             seen.first_bad += [entry][: SHOWN_BAD - len(seen.first_bad)]
-        elif entry.is_double:
-            seen.doubles += 1
+        elif entry.is_duplicate:
+            seen.duplicates += 1
         else:
             yield entry
 
@@ -204,6 +204,6 @@ def chunks(found: Iterator[Entry]) -> Iterator[list[Entry]]:
 
 def recent_recipients(chunk: Sequence[Entry]) -> set[tuple[str, str]]:
     """Which of these numbers got which text lately, or will; not what has failed."""
-    late = SmsMessage.objects.on_primary().filter(created_at__gte=db_now() - RECENT)
+    late = SmsMessage.objects.for_write().filter(created_at__gte=db_now() - RECENT)
     named = late.filter(number__in={entry.number for entry in chunk})
     return set(named.exclude(status__in=COPYABLE).values_list("number", "text"))

@@ -38,7 +38,7 @@ def confirm(mailing: SmsMailing, *, by: AbstractBaseUser, leave_out_recent: bool
         if not rows.confirm(by=by):
             return None
         prototype = _prototype(mailing, by)
-        good = (each for each in entries(mailing) if not (each.reason or each.is_double))
+        good = (each for each in entries(mailing) if not (each.reason or each.is_duplicate))
         written = 0
         for chunk in chunks(good):
             recent = recent_recipients(chunk) if leave_out_recent else set()
@@ -78,4 +78,4 @@ def cancel(mailing: SmsMailing) -> int:
 
 def messages(mailing: SmsMailing) -> Any:
     """What was written of the mailing."""
-    return SmsMessage.objects.on_primary().filter(has("tag", mailing.tag))
+    return SmsMessage.objects.for_write().filter(has("tag", mailing.tag))

@@ -8,9 +8,9 @@ from .message_changes import MessageQuerySet
 from .message_queries import ENDED, has
 from .messages import SmsMessage
 from .pause_and_breaker import GatewayState
-from .prepared_sql import INTEGER, TEXT, TIME, ByPk, Change, Keys, Named, select
+from .prepared_sql import INTEGER, TEXT, TIME, CasePerPk, Change, Keys, PkIn, select
 from .primary_queryset import quoting_no_row
-from .retry_on_lock import DATABASE_PATIENCE, persist
+from .retry_on_lock import DATABASE_PATIENCE, retry_on_lock
 from .sender_pace import SenderPace
 from .stopped_numbers import StoppedNumber
 
@@ -20,12 +20,12 @@ __all__ = [
     "INTEGER",
     "TEXT",
     "TIME",
-    "ByPk",
+    "CasePerPk",
     "Change",
     "GatewayState",
     "Keys",
     "MessageQuerySet",
-    "Named",
+    "PkIn",
     "SenderPace",
     "SmsBatch",
     "SmsMailing",
@@ -34,8 +34,8 @@ __all__ = [
     "db_now",
     "has",
     "kept_long_enough",
-    "persist",
     "quoting_no_row",
+    "retry_on_lock",
     "select",
     "unless_sensitive",
 ]

@@ -26,12 +26,12 @@ class BatchQuerySet(PrimaryQuerySet):
 
     def lost(self) -> Self:
         """Batches whose worker vanished."""
-        opened = self.on_primary().filter(outcome="", applied_at__isnull=True)
+        opened = self.for_write().filter(outcome="", applied_at__isnull=True)
         return opened.filter(lease_until__lte=db_now())
 
     def unapplied(self) -> Self:
         """Batches with an outcome that has not reached its messages."""
-        return self.on_primary().filter(applied_at__isnull=True).exclude(outcome="")
+        return self.for_write().filter(applied_at__isnull=True).exclude(outcome="")
 
     def begin(self, worker: str, lease: timedelta) -> SmsBatch:
         """Write a new batch, whose lease runs from now."""

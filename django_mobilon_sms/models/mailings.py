@@ -32,7 +32,7 @@ class MailingQuerySet(PrimaryQuerySet):
 
     def forgotten(self) -> Self:
         """Those that nobody confirmed in time."""
-        return self.on_primary().filter(confirmed_at__isnull=True, created_at__lte=db_now() - KEPT)
+        return self.for_write().filter(confirmed_at__isnull=True, created_at__lte=db_now() - KEPT)
 
     def forget(self) -> None:
         """Delete those; most often there are none."""

@@ -21,7 +21,7 @@ from .batches import SmsBatch
 from .clock import db_now
 from .forgetting_texts import forget_from, unless_sensitive
 from .message_queries import ENDED, MessageQueries
-from .prepared_sql import INTEGER, TEXT, Build, ByPk, Change, Keys, Named, key, update
+from .prepared_sql import INTEGER, TEXT, Build, CasePerPk, Change, Keys, PkIn, key, update
 from .primary_queryset import quoting_no_row
 
 #: The first wait before a status is asked for.
@@ -62,8 +62,8 @@ class MessageQuerySet(MessageQueries):
             _accept,
             batch=key(batch),
             pks=Keys(ids),
-            ids=ByPk(ids, TEXT),
-            codes=ByPk(codes, INTEGER),
+            ids=CasePerPk(ids, TEXT),
+            codes=CasePerPk(codes, INTEGER),
             forget_from=forget_from(),
         )
 
@@ -90,7 +90,7 @@ class MessageQuerySet(MessageQueries):
 
     def cancel(self) -> int:
         """Take back what is pending; the number of messages that will not be sent."""
-        pending = self.on_primary().filter(status=Status.PENDING)
+        pending = self.for_write().filter(status=Status.PENDING)
         return sum(pending.end(Status.CANCELLED, ErrorCode.CANCELLED).values())
 
     def expire(self) -> dict[Status, int]:
@@ -118,7 +118,7 @@ class MessageQuerySet(MessageQueries):
 
     def resolve(self, resolution: Resolution, *, by: AbstractBaseUser | None) -> int:
         """Record what a person decided about unknown messages; the status stays."""
-        unknown = self.on_primary().filter(status=Status.UNKNOWN, resolution="")
+        unknown = self.for_write().filter(status=Status.UNKNOWN, resolution="")
         return unknown.change(
             resolution=resolution,
             resolved_by=by,
@@ -134,13 +134,13 @@ class MessageQuerySet(MessageQueries):
     def check_soon(self) -> int:
         """Let the next run ask for the status of what is still asked for."""
         asked = Q(status__in=[Status.ACCEPTED, Status.SENT], next_check_at__isnull=False)
-        return self.on_primary().filter(asked).change(next_check_at=db_now())
+        return self.for_write().filter(asked).change(next_check_at=db_now())
 
     @quoting_no_row
     def change_prepared(self, build: Build, **expressions: Expression) -> int:
         """As ``change()``, of all messages, by an update whose SQL is built once."""
         if status_changed.has_listeners(self.model):
-            rows, values = build(self.on_primary(), **expressions)
+            rows, values = build(self.for_write(), **expressions)
             return int(rows.change(**values))
         return update(build, self.model, **expressions)
 
@@ -153,7 +153,7 @@ class MessageQuerySet(MessageQueries):
         new = values.get("status")
         if new in (None, Status.SENDING) or not status_changed.has_listeners(self.model):
             return super().update(**values)
-        rows = self.on_primary()
+        rows = self.for_write()
         with transaction.atomic(using=rows.db):
             # An UPDATE comes first: a transaction that reads first can not write on SQLite
             # when another wrote meanwhile.
@@ -168,7 +168,7 @@ class MessageQuerySet(MessageQueries):
 
 
 def _claim(messages: MessageQuerySet, *, batch: Expression, pks: Expression) -> Change:
-    pending = messages.unexpired().past_indexes().filter(Named(pks), status_now=Status.PENDING)
+    pending = messages.unexpired().without_indexes().filter(PkIn(pks), status_now=Status.PENDING)
     return pending, {"status": Status.SENDING, "batch": batch}
 
 
@@ -183,7 +183,7 @@ def _accept(
 ) -> Change:
     waiting = Q(status_now__in=[Status.SENDING, Status.UNKNOWN])
     saved = Q(status_now=Status.PENDING, resends__gt=0)
-    taken = messages.past_indexes().filter(Named(pks), waiting | saved, batch=batch)
+    taken = messages.without_indexes().filter(PkIn(pks), waiting | saved, batch=batch)
     return taken, {
         "status": Status.ACCEPTED,
         "gateway_id": ids,

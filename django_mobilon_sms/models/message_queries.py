@@ -52,7 +52,7 @@ class MessageQueries(PrimaryQuerySet):
         """Messages whose time has not passed."""
         return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=db_now()))
 
-    def past_indexes(self) -> Self:
+    def without_indexes(self) -> Self:
         """With ``status_now`` and ``check_now``, which no index has, for conditions beside keys.
 
         A planner whose figures are old, as those of a queue are, takes a few waiting messages for
@@ -70,13 +70,13 @@ class MessageQueries(PrimaryQuerySet):
 
     def late(self) -> Self:
         """What is pending and whose time has passed."""
-        return self.on_primary().filter(status=Status.PENDING, expires_at__lte=db_now())
+        return self.for_write().filter(status=Status.PENDING, expires_at__lte=db_now())
 
     def resendable(self) -> Self:
         """Unknown, without a decision, the POST over; with a text, and a number not stopped."""
         under_way = SmsBatch.objects.filter(
             pk=OuterRef("batch_id"), outcome="", lease_until__gt=db_now()
         )
-        unknown = self.on_primary().filter(status=Status.UNKNOWN, resolution="")
+        unknown = self.for_write().filter(status=Status.UNKNOWN, resolution="")
         stopped = StoppedNumber.objects.filter(number=OuterRef("number"))
         return unknown.filter(~Exists(under_way), ~Exists(stopped), ~Q(text=""))

@@ -31,7 +31,7 @@ class StateQuerySet(PrimaryQuerySet):
         """The state with ``now``, the database's time, on it; ``None`` before the first run."""
         for *values, now, stops in select(_state, self.model):
             names = [field.attname for field in self.model._meta.concrete_fields]
-            state: GatewayState = self.model.from_db(self.on_primary().db, names, values)
+            state: GatewayState = self.model.from_db(self.for_write().db, names, values)
             state.now, state.stops = now, bool(stops)
             return state
         return None
@@ -39,10 +39,10 @@ class StateQuerySet(PrimaryQuerySet):
     def current(self) -> GatewayState:
         """The state now; its row is written where there is none yet."""
         while (state := self.seen()) is None:
-            self.on_primary().get_or_create(pk=1)
+            self.for_write().get_or_create(pk=1)
         return state
 
-    def sees_any(self, what: Iterable[QuerySet[Any]]) -> bool:
+    def any_exist(self, what: Iterable[QuerySet[Any]]) -> bool:
         """Whether there is a row of any of these: one query, asked with the state's row.
 
         Each is looked up by the index that has its order. A planner that may choose reads the whole
@@ -50,25 +50,25 @@ class StateQuerySet(PrimaryQuerySet):
         """
         first = [Subquery(rows.values("pk")[:1]) for rows in what]
         any_left = Q(*(IsNull(pk, False) for pk in first), _connector=Q.OR)
-        found = self.on_primary().filter(pk=1).annotate(left=any_left)
+        found = self.for_write().filter(pk=1).annotate(left=any_left)
         # No row to ask with: before the first run.
         return found.values_list("left", flat=True).first() is not False
 
     def pause(self, *, by: AbstractBaseUser | None) -> int:
         """Let nothing be claimed until ``resume()``."""
         self.current()
-        running = self.on_primary().filter(paused_at__isnull=True)
+        running = self.for_write().filter(paused_at__isnull=True)
         return running.update(paused_by=by, paused_at=db_now())
 
     def resume(self) -> int:
         """End the pause."""
-        paused = self.on_primary().filter(paused_at__isnull=False)
+        paused = self.for_write().filter(paused_at__isnull=False)
         return paused.update(paused_by=None, paused_at=None)
 
     def try_now(self) -> int:
         """Let one message probe the gateway at once."""
         return (
-            self.on_primary()
+            self.for_write()
             .filter(blocked_until__isnull=False)
             .update(blocked_until=db_now(), probe=None, probe_until=None, changed_at=db_now())
         )
@@ -76,7 +76,7 @@ class StateQuerySet(PrimaryQuerySet):
     def win_probe(self, batch: SmsBatch, lease: timedelta) -> bool:
         """Make the batch the one that probes the gateway; one process on all hosts wins."""
         free = Q(probe__isnull=True) | Q(probe_until__lte=db_now())
-        waited = self.on_primary().filter(free, blocked_until__lte=db_now())
+        waited = self.for_write().filter(free, blocked_until__lte=db_now())
         return waited.update(probe=batch.pk, probe_until=db_now() + lease) == 1
 
     def trip(self, batch: SmsBatch, *, wait: timedelta) -> int:
@@ -100,7 +100,7 @@ class StateQuerySet(PrimaryQuerySet):
         begun_later = type(batch)._default_manager.filter(
             pk=batch.pk, created_at__gte=OuterRef("changed_at")
         )
-        return self.on_primary().filter(Exists(begun_later))
+        return self.for_write().filter(Exists(begun_later))
 
 
 class GatewayState(models.Model):

@@ -58,7 +58,7 @@ def key(batch: models.Model) -> Value:
     return Value(batch.pk, UUID)
 
 
-class Named(KeyLookup):
+class PkIn(KeyLookup):
     """The rows with these keys: ``id IN (1, 2)``. Django's own ``In`` looks at each many times."""
 
     lookup_name = "named"
@@ -74,7 +74,7 @@ class Named(KeyLookup):
         return f"{column} IN ({keys})", tuple(parameters)
 
 
-class ByPk(Expression):
+class CasePerPk(Expression):
     """The value that belongs to each row: ``CASE id WHEN 1 THEN 'a' WHEN 2 THEN 'b' END``.
 
     Django's own ``Case`` builds an expression tree a row, which takes longer than the update.
@@ -105,7 +105,7 @@ class ByPk(Expression):
         return f"({sql})::{self.output_field.db_type(connection)}", params
 
 
-class Blank(Expression):
+class Placeholder(Expression):
     """Stands for an expression that each call brings."""
 
     def __init__(self, name: str) -> None:
@@ -142,7 +142,7 @@ def _update(
 ) -> SQL:
     """The update with blanks. What it is built of is the key of its cache."""
     rows, values = build(
-        model._default_manager.using(alias), **{name: Blank(name) for name in blanks}
+        model._default_manager.using(alias), **{name: Placeholder(name) for name in blanks}
     )
     query: Any = rows.query.chain(UpdateQuery)
     query.add_update_values(values)
@@ -171,7 +171,7 @@ def _insert(
     values: tuple[Any, ...],
     blanks: tuple[str, ...],
 ) -> SQL:
-    row = build(model, *values, **{name: Blank(name) for name in blanks})
+    row = build(model, *values, **{name: Placeholder(name) for name in blanks})
     query: Any = InsertQuery(model)
     query.insert_values(model._meta.concrete_fields, [row])
     [(sql, parameters)] = query.get_compiler(alias).as_sql()
@@ -182,7 +182,7 @@ def _run(prepared: SQL, compiler: SQLCompiler, alias: str, expressions: Mapping[
     sql, marked = prepared
     parameters: list[Any] = []
     for value in marked:
-        if isinstance(value, Blank):
+        if isinstance(value, Placeholder):
             part, own = compiler.compile(expressions[value.name])
             sql = sql.replace(value.mark, part, 1)
             parameters += own

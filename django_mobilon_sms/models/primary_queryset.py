@@ -38,6 +38,6 @@ def quoting_no_row(write: Callable[P, R]) -> Callable[P, R]:
 class PrimaryQuerySet(models.QuerySet[Any]):
     """What is read to be acted upon is read where it is written: a replica may lag."""
 
-    def on_primary(self) -> Self:
+    def for_write(self) -> Self:
         """These rows in the database that the router names for writing."""
         return self.using(router.db_for_write(self.model))

@@ -23,7 +23,7 @@ DATABASE_PATIENCE = 15.0
 LONGEST_PAUSE = 2.0
 
 
-def persist(function: Callable[[], T], *, using: str, seconds: float) -> T:
+def retry_on_lock(function: Callable[[], T], *, using: str, seconds: float) -> T:
     """Call ``function``, again after each passing database error, for ``seconds`` at most.
 
     It must be safe to repeat, must not hold a POST, and no transaction may be open around it.

@@ -72,7 +72,7 @@ class Snapshot:
 def observe() -> Snapshot:
     """Look at the outbox; writes nothing."""
     state = GatewayState.objects.seen() or unwritten()
-    messages = SmsMessage.objects.on_primary()
+    messages = SmsMessage.objects.for_write()
     later = [rows.filter(due_at__gt=db_now()) for rows in _pending()]
     return Snapshot(
         now=state.now,
@@ -118,7 +118,7 @@ def unwritten() -> GatewayState:
 
 def _pending() -> list[MessageQuerySet]:
     """What is pending, by priority: as the index has it, which then reads none of the future."""
-    pending = SmsMessage.objects.on_primary().filter(status=Status.PENDING)
+    pending = SmsMessage.objects.for_write().filter(status=Status.PENDING)
     return [pending.filter(priority=priority) for priority in Priority]
 
 
@@ -145,7 +145,7 @@ def _time_to_empty(waiting: int, rate: float, now: datetime) -> timedelta | None
 
 def _parts(source: str) -> int:
     """The parts of what waits of a sender, at most ``MOST`` messages of each priority."""
-    due = SmsMessage.objects.on_primary().filter(
+    due = SmsMessage.objects.for_write().filter(
         status=Status.PENDING, source=source, due_at__lte=db_now()
     )
     each = (due.filter(priority=priority)[:MOST] for priority in Priority)
@@ -158,7 +158,7 @@ def _count(*parts: QuerySet[SmsMessage]) -> int:
 
 def _rate(now: datetime) -> float:
     """Messages a minute that the gateway answered to."""
-    answered = SmsBatch.objects.on_primary().filter(
+    answered = SmsBatch.objects.for_write().filter(
         outcome=Outcome.ANSWERED, created_at__gt=db_now() - SPAN
     )
     found = list(answered.order_by("-created_at").values_list("created_at", "guids")[:REQUESTS])
@@ -169,6 +169,6 @@ def _rate(now: datetime) -> float:
 
 
 def _last_requests() -> list[LastRequest]:
-    last = SmsBatch.objects.on_primary().order_by("-created_at")
+    last = SmsBatch.objects.for_write().order_by("-created_at")
     rows = last.values_list("created_at", "outcome", "error_code", "guids")[:LAST]
     return [LastRequest(at, outcome, code, len(guids)) for at, outcome, code, guids in rows]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db import router, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from ..models import DATABASE_PATIENCE, SmsBatch, SmsMessage, db_now, persist
+from ..models import DATABASE_PATIENCE, SmsBatch, SmsMessage, db_now, retry_on_lock
 
 #: Rows in one transaction.
 AT_ONCE = 500
@@ -31,22 +31,22 @@ def purge(older_than: timedelta, *, only_text: bool = False, dry_run: bool = Fal
     while a message that is kept went with it.
     """
     before = db_now() - older_than
-    ended = SmsMessage.objects.on_primary().ended().filter(created_at__lt=before)
+    ended = SmsMessage.objects.for_write().ended().filter(created_at__lt=before)
     if only_text:
         texts = ended.exclude(text="")
         return Purged(texts=texts.count() if dry_run else _by_chunks(texts, _forget))
     if dry_run:
-        kept = SmsMessage.objects.on_primary().exclude(pk__in=ended.values("pk"))
+        kept = SmsMessage.objects.for_write().exclude(pk__in=ended.values("pk"))
         return Purged(messages=ended.count(), batches=_settled(before, kept).count())
     messages = _by_chunks(ended, _delete_messages)
-    batches = _settled(before, SmsMessage.objects.on_primary())
+    batches = _settled(before, SmsMessage.objects.for_write())
     return Purged(messages=messages, batches=_by_chunks(batches, _delete_batches))
 
 
 def _settled(before: Any, messages: QuerySet[SmsMessage]) -> QuerySet[SmsBatch]:
     """Batches whose outcome reached their messages, and none of these messages is theirs."""
     theirs = messages.filter(batch=OuterRef("pk"))
-    batches = SmsBatch.objects.on_primary().filter(created_at__lt=before)
+    batches = SmsBatch.objects.for_write().filter(created_at__lt=before)
     return batches.filter(~Exists(theirs), applied_at__isnull=False)
 
 
@@ -54,7 +54,8 @@ def _by_chunks(rows: QuerySet[Any], work: Callable[[list[Any]], int]) -> int:
     """Do it to some rows at a time, the oldest first, each time in a transaction of its own."""
     alias = router.db_for_write(rows.model)
     return sum(
-        persist(partial(work, pks), using=alias, seconds=DATABASE_PATIENCE) for pks in _chunks(rows)
+        retry_on_lock(partial(work, pks), using=alias, seconds=DATABASE_PATIENCE)
+        for pks in _chunks(rows)
     )
 
 
@@ -80,18 +81,18 @@ def _chunks(rows: QuerySet[Any]) -> Iterator[list[Any]]:
 
 def _delete_messages(pks: list[Any]) -> int:
     """Those of them that have ended, still; what refers to them goes as Django has it."""
-    rows = SmsMessage.objects.on_primary().filter(pk__in=pks).ended()
+    rows = SmsMessage.objects.for_write().filter(pk__in=pks).ended()
     with transaction.atomic(using=rows.db):
         _all, each = rows.delete()
     return each.get(SmsMessage._meta.label, 0)
 
 
 def _delete_batches(pks: list[Any]) -> int:
-    batches = SmsBatch.objects.on_primary().filter(pk__in=pks)
+    batches = SmsBatch.objects.for_write().filter(pk__in=pks)
     theirs = SmsMessage.objects.filter(batch=OuterRef("pk"))
     with transaction.atomic(using=batches.db):
         return batches.filter(~Exists(theirs)).delete()[0]
 
 
 def _forget(pks: list[Any]) -> int:
-    return SmsMessage.objects.on_primary().filter(pk__in=pks).ended().forget()
+    return SmsMessage.objects.for_write().filter(pk__in=pks).ended().forget()

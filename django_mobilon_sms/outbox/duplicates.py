@@ -13,7 +13,7 @@ from ..choices import Status
 from ..conf import conf
 from ..models import SmsMessage, db_now
 
-DOUBLE = _("This number was sent the same text a short while ago.")
+DUPLICATE = _("This number was sent the same text a short while ago.")
 
 
 #: How many numbers one SELECT carries.
@@ -24,21 +24,21 @@ CHUNK = 1000
 NOT_SENT = (Status.FAILED, Status.EXPIRED, Status.CANCELLED)
 
 
-def got_lately(numbers: Collection[str], alias: str) -> set[tuple[str, str]]:
-    """Which of these numbers, at most ``CHUNK``, got which text so lately that it is a double."""
-    if conf.DOUBLE_WITHIN is None:
+def recently_sent(numbers: Collection[str], alias: str) -> set[tuple[str, str]]:
+    """Return which of these numbers, at most ``CHUNK``, were sent which text a short while ago."""
+    if conf.DUPLICATE_WITHIN is None:
         return set()
-    since = db_now() - timedelta(seconds=conf.DOUBLE_WITHIN)
+    since = db_now() - timedelta(seconds=conf.DUPLICATE_WITHIN)
     recent = SmsMessage.objects.using(alias).exclude(status__in=NOT_SENT)
     rows = recent.filter(number__in=numbers, created_at__gt=since)
     return set(rows.values_list("number", "text"))
 
 
-def doubles(new: Sequence[SmsMessage], alias: str) -> Iterator[UUID]:
+def duplicates(new: Sequence[SmsMessage], alias: str) -> Iterator[UUID]:
     """Whose number got the same text before, or earlier among the new."""
     own = {message.guid for message in new}
     seen: set[tuple[str, str]] = set()
-    since = db_now() - timedelta(seconds=conf.DOUBLE_WITHIN or 0)
+    since = db_now() - timedelta(seconds=conf.DUPLICATE_WITHIN or 0)
     recent = SmsMessage.objects.using(alias).exclude(status__in=NOT_SENT)
     for start in range(0, len(new), CHUNK):
         numbers = {message.number for message in new[start : start + CHUNK]}
@@ -51,5 +51,5 @@ def doubles(new: Sequence[SmsMessage], alias: str) -> Iterator[UUID]:
         seen.add((message.number, message.text))
 
 
-def is_double() -> ValidationError:
-    return ValidationError({"text": ValidationError(DOUBLE, code="double")})
+def is_duplicate() -> ValidationError:
+    return ValidationError({"text": ValidationError(DUPLICATE, code="duplicate")})

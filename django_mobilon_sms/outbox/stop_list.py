@@ -72,7 +72,7 @@ def _known(numbers: list[str], alias: str) -> Iterable[str]:
 
 
 def _cancel(numbers: list[str]) -> int:
-    rows = SmsMessage.objects.on_primary().filter(number__in=numbers, status=Status.PENDING)
+    rows = SmsMessage.objects.for_write().filter(number__in=numbers, status=Status.PENDING)
     return sum(rows.end(Status.CANCELLED, ErrorCode.STOP_LIST).values())
 
 

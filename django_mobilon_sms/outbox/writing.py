@@ -28,7 +28,7 @@ from .validation import clean, clean_repeated, default_expiry, named_guid
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
-from .duplicates import doubles, is_double
+from .duplicates import duplicates, is_duplicate
 from .guid_conflicts import conflicts, differences
 from .stop_list import is_stopped, stopped_numbers
 
@@ -274,6 +274,6 @@ def refusals(new: Sequence[SmsMessage], alias: str) -> dict[UUID, ValidationErro
         part = new[start : start + CHUNK]
         stopped = stopped_numbers({message.number for message in part}, alias)
         refused |= {message.guid: is_stopped() for message in part if message.number in stopped}
-    if conf.DOUBLE_WITHIN is not None:
-        refused |= {guid: is_double() for guid in doubles(new, alias) if guid not in refused}
+    if conf.DUPLICATE_WITHIN is not None:
+        refused |= {guid: is_duplicate() for guid in duplicates(new, alias) if guid not in refused}
     return refused

@@ -62,7 +62,7 @@ class Repeatable:
         return {**over_limit(messages), **refused}
 
     def _was_longer(self) -> bool:
-        after = SmsMessage.objects.on_primary().filter(guid=self._guid(len(self.rows)))
+        after = SmsMessage.objects.for_write().filter(guid=self._guid(len(self.rows)))
         return after.exists()
 
 

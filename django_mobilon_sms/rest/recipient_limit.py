@@ -38,9 +38,7 @@ def over_limit(messages: Sequence[SmsMessage]) -> dict[int, ValidationError]:
 
 
 def _written(numbers: Collection[str]) -> Counter[str]:
-    rows = SmsMessage.objects.on_primary().filter(
-        number__in=numbers, created_at__gt=db_now() - HOUR
-    )
+    rows = SmsMessage.objects.for_write().filter(number__in=numbers, created_at__gt=db_now() - HOUR)
     counted = rows.exclude(status__in=NOT_SENT).order_by().values("number")
     return Counter(dict(counted.annotate(count=Count("pk")).values_list("number", "count")))
 

@@ -22,7 +22,7 @@ from rest_framework.viewsets import GenericViewSet
 from ..choices import Status
 from ..conf import conf
 from ..exceptions import InvalidRows
-from ..models import GatewayState, MessageQuerySet, SmsMessage, persist
+from ..models import GatewayState, MessageQuerySet, SmsMessage, retry_on_lock
 from ..operations import monitoring
 from ..outbox import write_many
 from .errors import CodedErrors, fault, refusal
@@ -84,7 +84,7 @@ class MessageViewSet(
         rows = SmsMessage.objects.all()
         if conf.REST_OWN_MESSAGES_ONLY:
             rows = rows.filter(created_by=self.user.pk)
-        return rows.on_primary() if self.action in ACTIONS else rows
+        return rows.for_write() if self.action in ACTIONS else rows
 
     def filter_queryset(self, queryset: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
         """The list and the summary are filtered; one message is found by its guid alone."""
@@ -115,7 +115,7 @@ class MessageViewSet(
         if any(row.get("guid") is None for row in request.rows):
             return write()
         # Those who write the same at once may block each other; by its guids it is safe to repeat.
-        return persist(write, using=router.db_for_write(SmsMessage), seconds=PATIENCE)
+        return retry_on_lock(write, using=router.db_for_write(SmsMessage), seconds=PATIENCE)
 
     def _written(self, messages: Sequence[SmsMessage], *, many: bool) -> Response:
         data = self.get_serializer(messages if many else messages[0], many=many).data

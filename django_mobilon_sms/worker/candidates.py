@@ -86,7 +86,7 @@ def pending(
     room: Room | None = None,
 ) -> list[list[Candidate]]:
     """Which of these messages to claim next, whatever their time: one batch, or none."""
-    waiting = SmsMessage.objects.on_primary().unexpired().filter(pk__in=pks, status=Status.PENDING)
+    waiting = SmsMessage.objects.for_write().unexpired().filter(pk__in=pks, status=Status.PENDING)
     ordered = waiting.filter(priority__in=only).order_by("priority", "pk")
     rows: Iterable[Sequence[Any]] = ordered.values_list(*COLUMNS)[:size]
     if room is not None:
@@ -98,7 +98,7 @@ def pending(
 
 def senders(pks: Sequence[int] | None = None) -> list[str]:
     """The senders that have a message waiting, among these messages or among all."""
-    waiting = SmsMessage.objects.on_primary().filter(status=Status.PENDING)
+    waiting = SmsMessage.objects.for_write().filter(status=Status.PENDING)
     if pks is not None:
         return list(waiting.filter(pk__in=pks).values_list("source", flat=True).distinct())
     found, rows = [""], waiting.order_by("source").values_list("source", flat=True)

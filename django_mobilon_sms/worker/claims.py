@@ -76,7 +76,7 @@ def take(
 
 
 def _mine(batch: SmsBatch, found: Sequence[Candidate]) -> list[Candidate]:
-    rows = SmsMessage.objects.on_primary().filter(batch=batch, status=Status.SENDING)
+    rows = SmsMessage.objects.for_write().filter(batch=batch, status=Status.SENDING)
     mine = set(rows.values_list("pk", flat=True))
     return [one for one in found if one.pk in mine]
 
@@ -100,7 +100,7 @@ def cancel_stopped(batches: Iterable[SmsBatch]) -> int:
     A message that had been resent may have gone out before, and is held instead.
     """
     stopped = Exists(StoppedNumber.objects.filter(number=OuterRef("number")))
-    claimed = SmsMessage.objects.on_primary().filter(
+    claimed = SmsMessage.objects.for_write().filter(
         stopped, batch__in=batches, status=Status.SENDING
     )
     return claimed.change(

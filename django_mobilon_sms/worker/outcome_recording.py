@@ -14,7 +14,7 @@ from django.db.models import F
 from ..choices import ErrorCode, Outcome, Status
 from ..conf import conf
 from ..models import MessageQuerySet, SmsBatch, SmsMessage, db_now
-from .proofs import RETRY_FIRST, RETRY_LAST, UNCOUNTED, Proof, Settled, settle
+from .proofs import RETRY_FIRST, RETRY_LAST, UNCOUNTED, Proof, Verdict, settle
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Result:
     pks: Mapping[str, int]
 
     @cached_property
-    def settled(self) -> dict[int, Settled]:
+    def settled(self) -> dict[int, Verdict]:
         """What the reply proves about each of its messages, by key."""
         return _settled(self.pks, self.proof.reply)
 
@@ -73,12 +73,12 @@ def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], *, applied: bool 
     )
 
 
-def apply(batch: SmsBatch, settled: Mapping[int, Settled] | None = None) -> Counter[Status]:
+def apply(batch: SmsBatch, settled: Mapping[int, Verdict] | None = None) -> Counter[Status]:
     """Take a batch's outcome to its messages, inside the transaction that marks it applied.
 
     ``settled`` is what the reply proves about each, by key, where that is known already.
     """
-    messages = SmsMessage.objects.on_primary().filter(batch=batch)
+    messages = SmsMessage.objects.for_write().filter(batch=batch)
     if batch.outcome == Outcome.ANSWERED:
         known = _settled(_pks(messages), batch.reply) if settled is None else settled
         return _apply_reply(batch, messages, known)
@@ -93,15 +93,15 @@ def _pks(messages: MessageQuerySet) -> dict[str, int]:
     return {str(guid): pk for guid, pk in rows}
 
 
-def _settled(pks: Mapping[str, int], reply: Iterable[Sequence[Any]]) -> dict[int, Settled]:
+def _settled(pks: Mapping[str, int], reply: Iterable[Sequence[Any]]) -> dict[int, Verdict]:
     return {pks[guid]: one for guid, one in settle(pks, reply, conf.SEND_REPLIES).items()}
 
 
 def _apply_reply(
-    batch: SmsBatch, messages: MessageQuerySet, settled: Mapping[int, Settled]
+    batch: SmsBatch, messages: MessageQuerySet, settled: Mapping[int, Verdict]
 ) -> Counter[Status]:
     counts: Counter[Status] = Counter()
-    accepted: dict[int, Settled] = {}
+    accepted: dict[int, Verdict] = {}
     groups = defaultdict(list)
     for pk, one in settled.items():
         if one.status == Status.ACCEPTED:

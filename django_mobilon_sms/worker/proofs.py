@@ -30,7 +30,7 @@ class Proof:
     reply: list[tuple[str, int | None, str | None]] = dataclasses.field(default_factory=list)
 
 
-class Settled(NamedTuple):
+class Verdict(NamedTuple):
     """What the reply proves about one message."""
 
     status: Status
@@ -69,7 +69,7 @@ def settle(
     guids: Collection[str],
     reply: Iterable[Sequence[Any]],
     meanings: Mapping[int, str],
-) -> dict[str, Settled]:
+) -> dict[str, Verdict]:
     """What a reply ``[(guid, status, id), ...]`` proves about each guid.
 
     ``meanings`` maps the gateway's codes: an unmapped code with an id is accepted.
@@ -85,19 +85,19 @@ def settle(
     for guid in guids:
         found = answers.get(guid)
         if not found:
-            settled[guid] = Settled(Status.UNKNOWN, ErrorCode.NO_ANSWER)
+            settled[guid] = Verdict(Status.UNKNOWN, ErrorCode.NO_ANSWER)
         elif len(found) > 1 or found[0][1] in shared:
-            settled[guid] = Settled(Status.UNKNOWN, ErrorCode.CONTRADICTION)
+            settled[guid] = Verdict(Status.UNKNOWN, ErrorCode.CONTRADICTION)
         else:
             settled[guid] = _settle_one(*found[0], meanings)
     return settled
 
 
-def _settle_one(status: int | None, id_: str | None, meanings: Mapping[int, str]) -> Settled:
+def _settle_one(status: int | None, id_: str | None, meanings: Mapping[int, str]) -> Verdict:
     if status is None or id_ is None:
-        return Settled(Status.UNKNOWN, ErrorCode.WRONG_TYPES)
+        return Verdict(Status.UNKNOWN, ErrorCode.WRONG_TYPES)
     if meanings.get(status) == "failed":
-        return Settled(Status.FAILED, ErrorCode.REJECTED, status)
+        return Verdict(Status.FAILED, ErrorCode.REJECTED, status)
     if not id_:
-        return Settled(Status.UNKNOWN, ErrorCode.NO_ID, status)
-    return Settled(Status.ACCEPTED, "", status, id_)
+        return Verdict(Status.UNKNOWN, ErrorCode.NO_ID, status)
+    return Verdict(Status.ACCEPTED, "", status, id_)

@@ -25,8 +25,8 @@ K = TypeVar("K")
 R = TypeVar("R")
 
 
-class Calls(Generic[K, R]):
-    """Calls under way, each in a thread of its own that keeps no process from ending.
+class RequestThreads(Generic[K, R]):
+    """RequestThreads under way, each in a thread of its own that keeps no process from ending.
 
     A call that takes longer than ``seconds`` is abandoned: dripped headers can outlast any
     timeout of a socket, and an abandoned daemon thread keeps no process from ending.

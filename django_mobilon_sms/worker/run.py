@@ -21,7 +21,7 @@ from ..conf import conf, require_fit, require_valid
 from ..exceptions import NeverLeft
 from ..gateway import Backend, OutgoingMessage, SendResult
 from ..limits import pace, quiet_until
-from ..models import DATABASE_PATIENCE, GatewayState, SmsBatch, SmsMessage, persist
+from ..models import DATABASE_PATIENCE, GatewayState, SmsBatch, SmsMessage, retry_on_lock
 from . import candidates, outcome_recording, proofs
 from .candidates import Candidate
 from .claims import Claim, take
@@ -29,7 +29,7 @@ from .configured_backend import get_backend
 from .exit_codes import TROUBLE, exit_code
 from .outcome_recording import Result
 from .proofs import Proof
-from .request_threads import GRACE, Calls
+from .request_threads import GRACE, RequestThreads
 from .run_report import RunReport
 from .sweep import leftovers, sweep_leftovers
 
@@ -90,7 +90,9 @@ class _Run:
         self.progress = progress
         self.alias = router.db_for_write(SmsMessage)
         self.gateway: Backend = get_backend()
-        self.calls: Calls[SmsBatch, list[SendResult]] = Calls(conf.TIMEOUT + GRACE)
+        self.calls: RequestThreads[SmsBatch, list[SendResult]] = RequestThreads(
+            conf.TIMEOUT + GRACE
+        )
         self.under_way: dict[SmsBatch, Claim] = {}
         self.trusted = False  # one POST at a time until the first good reply
         self.stopped = False
@@ -175,7 +177,7 @@ class _Run:
                 return []
             paced_at = state.now if pace.is_set() else None
             write = partial(take, found, is_probe=is_probe, stops=state.stops, paced_at=paced_at)
-            claims = persist(write, using=self.alias, seconds=DATABASE_PATIENCE)
+            claims = retry_on_lock(write, using=self.alias, seconds=DATABASE_PATIENCE)
             if claims:
                 self.report.claimed += sum(len(claim.messages) for claim in claims)
                 return claims
@@ -221,7 +223,7 @@ class _Run:
                 pk__in=invalid, batch=claim.batch, status=Status.SENDING
             )
             end = partial(rows.end, Status.FAILED, ErrorCode.INVALID)
-            self.report.count(persist(end, using=self.alias, seconds=DATABASE_PATIENCE))
+            self.report.count(retry_on_lock(end, using=self.alias, seconds=DATABASE_PATIENCE))
         return outgoing
 
     def _over(self) -> list[Done]:
@@ -233,7 +235,7 @@ class _Run:
         patience = left if len(done) == 1 else 0.0
         write = partial(outcome_recording.record_all, [result for _, result in done])
         try:
-            counted = persist(write, using=self.alias, seconds=patience)
+            counted = retry_on_lock(write, using=self.alias, seconds=patience)
         except DatabaseError as error:
             if len(done) > 1:  # one that can not be recorded must not stop the others
                 for each in done:
@@ -245,7 +247,7 @@ class _Run:
             self.report.count(counts)
             self.report.exit_codes.append(exit_code(result.proof))
             judge = partial(self._judge, claim, result)
-            persist(judge, using=self.alias, seconds=DATABASE_PATIENCE)
+            retry_on_lock(judge, using=self.alias, seconds=DATABASE_PATIENCE)
             self.progress(len(claim.messages))
 
     def _journal(self, result: Result, error: DatabaseError) -> None:
@@ -299,9 +301,9 @@ def _send(gateway: Backend, messages: Sequence[OutgoingMessage], latest: float) 
 
 def anything_to_do() -> bool:
     """Whether a run would find anything to sweep, to send or to ask for."""
-    messages = SmsMessage.objects.on_primary()
+    messages = SmsMessage.objects.for_write()
     # A priority at a time, as the index has them: it then reads no message of the future.
     due = messages.due().order_by("due_at")
     each = [due.filter(priority=priority) for priority in Priority]
     asked_for = messages.checkable().order_by("next_check_at")
-    return GatewayState.objects.sees_any([*each, asked_for, *leftovers()])
+    return GatewayState.objects.any_exist([*each, asked_for, *leftovers()])

@@ -11,7 +11,7 @@ from typing import Any
 from ..choices import Status
 from ..conf import conf
 from ..models import GatewayState
-from .exit_codes import CAN_NOT_WORK, OK, UNKNOWN
+from .exit_codes import CANNOT_WORK, OK, UNKNOWN
 
 
 @dataclasses.dataclass
@@ -53,8 +53,8 @@ class RunReport:
         codes = [OK, *self.exit_codes]
         if self.statuses[Status.UNKNOWN] or self.reported[Status.UNKNOWN]:
             codes.append(UNKNOWN)
-        if self.failed or CAN_NOT_WORK in codes:
-            return CAN_NOT_WORK
+        if self.failed or CANNOT_WORK in codes:
+            return CANNOT_WORK
         return max(codes)
 
     def as_dict(self) -> dict[str, Any]:

@@ -20,20 +20,20 @@ from ..gateway import MAX_OBJECTS, Backend, StatusReport
 from ..models import (
     DATABASE_PATIENCE,
     TIME,
-    ByPk,
+    CasePerPk,
     Change,
     Keys,
     MessageQuerySet,
-    Named,
+    PkIn,
     SmsMessage,
     db_now,
-    persist,
+    retry_on_lock,
     select,
 )
 from .configured_backend import get_backend
 from .exit_codes import TROUBLE, exit_code
 from .proofs import of_error
-from .request_threads import GRACE, Calls
+from .request_threads import GRACE, RequestThreads
 from .run_report import RunReport
 from .status_recording import Answered, Asked, record
 
@@ -85,14 +85,14 @@ def take_due(most: int = MAX_OBJECTS) -> list[Asked]:
     Their next time is moved first. Its microseconds are drawn by chance, and tell which of the
     rows were moved by this worker.
     """
-    rows = SmsMessage.objects.on_primary()
+    rows = SmsMessage.objects.for_write()
     found = select(_due, SmsMessage, most)
     if not found:
         return []
     mark = timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311  no secret
     times = {pk: next_check(accepted, now, mark) for pk, _guid, _id, accepted, now in found}
-    move = partial(rows.change_prepared, _move, pks=Keys(times), times=ByPk(times, TIME))
-    moved = persist(move, using=rows.db, seconds=DATABASE_PATIENCE)
+    move = partial(rows.change_prepared, _move, pks=Keys(times), times=CasePerPk(times, TIME))
+    moved = retry_on_lock(move, using=rows.db, seconds=DATABASE_PATIENCE)
     asked = [Asked(pk, guid, id_) for pk, guid, id_, *_ in found if times[pk] is not None]
     if moved < len(found):
         marks = {time for time in times.values() if time is not None}
@@ -112,7 +112,7 @@ def next_check(accepted_at: datetime, now: datetime, mark: timedelta) -> datetim
 
 def _ask(gateway: Backend, asked: Sequence[Asked]) -> tuple[list[Answered], list[BaseException]]:
     """The answers to as many requests at once as these messages take, and the errors of others."""
-    calls: Calls[int, list[StatusReport]] = Calls(conf.TIMEOUT + GRACE)
+    calls: RequestThreads[int, list[StatusReport]] = RequestThreads(conf.TIMEOUT + GRACE)
     requests = {
         start: asked[start : start + MAX_OBJECTS] for start in range(0, len(asked), MAX_OBJECTS)
     }
@@ -138,5 +138,5 @@ def _due(messages: MessageQuerySet, most: int) -> Any:
 
 
 def _move(messages: MessageQuerySet, *, pks: Expression, times: Expression) -> Change:
-    due = messages.past_indexes().filter(Named(pks), check_now__lte=db_now())
+    due = messages.without_indexes().filter(PkIn(pks), check_now__lte=db_now())
     return due, {"next_check_at": times}

@@ -20,14 +20,14 @@ from ..models import (
     INTEGER,
     TEXT,
     TIME,
-    ByPk,
+    CasePerPk,
     Change,
     Keys,
     MessageQuerySet,
-    Named,
+    PkIn,
     SmsMessage,
     db_now,
-    persist,
+    retry_on_lock,
 )
 
 #: What was asked for in one request, and what the gateway told.
@@ -60,7 +60,9 @@ def record(answered: Iterable[Answered]) -> Counter[str]:
         counts[""] += len(asked) - sum(len(found) for found in groups.values())
         writes += [partial(RECORDERS[meaning], found) for meaning, found in groups.items()]
     alias = router.db_for_write(SmsMessage)
-    for written in persist(partial(_write, writes, alias), using=alias, seconds=DATABASE_PATIENCE):
+    for written in retry_on_lock(
+        partial(_write, writes, alias), using=alias, seconds=DATABASE_PATIENCE
+    ):
         counts.update(written)
     return counts
 
@@ -95,7 +97,7 @@ def _record_delivered(found: dict[int, StatusReport]) -> Counts:
 
 def _record_failed(found: dict[int, StatusReport]) -> Counts:
     said = _said(found)
-    rows = _reported(SmsMessage.objects.on_primary(), said["pks"], said["ids"])
+    rows = _reported(SmsMessage.objects.for_write(), said["pks"], said["ids"])
     return rows.end(Status.FAILED, ErrorCode.REPORTED_FAILED, gateway_status=said["codes"])
 
 
@@ -107,9 +109,9 @@ def _said(found: dict[int, StatusReport]) -> dict[str, Expression]:
     """What the reports say, as the expressions of the updates below."""
     return {
         "pks": Keys(found),
-        "ids": ByPk({pk: report.id for pk, report in found.items()}, TEXT),
-        "codes": ByPk({pk: report.status for pk, report in found.items()}, INTEGER),
-        "times": ByPk({pk: report.sent_at for pk, report in found.items()}, TIME),
+        "ids": CasePerPk({pk: report.id for pk, report in found.items()}, TEXT),
+        "codes": CasePerPk({pk: report.status for pk, report in found.items()}, INTEGER),
+        "times": CasePerPk({pk: report.sent_at for pk, report in found.items()}, TIME),
     }
 
 
@@ -120,7 +122,7 @@ def _reported(
     statuses: Sequence[Status] = (Status.ACCEPTED, Status.SENT),
 ) -> MessageQuerySet:
     # Another id: it was sent again meanwhile, and the report is of the first time.
-    return messages.past_indexes().filter(Named(pks), status_now__in=statuses, gateway_id=ids)
+    return messages.without_indexes().filter(PkIn(pks), status_now__in=statuses, gateway_id=ids)
 
 
 def _sent(

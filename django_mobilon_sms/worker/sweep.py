@@ -20,7 +20,7 @@ from ..models import (
     SmsMessage,
     db_now,
     kept_long_enough,
-    persist,
+    retry_on_lock,
 )
 from . import outcome_recording
 from .proofs import Proof
@@ -45,7 +45,7 @@ def sweep_leftovers() -> RunReport:
     for what, step in _steps():
         patience = 0.0 if report.failed else DATABASE_PATIENCE
         try:
-            report.count(persist(step, using=alias, seconds=patience))
+            report.count(retry_on_lock(step, using=alias, seconds=patience))
         except DatabaseError as error:
             # Its type only: a database's own words can hold a row's contents.
             logger.error("sweep.failed batch=%s error=%s", what, type(error).__name__)
@@ -55,7 +55,7 @@ def sweep_leftovers() -> RunReport:
 
 def _needed() -> bool:
     """Whether there is anything to sweep: one query, since most runs find nothing."""
-    return GatewayState.objects.sees_any(leftovers())
+    return GatewayState.objects.any_exist(leftovers())
 
 
 def leftovers() -> list[QuerySet[Any]]:
@@ -81,13 +81,13 @@ def _steps() -> Iterator[tuple[object, Callable[[], Mapping[Status, int]]]]:
 
 
 def _forgettable() -> QuerySet[SmsMessage]:
-    return SmsMessage.objects.on_primary().filter(kept_long_enough()).order_by("forget_from")
+    return SmsMessage.objects.for_write().filter(kept_long_enough()).order_by("forget_from")
 
 
 def _forget() -> Mapping[Status, int]:
     rows = _forgettable()
     while pks := list(rows.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
-        SmsMessage.objects.on_primary().filter(pk__in=pks).forget()
+        SmsMessage.objects.for_write().filter(pk__in=pks).forget()
     return {}
 
 

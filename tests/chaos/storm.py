@@ -21,7 +21,7 @@ from django.db import DatabaseError, connection
 from django.db.models import F
 
 from django_mobilon_sms.choices import Resolution, Status
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now, persist
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now, retry_on_lock
 from django_mobilon_sms.outbox import send_many
 
 from . import history
@@ -246,7 +246,7 @@ class Storm:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                return persist(function, using="default", seconds=0.0)
+                return retry_on_lock(function, using="default", seconds=0.0)
             except DatabaseError:
                 if time.monotonic() > deadline:
                     raise

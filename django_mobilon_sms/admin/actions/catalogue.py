@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from ...choices import Resolution, Status
-from ...models import MessageQuerySet, SmsMessage, persist
+from ...models import MessageQuerySet, SmsMessage, retry_on_lock
 from ...outbox import COPYABLE
 
 #: Messages in one transaction.
@@ -172,7 +172,7 @@ VERBS = (SEND_NOW, REFRESH, CANCEL, COPY, DECIDE)
 
 def possible(pk: int) -> list[Verb]:
     """What can be done with this message now."""
-    row = SmsMessage.objects.on_primary().filter(pk=pk)
+    row = SmsMessage.objects.for_write().filter(pk=pk)
     return [verb for verb in VERBS if verb.eligible(row).exists()]
 
 
@@ -193,7 +193,7 @@ def _apply(verb: Verb, pks: Sequence[int], by: AbstractBaseUser) -> int:
     if not pks:
         return 0
     attempt = partial(_all_or_none, verb, pks, by)
-    if persist(attempt, using=router.db_for_write(SmsMessage), seconds=PATIENCE):
+    if retry_on_lock(attempt, using=router.db_for_write(SmsMessage), seconds=PATIENCE):
         return len(pks)
     middle = len(pks) // 2
     return _apply(verb, pks[:middle], by) + _apply(verb, pks[middle:], by) if middle else 0
@@ -202,7 +202,7 @@ def _apply(verb: Verb, pks: Sequence[int], by: AbstractBaseUser) -> int:
 def _all_or_none(verb: Verb, pks: Sequence[int], by: AbstractBaseUser) -> bool:
     """An update tells how many rows it changed, not which: so all of them, or none."""
     assert verb.change is not None  # noqa: S101  the verbs without have a way of their own
-    rows = SmsMessage.objects.on_primary().filter(pk__in=pks)
+    rows = SmsMessage.objects.for_write().filter(pk__in=pks)
     with transaction.atomic(using=rows.db):
         if verb.change(rows, by) < len(pks):
             transaction.set_rollback(True, using=rows.db)

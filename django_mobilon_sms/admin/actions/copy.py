@@ -11,7 +11,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import router, transaction
 
-from ...models import SmsMessage, persist
+from ...models import SmsMessage, retry_on_lock
 from ...outbox import copy_message
 from . import catalogue
 
@@ -26,7 +26,7 @@ class Copies(NamedTuple):
 def copy_all(pks: Sequence[int], *, once: UUID, by: AbstractBaseUser) -> Copies:
     """Copy these messages, due now. The same ``once`` again copies none of them again."""
     copies = [
-        persist(
+        retry_on_lock(
             partial(_copy_chunk, pks[start : start + catalogue.CHUNK], once, by),
             using=router.db_for_write(SmsMessage),
             seconds=catalogue.PATIENCE,
@@ -37,7 +37,7 @@ def copy_all(pks: Sequence[int], *, once: UUID, by: AbstractBaseUser) -> Copies:
 
 
 def _copy_chunk(pks: Sequence[int], once: UUID, by: AbstractBaseUser) -> Copies:
-    rows = catalogue.COPY.eligible(SmsMessage.objects.on_primary().filter(pk__in=pks))
+    rows = catalogue.COPY.eligible(SmsMessage.objects.for_write().filter(pk__in=pks))
     originals, copied, refused = list(rows.order_by("pk")), [], 0
     with transaction.atomic(using=rows.db):
         for original in originals:

@@ -79,7 +79,7 @@ class Decisions(MessageActions):
     @admin.action(description=catalogue.DECIDE.label, permissions=["send"])
     def decide(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
         """Ask about the chosen messages."""
-        waiting = catalogue.undecided(queryset.on_primary())
+        waiting = catalogue.undecided(queryset.for_write())
         chosen, count, pks = queryset.count(), waiting.count(), newest(waiting)
         back = self._back(request)
         if not pks:
@@ -96,7 +96,7 @@ class Decisions(MessageActions):
         if request.method == "POST":
             return self._decide(request, DecisionForm(request.POST))
         rows, back = self._asked_for(request)
-        if pks := newest(catalogue.undecided(rows.on_primary())):
+        if pks := newest(catalogue.undecided(rows.for_write())):
             return self._question(request, pks, back)
         self.message_user(request, str(NOTHING), messages.INFO)
         return HttpResponseRedirect(back)
@@ -118,7 +118,7 @@ class Decisions(MessageActions):
         back = self._known(request.POST.get("back", ""))
         if form.is_valid():
             verb, pks = catalogue.DECISIONS[form.cleaned_data["choice"]], form.cleaned_data["pks"]
-            rows = SmsMessage.objects.on_primary().filter(pk__in=pks)
+            rows = SmsMessage.objects.for_write().filter(pk__in=pks)
             able = list(verb.eligible(rows).values_list("pk", flat=True))
             changed = catalogue.apply(verb, able, by=cast(AbstractBaseUser, request.user))
             self._tell(request, messages.SUCCESS, verb.done, changed)
@@ -162,7 +162,7 @@ def newest(rows: MessageQuerySet) -> list[int]:
 
 def _facts(pks: Sequence[int]) -> dict[str, Any]:
     """What happened to these messages, when, and with which batches."""
-    rows = SmsMessage.objects.on_primary().filter(pk__in=pks)
+    rows = SmsMessage.objects.for_write().filter(pk__in=pks)
     when = Coalesce("batch__closed_at", "created_at")
     reasons = (
         rows.order_by()

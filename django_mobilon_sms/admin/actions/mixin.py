@@ -73,7 +73,7 @@ class MessageActions(MessageModelAdmin):
     @admin.action(description=catalogue.SEND_NOW.label, permissions=["send"])
     def send_now(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
         """Send what one POST holds, and leave the rest to the worker."""
-        pending = catalogue.SEND_NOW.eligible(queryset.on_primary())
+        pending = catalogue.SEND_NOW.eligible(queryset.for_write())
         skipped = queryset.count() - (waiting := pending.count())
         if pks := send_now.first_post(pending):
             for level, line in send_now.send(pks, waiting=waiting, by=_person(request)):
@@ -94,7 +94,7 @@ class MessageActions(MessageModelAdmin):
     @admin.action(description=catalogue.COPY.label, permissions=["send"])
     def copy(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
         """Send failed, expired and cancelled messages anew, as new messages."""
-        pks = _pks(catalogue.COPY.eligible(queryset.on_primary()))
+        pks = _pks(catalogue.COPY.eligible(queryset.for_write()))
         skipped, left = queryset.count() - len(pks), len(pks) - MOST
         copies = copy.copy_all(pks[:MOST], once=_once(request), by=_person(request))
         skipped += len(pks[:MOST]) - copies.written - copies.refused
@@ -105,7 +105,7 @@ class MessageActions(MessageModelAdmin):
         return self._back(request)
 
     def _change(self, verb: Verb, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
-        chosen, pks = queryset.count(), _pks(verb.eligible(queryset.on_primary()))
+        chosen, pks = queryset.count(), _pks(verb.eligible(queryset.for_write()))
         changed = catalogue.apply(verb, pks, by=_person(request))
         self._tell(request, messages.SUCCESS, verb.done, changed)
         self._tell(request, messages.WARNING, SKIPPED, chosen - changed)

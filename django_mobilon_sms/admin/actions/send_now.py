@@ -84,7 +84,7 @@ def send(pks: list[int], *, waiting: int, by: AbstractBaseUser) -> Iterator[Line
 
     ``waiting`` is how many pending messages the person chose. Never inside a transaction.
     """
-    catalogue.record(catalogue.SEND_NOW, SmsMessage.objects.on_primary().filter(pk__in=pks), by)
+    catalogue.record(catalogue.SEND_NOW, SmsMessage.objects.for_write().filter(pk__in=pks), by)
     try:
         report = send_now(pks)
     except (ImproperlyConfigured, ImportError) as error:

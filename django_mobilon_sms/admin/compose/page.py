@@ -20,7 +20,7 @@ from django.utils.translation import ngettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from ...models import SmsMessage, persist
+from ...models import SmsMessage, retry_on_lock
 from ...segments import plain_forms
 from ..actions import catalogue, send_now
 from ..messages.changelist import MessageList
@@ -137,7 +137,7 @@ class WritePage(MessageList):
                     LogEntry.objects.log_actions(writer.pk, new, ADDITION, [{"added": {}}])
                 return written
 
-        return persist(attempt, using=alias, seconds=catalogue.PATIENCE)
+        return retry_on_lock(attempt, using=alias, seconds=catalogue.PATIENCE)
 
     def _written(
         self, request: HttpRequest, written: Sequence[SmsMessage], *, now: bool
@@ -155,7 +155,7 @@ class WritePage(MessageList):
     def _send(self, request: HttpRequest, written: Sequence[SmsMessage]) -> None:
         """Deliver what one POST holds of them, and leave the rest to the worker."""
         pks = [message.pk for message in written]
-        pending = catalogue.SEND_NOW.eligible(SmsMessage.objects.on_primary().filter(pk__in=pks))
+        pending = catalogue.SEND_NOW.eligible(SmsMessage.objects.for_write().filter(pk__in=pks))
         waiting = pending.count()
         if first := send_now.first_post(pending):
             by = cast(AbstractBaseUser, request.user)

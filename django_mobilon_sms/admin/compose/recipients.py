@@ -34,20 +34,20 @@ class Recipients:
     """What a field holds: E.164 numbers in their order, each once, and what is no number."""
 
     numbers: tuple[str, ...] = ()
-    doubles: int = 0
+    duplicates: int = 0
     bad: tuple[Bad, ...] = ()
 
     @property
     def merged(self) -> str:
         """What is said about numbers that were given more than once."""
-        if not self.doubles:
+        if not self.duplicates:
             return ""
         sentence = ngettext(
             "%(count)s repetition was merged: each number gets one message.",
             "%(count)s repetitions were merged: each number gets one message.",
-            self.doubles,
+            self.duplicates,
         )
-        return sentence % {"count": self.doubles}
+        return sentence % {"count": self.duplicates}
 
 
 @sensitive_variables()
@@ -62,8 +62,8 @@ def read(typed: str) -> Recipients:
             bad.setdefault(piece, error.messages[0])
         else:
             numbers[number] = numbers.get(number, 0) + 1
-    doubles = sum(numbers.values()) - len(numbers)
-    return Recipients(tuple(numbers), doubles, tuple(Bad(*each) for each in bad.items()))
+    duplicates = sum(numbers.values()) - len(numbers)
+    return Recipients(tuple(numbers), duplicates, tuple(Bad(*each) for each in bad.items()))
 
 
 @sensitive_variables()

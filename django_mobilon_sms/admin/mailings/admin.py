@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.contrib import admin
 
 from ...models import SmsMailing
-from ..non_atomic import OutsideTransactions
+from ..non_atomic import NonAtomic
 from .pages import MailingPages
 
 
 @admin.register(SmsMailing)
-class MailingAdmin(OutsideTransactions, MailingPages):
+class MailingAdmin(NonAtomic, MailingPages):
     """A list is uploaded, looked at and confirmed."""
 
     class Media:

@@ -74,5 +74,5 @@ class MailingList(MailingModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SmsMailing]:
         """Without the forgotten, and without their files."""
-        rows = cast("QuerySet[SmsMailing]", SmsMailing.objects.on_primary().remembered())
+        rows = cast("QuerySet[SmsMailing]", SmsMailing.objects.for_write().remembered())
         return rows.defer("file", "text").order_by(*self.ordering)

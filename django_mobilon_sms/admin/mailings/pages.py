@@ -23,7 +23,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ...choices import Status
 from ...mailings import preview, sending
-from ...models import SmsMailing, persist
+from ...models import SmsMailing, retry_on_lock
 from ...segments import plain_forms
 from ..actions.catalogue import PATIENCE
 from ..badges import badge
@@ -93,7 +93,7 @@ class MailingPages(MailingList):
             return self._form_page(request, form, form_url)
         by = cast(AbstractBaseUser, request.user)
         alias = router.db_for_write(SmsMailing)
-        mailing = persist(partial(form.save, by), using=alias, seconds=PATIENCE)
+        mailing = retry_on_lock(partial(form.save, by), using=alias, seconds=PATIENCE)
         LogEntry.objects.log_actions(by.pk, [mailing], ADDITION, [{"added": {}}])
         return self._to(mailing)
 
@@ -102,7 +102,7 @@ class MailingPages(MailingList):
         named = request.POST.get("earlier", request.GET.get("earlier", ""))
         if not (named.isascii() and named.isdigit() and len(named) < 19):
             return None
-        found = SmsMailing.objects.on_primary().waiting().filter(pk=named).first()
+        found = SmsMailing.objects.for_write().waiting().filter(pk=named).first()
         return found if found and self.may_read(request, found) else None
 
     def _form_page(
@@ -185,7 +185,7 @@ class MailingPages(MailingList):
         attempt = partial(sending.confirm, mailing, by=by, leave_out_recent=leave_out)
         alias = router.db_for_write(SmsMailing)
         try:
-            written = persist(attempt, using=alias, seconds=PATIENCE)
+            written = retry_on_lock(attempt, using=alias, seconds=PATIENCE)
         except ValidationError as error:
             self.message_user(request, error.messages[0], messages.ERROR)
             return self._to(mailing)
@@ -204,7 +204,7 @@ class MailingPages(MailingList):
             raise PermissionDenied
         mailing, by = self._found(request, pk), cast(AbstractBaseUser, request.user)
         alias = router.db_for_write(SmsMailing)
-        count = persist(partial(sending.cancel, mailing), using=alias, seconds=PATIENCE)
+        count = retry_on_lock(partial(sending.cancel, mailing), using=alias, seconds=PATIENCE)
         if count:
             line = str(CANCELLED % {"count": count})
             LogEntry.objects.log_actions(by.pk, [mailing], CHANGE, line)

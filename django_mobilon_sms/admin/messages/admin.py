@@ -7,13 +7,13 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from ...models import SmsMessage
-from ..non_atomic import OutsideTransactions
+from ..non_atomic import NonAtomic
 from .deletion import EndedOnly
 from .page import MessagePages
 
 
 @admin.register(SmsMessage)
-class MessageAdmin(OutsideTransactions, EndedOnly, MessagePages):
+class MessageAdmin(NonAtomic, EndedOnly, MessagePages):
     """A message is written once: nobody changes one."""
 
     view_on_site = False

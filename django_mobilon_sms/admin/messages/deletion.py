@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from ...models import ENDED, MessageQuerySet, SmsMessage, persist
+from ...models import ENDED, MessageQuerySet, SmsMessage, retry_on_lock
 from ..actions.catalogue import PATIENCE
 from ..actions.mixin import MessageModelAdmin
 
@@ -79,7 +79,7 @@ class EndedOnly(MessageModelAdmin):
     def _unless_changed(self, request: HttpRequest, attempt: Callable[[], R]) -> R | None:
         alias = router.db_for_write(SmsMessage)
         try:
-            return persist(attempt, using=alias, seconds=PATIENCE)
+            return retry_on_lock(attempt, using=alias, seconds=PATIENCE)
         except ProtectedError:
             self.message_user(request, str(CHANGED), messages.ERROR)
             return None

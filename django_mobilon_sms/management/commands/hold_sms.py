@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask, then hold."""
-        pending = SmsMessage.objects.on_primary().filter(status=Status.PENDING)
+        pending = SmsMessage.objects.for_write().filter(status=Status.PENDING)
         if not options["no_input"]:
             question = ngettext(
                 "Hold %d pending message? Type yes: ",

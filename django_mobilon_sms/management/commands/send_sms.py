@@ -179,13 +179,13 @@ class Command(BaseCommand):
     def progress_bar(self, *, quiet: bool) -> tqdm[Any]:
         """A bar on a terminal, nothing elsewhere."""
         silent = quiet or not sys.stderr.isatty()
-        total = None if silent else SmsMessage.objects.on_primary().due().count()
+        total = None if silent else SmsMessage.objects.for_write().due().count()
         return tqdm(total=total, disable=silent, unit=" SMS", leave=False)
 
     def dry_run(self, *, as_json: bool) -> None:
         """Count what a run would do; writes nothing, asks nobody."""
         try:
-            messages = SmsMessage.objects.on_primary()
+            messages = SmsMessage.objects.for_write()
             plan = {
                 "due": messages.due().count(),
                 "due_for_refresh": messages.checkable().count(),
