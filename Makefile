@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: help demo run test coverage browser screenshots celery chaos bench openapi schemathesis mistakes lint format types docs messages package clean
+.PHONY: help demo run test endurance coverage browser screenshots celery chaos bench openapi schemathesis mistakes lint format types docs messages package clean
 
 help:
 	@echo "make demo      send sample messages through a local gateway and show the result"
 	@echo "make run       the admin, REST and the local gateway, to explore"
 	@echo "make test      the whole suite on SQLite"
+	@echo "make endurance outages, poison, models, killed processes: the tests that take long"
 	@echo "make browser   the admin's pages in Chromium; make screenshots takes the docs' pictures anew"
 	@echo "make celery    the tasks, by real workers on Redis and RabbitMQ, on SQLite"
 	@echo "make chaos     kill real workers at work, and count what they lost or sent twice"
@@ -35,10 +36,14 @@ run: $(VENV)/.installed-example
 	@$(BIN)/python example_project/run.py
 
 test: $(VENV)/.installed-test
-	$(BIN)/python $(COVER) -m pytest --quiet --numprocesses auto --dist worksteal
+	$(BIN)/python $(COVER) -m pytest --quiet --numprocesses auto --dist worksteal --ignore tests/endurance
+
+# What takes long and tests endurance; with `make test` it is the whole suite.
+endurance: $(VENV)/.installed-test
+	$(BIN)/python $(COVER) -m pytest --quiet --numprocesses auto --dist worksteal tests/endurance
 
 coverage: COVER := -m coverage run
-coverage: test
+coverage: test endurance
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
@@ -53,11 +58,11 @@ screenshots: browser
 # REDIS_URL and AMQP_URL name the brokers where they are not on this host.
 celery: export CELERY_REQUIRED := 1
 celery: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal tests/test_celery.py
+	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal tests/contrib/test_celery.py
 
 # CHAOS="--set long --database postgres://..." runs all of it, or another database.
 chaos: $(VENV)/.installed-test
-	@$(BIN)/python -m tests.chaos $(CHAOS)
+	@$(BIN)/python -m tests.endurance.chaos $(CHAOS)
 
 # BENCH="drain size --database postgres://..." runs parts of it, or on another database.
 bench: $(VENV)/.installed-bench
@@ -73,7 +78,7 @@ schemathesis: $(VENV)/.installed-test $(VENV)/.installed-schemathesis
 	$(BIN)/python -m pytest --quiet -s --show-capture=no tests/attack
 
 mistakes: $(VENV)/.installed-test
-	@$(BIN)/python -m tests.mistakes
+	@$(BIN)/python -m tests.support.mistakes
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +12,6 @@ import trustme
 from django.core.management import call_command
 from django.utils import translation
 
-from django_mobilon_sms.models import SmsBatch, SmsMessage
-from django_mobilon_sms.outbox import send_sms
 from django_mobilon_sms.sandbox import Sandbox
 
 
@@ -62,20 +60,3 @@ def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> trustme.CA:
     # No public authority would sign for a test, and the adapter has no option to trust another.
     monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(tmp_path / "authority.pem"))
     return authority
-
-
-def write(count: int = 1, **fields: Any) -> list[SmsMessage]:
-    """Write messages that are due now into the outbox."""
-    fields = {"number": "+79135292926", "text": "Ваш заказ готов"} | fields
-    return [send_sms(**fields) for _ in range(count)]
-
-
-def claim(batch: SmsBatch, *messages: SmsMessage) -> int:
-    """Take these messages, or all there are, into the batch."""
-    found = messages or SmsMessage.objects.all()
-    return SmsMessage.objects.claim(batch, [message.pk for message in found])
-
-
-def by_guid(messages: Iterable[Any]) -> dict[str, int]:
-    """The keys of messages, as ``proofs.record()`` takes them."""
-    return {str(message.guid): message.pk for message in messages}

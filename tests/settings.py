@@ -30,7 +30,7 @@ INSTALLED_APPS = [
     "django_mobilon_sms",
 ]
 MIDDLEWARE = [
-    "tests.policy.strict",
+    "tests.support.policy.strict",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",

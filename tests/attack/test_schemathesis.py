@@ -22,8 +22,8 @@ from django.db import connection
 from django_mobilon_sms.choices import ErrorCode
 from django_mobilon_sms.models import SmsMessage, StoppedNumber, db_now
 from django_mobilon_sms.outbox import stop
-from tests.conftest import write
-from tests.documents import DOCS
+from tests.support.documents import DOCS
+from tests.support.messages import write
 
 pytestmark = [
     pytest.mark.skipif("ATTACK" not in os.environ, reason="only by `make schemathesis`"),

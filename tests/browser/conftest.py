@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 from django.test import Client
 
-from .pages import Look, Page, open_page
+from tests.browser.pages import Look, Page, open_page
 
 #: Where to find a browser: by name on PATH.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -6,8 +6,8 @@ import pytest
 
 from django_mobilon_sms.admin.compose.segment_counter import TABLES
 from django_mobilon_sms.segments import PLAIN_FORMS, count_segments, plain_forms
-from tests.admin_door import ADD, person
-from tests.test_segments import CASES
+from tests.public.test_segments import CASES
+from tests.support.admin_door import ADD, person
 
 COUNT = "([texts, tables]) => texts.map(text => mobilonSms.countSegments(text, tables))"
 PLAIN = "([text, tables]) => mobilonSms.plainForms(text, tables)"

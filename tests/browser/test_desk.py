@@ -10,7 +10,7 @@ import pytest
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
-from tests.admin_door import (
+from tests.support.admin_door import (
     DECIDE,
     EVERYTHING,
     LIST,
@@ -20,10 +20,10 @@ from tests.admin_door import (
     person,
     unknown,
 )
-from tests.admin_door import (
+from tests.support.admin_door import (
     page as address,
 )
-from tests.conftest import write
+from tests.support.messages import write
 
 ACTION = "select[name=action]"
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.admin_door import EVERYTHING, LIST, person
-
-from .conftest import LOOKS
+from tests.browser.conftest import LOOKS
+from tests.support.admin_door import EVERYTHING, LIST, person
 
 
 @pytest.fixture

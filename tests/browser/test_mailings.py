@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from django_mobilon_sms.models import SmsMailing, SmsMessage
-from tests.admin_door import EVERYTHING, person
-from tests.conftest import write
+from tests.support.admin_door import EVERYTHING, person
+from tests.support.messages import write
 
 MAILINGS = "/admin/mobilon_sms/smsmailing/"
 ADD = f"{MAILINGS}add/"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_mobilon_sms.models import SmsMessage
-from tests.admin_door import ADD, EVERYTHING, LIST, person
+from tests.support.admin_door import ADD, EVERYTHING, LIST, person
 
 PASTED = "8 (913) 529-29-26; +7 913 529 29 27,\n89135292926\n8 495 123-45-67\nabc"
 PANEL = "#mobilon-sms-recipients"

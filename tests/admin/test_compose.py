@@ -1,0 +1,352 @@
+"""The page to write a message on, through the admin's door."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.auth.models import User
+from django.test import Client
+
+from django_mobilon_sms.models import SmsMessage
+from tests.support.admin_door import ADD, EVERYTHING, LIST, page, person, statuses, text_of, told
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client():
+    return person(*EVERYTHING)
+
+
+@pytest.fixture
+def reader():
+    """Sees messages, but not their texts."""
+    return person("view_smsmessage", name="reader")
+
+
+def form(client, **fields):
+    """Fill the form in and send it; fields of None are left out."""
+    shown = client.get(ADD).context["adminform"].form
+    given = {
+        "numbers": "8 (913) 529-29-26",
+        "text": "Ваш заказ готов",
+        "source": shown["source"].value(),
+        "priority": "5",
+        "once": str(shown["once"].value()),
+    }
+    data = {name: value for name, value in (given | fields).items() if value is not None}
+    return client.post(ADD, data, follow=True)
+
+
+def test_form_writes_a_message_that_waits_for_the_worker(client):
+    response = form(
+        client, text=" Готово\r\n ", tag="order 7", priority="0",
+        send_at_0="2030-01-02", send_at_1="03:04:05",
+        expires_at_0="2030-01-03", expires_at_1="03:04:05",
+    )  # fmt: skip
+    assert response.redirect_chain == [(LIST, 302)]
+    assert told(response) == ["The message was written and waits for the worker."]
+    message = SmsMessage.objects.get()
+    assert {
+        name: str(getattr(message, name))
+        for name in ("number", "text", "source", "tag", "priority", "status", "send_at", "due_at")
+    } == {
+        "number": "+79135292926",
+        "text": " Готово\n ",
+        "source": "89234560000",
+        "tag": "order 7",
+        "priority": "0",
+        "status": "pending",
+        "send_at": "2030-01-01 20:04:05+00:00",
+        "due_at": "2030-01-01 20:04:05+00:00",
+    }
+    assert message.expires_at - message.send_at == timedelta(days=1)
+    assert message.created_by.username == "anna"
+    entry = LogEntry.objects.get()
+    assert (entry.action_flag, entry.object_repr) == (ADDITION, str(message))
+    assert "Готово" not in entry.change_message
+
+
+def test_form_sent_twice_writes_one_message(client):
+    once = str(uuid4())
+    form(client, once=once)
+    assert told(form(client, once=once)) == [
+        "This form had written its message already. It was not written twice."
+    ]
+    assert (SmsMessage.objects.count(), LogEntry.objects.count()) == (1, 1)
+    response = form(client, once=once, text="Другой текст")
+    shown = "This form has written a message already. Open a new one for another."
+    assert shown in text_of(response)
+    assert SmsMessage.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "errors"),
+    [
+        ({"numbers": ""}, {"numbers": ["This field is required."]}),
+        (
+            {"numbers": "8 913"},
+            {
+                "numbers": [
+                    "There are too few digits for a phone number. A Russian number has ten after"
+                    " +7 or 8."
+                ]
+            },
+        ),
+        ({"text": "  \n "}, {"text": ["Write a text."]}),
+        ({"text": "a\0b"}, {"text": ["Remove the NUL character."]}),
+        (
+            {"text": "я" * 671},
+            {
+                "text": [
+                    "The text has 11 parts, and only 10 parts are allowed. Shorten it."
+                ]
+            },
+        ),
+        (
+            {"source": "8 923"},
+            {
+                "source": [
+                    "Write the sender as the vendor gave it: 1 to 32 letters or digits, no spaces."
+                ]
+            },
+        ),
+        (
+            {"priority": "7"},
+            {"priority": ["Select a valid choice. 7 is not one of the available choices."]},
+        ),
+        ({"tag": "я" * 65}, {"tag": ["Write a tag of at most 64 printable characters."]}),
+        (
+            {"send_at_0": "garbage", "send_at_1": "", "numbers": "x", "text": ""},
+            {
+                "send_at": ["Enter a valid date."],
+                "numbers": ["A phone number can not hold letters. Enter all of its digits."],
+                "text": ["This field is required."],
+            },
+        ),
+        (
+            {"send_at_0": "0001-01-01", "send_at_1": "00:00"},
+            {"send_at": ["Give a time between the years 2000 and 2999."]},
+        ),
+        (
+            {"expires_at_0": "2020-01-01", "expires_at_1": "00:00"},
+            {"expires_at": ["It must expire after it is to be sent."]},
+        ),
+    ],
+    ids="-".join,
+)  # fmt: skip
+def test_form_tells_what_is_wrong_at_its_field(client, fields, errors):
+    response = form(client, **fields)
+    assert response.status_code == 200
+    assert response.context["adminform"].form.errors == errors
+    assert SmsMessage.objects.count() == 0
+    assert LogEntry.objects.count() == 0
+
+
+def test_form_shows_again_what_was_typed(client):
+    response = form(client, numbers="8 913 (нет)", text="\nПервая строка\n")
+    html = response.content.decode()
+    assert "\n8 913 (нет)</textarea>" in html
+    assert "\n\nПервая строка\n</textarea>" in html
+
+
+def test_form_shows_the_sender_and_takes_none_from_the_settings(client, settings):
+    shown = client.get(ADD, {"text": "hello", "numbers": "+79135292926"}).content.decode()
+    assert 'value="89234560000"' in shown
+    assert "hello" not in shown
+    form(client, source="")
+    assert SmsMessage.objects.get().source == "89234560000"
+    settings.MOBILON_SMS_SOURCE = ""
+    response = form(client, source="")
+    assert response.context["adminform"].form.errors == {
+        "source": ["Name a sender, or set MOBILON_SMS_SOURCE."]
+    }
+
+
+@pytest.mark.parametrize(("button", "where"), [("_addanother", ADD), ("_save", LIST)])
+def test_button_decides_where_it_goes_on(client, button, where):
+    assert form(client, **{button: "yes"}).redirect_chain == [(where, 302)]
+
+
+def test_who_may_only_write_writes():
+    writer = person("add_smsmessage", name="writer")
+    response = form(writer)
+    assert response.redirect_chain == [("/admin/", 302)]
+    assert SmsMessage.objects.get().created_by.username == "writer"
+    assert writer.get(LIST).status_code == 403
+
+
+def test_form_is_for_those_who_may_add(reader):
+    assert reader.get(ADD).status_code == 403
+    assert reader.post(ADD, {"numbers": "+79135292926", "text": "x"}).status_code == 403
+    assert SmsMessage.objects.count() == 0
+
+
+# One text to many
+
+
+MANY = "8 913 529-29-26\n+7 913 529 29 27, 89135292926"
+LANDLINE = "This is a landline, and no messages are sent to it. Enter a mobile number."
+CHECK = f"{ADD}recipients/"
+
+
+def test_form_writes_one_message_to_each_recipient_and_merges_repetitions(client):
+    response = form(client, numbers=MANY, tag="sale")
+    assert told(response) == ["2 messages were written and wait for the worker."]
+    rows = SmsMessage.objects.order_by("pk").values_list("number", "text", "tag")
+    assert list(rows) == [
+        ("+79135292926", "Ваш заказ готов", "sale"),
+        ("+79135292927", "Ваш заказ готов", "sale"),
+    ]
+    assert LogEntry.objects.filter(action_flag=ADDITION).count() == 2
+
+
+def test_form_sent_again_with_another_recipient_writes_only_to_that_one(client):
+    once = str(uuid4())
+    form(client, once=once)
+    assert told(form(client, once=once, numbers=MANY)) == [
+        "The message was written and waits for the worker.",
+        "This form had written its message already. It was not written twice.",
+    ]
+    assert SmsMessage.objects.count() == 2
+
+
+def test_bad_recipients_keep_all_from_being_written(client):
+    response = form(client, numbers=f"{MANY}\n8 495 123-45-67\nabc")
+    assert response.context["adminform"].form.errors == {
+        "numbers": [
+            "2 of these can not be used as numbers. Correct them, or take them out.",
+        ]
+    }
+    assert f"2 can not be used 8 495 123-45-67 {LANDLINE} Take out" in text_of(response)
+    assert SmsMessage.objects.count() == 0
+
+
+def test_more_recipients_than_a_form_takes_are_led_to_a_list(client):
+    numbers = "\n".join(f"8913{number:07}" for number in range(1001))
+    response = form(client, numbers=numbers)
+    assert response.context["adminform"].form.errors == {
+        "numbers": ["These are more than 1000 recipients. Send to a list in a file instead."]
+    }
+    assert SmsMessage.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("button", "numbers", "text"),
+    [
+        ({"_check": "yes"}, f"{MANY}\nabc", "«Order»"),
+        ({"_take_out": "abc"}, MANY.replace(", ", "\n"), "«Order»"),
+        ({"_take_out": ""}, MANY.replace(", ", "\n"), "«Order»"),
+        ({"_plain": "yes"}, f"{MANY}\nabc", '"Order"'),
+    ],
+    ids=["check", "take out", "take out all", "plain"],
+)
+def test_button_that_only_looks_writes_nothing(client, button, numbers, text):
+    response = form(client, numbers=f"{MANY}\nabc", text="«Order»", **button)
+    shown = response.context["adminform"].form
+    assert (shown["numbers"].value(), shown["text"].value()) == (numbers, text)
+    assert SmsMessage.objects.count() == 0
+
+
+def test_panel_counts_the_text_and_the_parts_of_all(client):
+    response = form(client, numbers=MANY, text="я" * 71, _check="yes")
+    shown = "Alphabet UCS-2: any letters Parts 2 more than the 10 allowed Left in the last part 63"
+    assert f"{shown} Parts for all recipients 4" in text_of(response)
+    assert "mobilon-sms-over" not in response.content.decode()
+    over = form(client, numbers=MANY, text="я" * 671, _check="yes")
+    assert "mobilon-sms-over" in over.content.decode()
+
+
+# The recipients while one types
+
+
+def test_recipients_are_read_for_the_page(client):
+    response = client.post(CHECK, {"numbers": f"{MANY}\n8 495 123-45-67"})
+    assert text_of(response) == (
+        "2 recipients : +79135292926 +79135292927"
+        " 1 repetition was merged: each number gets one message."
+        f" 1 can not be used 8 495 123-45-67 {LANDLINE} Take out"
+    )
+    assert (SmsMessage.objects.count(), LogEntry.objects.count()) == (0, 0)
+
+
+def test_what_is_left_comes_with_the_answer(client):
+    response = client.post(CHECK, {"numbers": "89135292926, <b>", "_take_out": "<b>"})
+    assert 'data-left="89135292926"' in response.content.decode()
+    response = client.post(CHECK, {"numbers": "89135292926, <b>"})
+    assert "data-left" not in response.content.decode()
+    assert "&lt;b&gt;" in response.content.decode()
+    assert "<b>" not in response.content.decode()
+
+
+def test_recipients_are_read_for_those_who_may_write_and_by_post_only(client, reader):
+    assert client.get(CHECK).status_code == 405
+    assert reader.post(CHECK, {"numbers": MANY}).status_code == 403
+    stranger = Client()
+    assert stranger.post(CHECK, {"numbers": MANY}).status_code == 302
+    guarded = Client(enforce_csrf_checks=True)
+    guarded.force_login(User.objects.get(username="anna"))
+    assert guarded.post(CHECK, {"numbers": MANY}).status_code == 403
+
+
+# Send now
+
+
+@pytest.mark.databases
+@pytest.mark.django_db(transaction=True)
+def test_send_now_writes_and_sends_what_one_post_holds(client, sandbox, settings):
+    settings.MOBILON_SMS_BATCH_SIZE = 2
+    numbers = "\n".join(f"8913529292{number}" for number in range(3))
+    response = form(client, numbers=numbers, _send_now="yes")
+    assert told(response) == [
+        "3 messages were written.",
+        "The gateway accepted 2 messages.",
+        "1 message is left to the worker: one request at a time is sent from here.",
+    ]
+    assert response.redirect_chain == [(LIST, 302)]
+    assert sorted(statuses()) == ["accepted", "accepted", "pending"]
+    assert [len(post.objects) for post in sandbox.posts] == [2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_send_now_leads_to_the_page_of_a_single_message(client, sandbox):
+    response = form(client, _send_now="yes")
+    assert response.redirect_chain == [(page(SmsMessage.objects.get()), 302)]
+    assert told(response) == ["The message was written.", "The gateway accepted 1 message."]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_send_now_of_a_form_sent_twice_sends_once(client, sandbox):
+    once = str(uuid4())
+    form(client, once=once, _send_now="yes")
+    response = form(client, once=once, _send_now="yes")
+    assert told(response) == [
+        "This form had written its message already. It was not written twice."
+    ]
+    assert len(sandbox.posts) == 1
+
+
+def test_send_now_is_for_those_who_may_send(client, sandbox):
+    writer = person("add_smsmessage", name="writer")
+    assert b"_send_now" in client.get(ADD).content
+    assert b"_send_now" not in writer.get(ADD).content
+    assert form(writer, _send_now="yes").status_code == 403
+    assert (SmsMessage.objects.count(), sandbox.posts) == (0, [])
+
+
+def test_send_now_with_a_time_is_an_error(client, sandbox):
+    response = form(client, _send_now="yes", send_at_0="2030-01-02", send_at_1="03:04:05")
+    assert response.context["adminform"].form.errors == {
+        "send_at": ["Leave the time empty to send now, or choose “Send”."]
+    }
+    assert (SmsMessage.objects.count(), sandbox.posts) == (0, [])
+
+
+def test_page_that_another_page_has_opened_closes_itself(client):
+    assert b"_send_now" not in client.get(ADD, {"_popup": "1"}).content
+    response = form(client, _popup="1")
+    assert response.templates[0].name == "admin/popup_response.html"
+    assert str(SmsMessage.objects.get().pk) in response.context["popup_response_data"]

@@ -1,0 +1,87 @@
+"""Copies, through the admin's door."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from django_mobilon_sms.choices import ErrorCode, Status
+from django_mobilon_sms.models import SmsMessage
+from tests.support.admin_door import (
+    EVERYTHING,
+    act,
+    become,
+    history,
+    person,
+)
+from tests.support.messages import write
+
+pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
+
+SKIPPED = "1 message was skipped: its state has changed, or does not allow it."
+
+
+@pytest.fixture
+def client():
+    return person(*EVERYTHING)
+
+
+@pytest.fixture(params=[False, True], ids=["", "ATOMIC_REQUESTS"])
+def atomic_requests(request):
+    connection.settings_dict["ATOMIC_REQUESTS"] = request.param
+    yield request.param
+    connection.settings_dict["ATOMIC_REQUESTS"] = False
+
+
+def test_copy_writes_new_messages_of_those_that_ended_badly(client, atomic_requests):
+    failed, pending = write(2, tag="order 7", priority=9)
+    become([failed], status=Status.FAILED, error_code=ErrorCode.REJECTED)
+    assert act(client, "copy", [failed, pending]) == [
+        "1 message was copied. The copy waits for the worker.",
+        SKIPPED,
+    ]
+    copy = SmsMessage.objects.latest("pk")
+    kept = [(m.number, m.text, m.source, m.priority, m.tag) for m in (failed, copy)]
+    assert kept[0] == kept[1]
+    assert (copy.status, copy.guid == failed.guid) == ("pending", False)
+    assert copy.created_by.username == "anna"
+    assert history() == [("anna", str(failed), "Copied it into a new message.")]
+
+
+def test_copy_clicked_twice_writes_one_copy_and_asked_anew_another(client):
+    failed = become(write(), status=Status.FAILED)
+    once = uuid4()
+    act(client, "copy", failed, once=once)
+    assert act(client, "copy", failed, once=once) == [SKIPPED]
+    assert SmsMessage.objects.count() == 2
+    act(client, "copy", failed, once=uuid4())
+    assert SmsMessage.objects.count() == 3
+
+
+@pytest.mark.parametrize(("once", "count"), [("", 2), ("garbage", 1), ("\0", 1)])
+def test_copy_with_a_wrong_token_does_nothing_and_without_one_copies(client, once, count):
+    assert len(act(client, "copy", become(write(), status=Status.FAILED), once=once)) == 1
+    assert SmsMessage.objects.count() == count
+
+
+def test_copy_of_what_the_rules_no_longer_allow_is_told(client, settings):
+    failed = become(write(), status=Status.FAILED)
+    settings.MOBILON_SMS_NUMBER_PATTERN = r"\+1\d{10}"
+    assert act(client, "copy", failed) == [
+        "1 message can not be copied: its number, sender or text is no longer allowed."
+    ]
+    assert SmsMessage.objects.count() == 1
+
+
+def test_copy_takes_no_more_than_a_person_can_answer_for(client, monkeypatch):
+    from django_mobilon_sms.admin.actions import catalogue, mixin
+
+    monkeypatch.setattr(mixin, "MOST", 3)
+    monkeypatch.setattr(catalogue, "CHUNK", 2)
+    assert act(client, "copy", become(write(5), status=Status.FAILED)) == [
+        "3 messages were copied. The copies wait for the worker.",
+        "2 more are left for the next time.",
+    ]
+    assert SmsMessage.objects.count() == 8

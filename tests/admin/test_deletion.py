@@ -1,0 +1,110 @@
+"""Deleting messages, through the admin's door."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.admin.models import LogEntry
+
+from django_mobilon_sms.choices import Status
+from django_mobilon_sms.models import SmsMessage
+from tests.support.admin_door import (
+    EVERYTHING,
+    LIST,
+    accepted,
+    act,
+    become,
+    change,
+    page,
+    person,
+    text_of,
+    told,
+    unknown,
+)
+from tests.support.messages import write
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client():
+    return person(*EVERYTHING)
+
+
+@pytest.fixture
+def reader():
+    """Sees messages, but not their texts."""
+    return person("view_smsmessage", name="reader")
+
+
+def ended(count=1):
+    return [change(message, status=Status.CANCELLED) for message in write(count)]
+
+
+def test_ended_message_can_be_deleted(client):
+    [gone], [alive] = ended(), write()
+    response = client.post(f"{LIST}{gone.pk}/delete/", {"post": "yes"}, follow=True)
+    assert response.redirect_chain == [(LIST, 302)]
+    assert list(SmsMessage.objects.all()) == [alive]
+
+
+def test_chosen_messages_are_deleted_after_a_question(client):
+    messages = ended(2)
+    data = {"action": "delete_selected", "_selected_action": [m.pk for m in messages]}
+    assert "Are you sure" in text_of(client.post(LIST, data))
+    assert SmsMessage.objects.count() == 2
+    lines = told(client.post(LIST, data | {"post": "yes"}, follow=True))
+    assert lines == ["Successfully deleted 2 messages."]
+    assert SmsMessage.objects.count() == 0
+
+
+ALIVE = {
+    "pending": write,
+    "sending": lambda: become(write(), status=Status.SENDING),
+    "unknown": unknown,
+    "accepted": accepted,
+    "sent": lambda: become(accepted(), status=Status.SENT),
+}
+
+
+@pytest.mark.parametrize("alive", ALIVE.values(), ids=ALIVE)
+def test_messages_that_live_stand_in_the_way_of_deleting(client, alive):
+    [gone], [alive] = ended(), alive()
+    data = {"action": "delete_selected", "_selected_action": [gone.pk, alive.pk]}
+    for answer in ({}, {"post": "yes"}):
+        response = client.post(LIST, data | answer)
+        assert response.status_code == 200
+        assert f"{alive}: only ended messages can be deleted." in text_of(response)
+    assert SmsMessage.objects.count() == 2
+    assert LogEntry.objects.count() == 0
+
+
+@pytest.mark.parametrize("alive", ALIVE.values(), ids=ALIVE)
+def test_page_of_a_message_that_lives_offers_and_does_no_deleting(client, alive):
+    [alive] = alive()
+    assert b"deletelink" not in client.get(page(alive)).content
+    for answer in ({}, {"post": "yes"}):
+        lines = told(client.post(f"{LIST}{alive.pk}/delete/", answer, follow=True))
+        assert lines == [f"{alive}: only ended messages can be deleted."]
+    assert SmsMessage.objects.get() == alive
+
+
+def test_message_that_changed_while_it_was_deleted_stays(client, monkeypatch):
+    from django_mobilon_sms.admin.messages import deletion
+
+    monkeypatch.setattr(deletion, "_has_ended", lambda message: True)
+    [alive] = write()
+    data = {"action": "delete_selected", "_selected_action": alive.pk, "post": "yes"}
+    line = "Nothing was deleted: a message has changed meanwhile. Only ended ones can be deleted."
+    assert told(client.post(LIST, data, follow=True)) == [line]
+    assert told(client.post(f"{LIST}{alive.pk}/delete/", {"post": "yes"}, follow=True)) == [line]
+    assert SmsMessage.objects.count() == 1
+    assert LogEntry.objects.count() == 0
+
+
+def test_deleting_needs_its_permission(reader):
+    [gone] = ended()
+    assert reader.post(f"{LIST}{gone.pk}/delete/", {"post": "yes"}).status_code == 403
+    act(reader, "delete_selected", [gone], post="yes")
+    assert SmsMessage.objects.count() == 1
+    [alive] = write()
+    assert reader.post(f"{LIST}{alive.pk}/delete/", {"post": "yes"}).status_code == 403

@@ -1,0 +1,89 @@
+"""Pause, resume and try now, through the admin's door."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from django_mobilon_sms.models import GatewayState, db_now
+from tests.support.admin_door import EVERYTHING, LIST, person, text_of, told
+
+pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def client():
+    return person(*EVERYTHING)
+
+
+@pytest.fixture
+def reader():
+    """Sees messages, but not their texts."""
+    return person("view_smsmessage", name="reader")
+
+
+def switch(client, name):
+    return client.post(f"{LIST}gateway/{name}/", follow=True)
+
+
+def test_sending_is_paused_and_resumed_with_a_word_in_the_history(client):
+    assert "Sending is on. Pause sending" in text_of(client.get(LIST))
+    response = switch(client, "pause")
+    assert told(response) == ["Sending is paused. What is under way ends; nothing else goes out."]
+    assert "by anna. Resume sending" in text_of(response)
+    assert GatewayState.objects.get().paused_by.username == "anna"
+    assert told(switch(client, "pause")) == ["Nothing was to be changed."]
+    assert told(switch(client, "resume")) == ["Sending is resumed."]
+    assert GatewayState.objects.get().paused_at is None
+    assert [entry.user.username for entry in LogEntry.objects.all()] == ["anna", "anna"]
+
+
+def test_gateway_is_tried_now(client):
+    assert told(switch(client, "try-now")) == ["Nothing was to be changed."]
+    GatewayState.objects.current()
+    GatewayState.objects.update(blocked_until=db_now() + HOUR)
+    shown = text_of(client.get(LIST))
+    assert "After trouble with the gateway, sending waits until" in shown
+    assert "Try now" in shown
+    response = switch(client, "try-now")
+    assert told(response) == ["The worker tries the gateway with one message at once."]
+    assert "the next message goes alone, to try it. Pause sending" in text_of(response)
+
+
+def test_list_says_that_sending_is_off(client, settings):
+    settings.MOBILON_SMS_ENABLED = False
+    assert "Sending is switched off in the settings (MOBILON_SMS_ENABLED)." in text_of(
+        client.get(LIST)
+    )
+
+
+@pytest.mark.parametrize("name", ["pause", "resume", "try-now"])
+def test_switch_needs_a_post_and_its_permission(client, reader, name):
+    GatewayState.objects.current()
+    GatewayState.objects.update(blocked_until=db_now() + HOUR)
+    before = GatewayState.objects.values().get()
+    address = f"{LIST}gateway/{name}/"
+    assert client.get(address).status_code == 405
+    assert reader.post(address).status_code == 403
+    assert Client().post(address).status_code == 302
+    assert b"gateway/" not in reader.get(LIST).content
+    assert GatewayState.objects.values().get() == before
+
+
+def test_switch_that_does_not_exist_is_not_found(client):
+    assert client.post(f"{LIST}gateway/explode/").status_code == 404
+
+
+def test_who_may_switch_but_not_see_is_led_to_the_start():
+    sender = person("send_smsmessage", name="sender")
+    assert switch(sender, "pause").redirect_chain == [("/admin/", 302)]
+
+
+def test_looking_at_the_list_writes_nothing(client):
+    assert "Sending is on." in text_of(client.get(LIST))
+    assert GatewayState.objects.count() == 0

@@ -1,0 +1,454 @@
+"""Sending to a list, through the admin's door."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import OperationalError, connection
+from django.test import Client
+
+from django_mobilon_sms.mailings import preview, sending
+from django_mobilon_sms.models import SmsMailing, SmsMessage, db_now
+from django_mobilon_sms.models.mailings import MailingQuerySet
+from django_mobilon_sms.outbox import stop
+from tests.mailings.test_spreadsheets import xlsx
+from tests.support.admin_door import EVERYTHING, change, person, statuses, text_of, told
+from tests.support.messages import write
+
+pytestmark = [pytest.mark.databases, pytest.mark.django_db]
+
+MAILINGS = "/admin/mobilon_sms/smsmailing/"
+ADD = f"{MAILINGS}add/"
+LIST = """Телефон;Имя;Данные
+8 913 529-29-26;Анна;заказ 1
++7 913 529 29 27;Пётр;заказ 2
+89135292926;Анна;заказ 1
+89135292926;Анна;заказ 3
+8 495 123-45-67;Ольга;заказ 4
+89135292928;;заказ 5
+"""
+TEXT = "{{NAME}}, готов {{ДАННЫЕ}}"
+LATE = "This list was confirmed or forgotten before. Nothing was written now."
+
+
+@pytest.fixture
+def client():
+    return person(*EVERYTHING)
+
+
+def upload(client, data=LIST, file_name="list.csv", **fields):
+    """Send the form; what it answers."""
+    data = data.encode() if isinstance(data, str) else data
+    given = {"name": "Акция", "text": TEXT, "source": "", "priority": "5"}
+    file = SimpleUploadedFile(file_name, data) if data is not None else ""
+    return client.post(ADD, given | {"file": file} | fields)
+
+
+def uploaded(client, *args, **fields):
+    """The mailing that an upload has made, and its page."""
+    response = upload(client, *args, **fields)
+    assert response.status_code == 302, response.context["adminform"].form.errors
+    return SmsMailing.objects.latest("pk"), response["Location"]
+
+
+def confirm(client, mailing, **fields):
+    return client.post(f"{MAILINGS}{mailing.pk}/confirm/", fields, follow=True)
+
+
+def cancel(client, mailing):
+    return client.post(f"{MAILINGS}{mailing.pk}/cancel/", follow=True)
+
+
+def rows():
+    return list(SmsMessage.objects.order_by("pk").values_list("number", "text", "tag"))
+
+
+def errors(response):
+    assert response.status_code == 200
+    return response.context["adminform"].form.errors
+
+
+def test_upload_writes_no_message_and_shows_what_would_be_written(client):
+    mailing, page = uploaded(client)
+    shown = text_of(client.get(page))
+    assert "Nothing is written yet." in shown
+    for words in (
+        "Messages 3 Parts in all 3 Most parts of one 1 Bad rows 2 Repeated rows 1",
+        "list.csv: 6 rows. Columns: Телефон (the number), Имя, Данные",
+        "1 message goes to a number that gets another one of this list, with another text.",
+        "2 +79135292926 Анна, готов заказ 1 1 3 +79135292927 Пётр, готов заказ 2 1"
+        " 5 +79135292926 Анна, готов заказ 3 1",
+        "6 8 495 123-45-67 This is a landline",
+        "7 89135292928 The column “NAME” is empty here.",
+    ):
+        assert words in shown
+    assert SmsMessage.objects.count() == 0
+    assert (mailing.created_by.username, mailing.confirmed_at) == ("anna", None)
+
+
+def test_confirmed_list_is_written_and_its_file_forgotten(client):
+    mailing, page = uploaded(client)
+    response = confirm(client, mailing)
+    assert told(response) == ["3 messages were written and wait for the worker."]
+    assert response.redirect_chain == [(page, 302)]
+    tag = f"Акция #{mailing.pk}"
+    assert rows() == [
+        ("+79135292926", "Анна, готов заказ 1", tag),
+        ("+79135292927", "Пётр, готов заказ 2", tag),
+        ("+79135292926", "Анна, готов заказ 3", tag),
+    ]
+    message = SmsMessage.objects.first()
+    assert (message.source, message.priority, message.segments) == ("89234560000", 5, 1)
+    assert (message.created_by.username, message.status) == ("anna", "pending")
+    assert message.send_at == message.due_at == message.created_at
+    mailing.refresh_from_db()
+    assert (bytes(mailing.file), mailing.written) == (b"", 3)
+    assert mailing.confirmed_by.username == "anna"
+    assert [entry.change_message for entry in LogEntry.objects.order_by("pk")][1:] == [
+        "3 messages were written and wait for the worker."
+    ]
+
+
+def test_written_message_is_like_any_other(client, sandbox, worker):
+    mailing, _page = uploaded(client, priority="0")
+    confirm(client, mailing)
+    [one] = write(
+        text="Анна, готов заказ 1", priority=0, tag=mailing.tag, created_by=User.objects.get()
+    )
+    own = ("id", "guid", "send_at", "due_at", "created_at")
+    first, other = (
+        {name: value for name, value in row.items() if name not in own}
+        for row in SmsMessage.objects.filter(text=one.text).order_by("pk").values()
+    )
+    assert first == other
+
+
+def test_confirming_twice_writes_once(client):
+    mailing, _page = uploaded(client)
+    confirm(client, mailing)
+    assert told(confirm(client, mailing)) == [LATE]
+    assert SmsMessage.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_confirming_at_the_same_time_writes_once(client):
+    mailing, _page = uploaded(client)
+    user, found, start = User.objects.get(), [], threading.Barrier(4)
+
+    def attempt():
+        start.wait(10)
+        try:
+            found.append(client_of(user).post(f"{MAILINGS}{mailing.pk}/confirm/").status_code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=attempt) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == [302] * 4
+    assert SmsMessage.objects.count() == 3
+
+
+def client_of(user):
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_list_that_nobody_confirms_is_forgotten_after_a_day(client, sandbox, worker):
+    mailing, page = uploaded(client)
+    SmsMailing.objects.update(created_at=db_now() - timedelta(hours=25))
+    assert client.get(page).status_code == 302
+    assert client.post(f"{MAILINGS}{mailing.pk}/confirm/").status_code == 404
+    assert sending.confirm(mailing, by=User.objects.get(), leave_out_recent=False) is None
+    worker()
+    assert SmsMailing.objects.count() == 1
+    write()
+    worker()
+    assert (SmsMailing.objects.count(), statuses()) == (0, ["accepted"])
+
+
+def test_list_that_can_not_be_deleted_changes_nothing_about_the_run(
+    client, sandbox, worker, monkeypatch, caplog
+):
+    uploaded(client)
+    SmsMailing.objects.update(created_at=db_now() - timedelta(hours=25))
+    write()
+
+    def refuse(self):
+        raise OperationalError("locked")
+
+    monkeypatch.setattr(MailingQuerySet, "delete", refuse)  # a lock that lasts takes seconds
+    assert worker().code == 0
+    assert statuses() == ["accepted"]
+    assert "mailings.kept error=OperationalError" in caplog.messages
+
+
+def test_confirmed_list_is_not_forgotten(client, sandbox, worker):
+    mailing, page = uploaded(client)
+    confirm(client, mailing)
+    SmsMailing.objects.update(created_at=db_now() - timedelta(days=9))
+    assert worker().code == 0
+    assert client.get(page).status_code == 200
+
+
+def test_numbers_that_got_the_same_text_lately_are_told_and_left_out(client):
+    write(number="+79135292927", text="Пётр, готов заказ 2")
+    [old, failed] = write(2, text="Анна, готов заказ 1")
+    change(old, created_at=db_now() - timedelta(hours=25))
+    change(failed, status="failed")
+    mailing, page = uploaded(client)
+    html = text_of(client.get(page))
+    assert "1 number got the same text in the last 24 hours: +79135292927 Leave them out" in html
+    assert told(confirm(client, mailing, leave_out_recent="yes")) == [
+        "2 messages were written and wait for the worker."
+    ]
+    assert [number for number, _text, tag in rows() if tag] == ["+79135292926"] * 2
+
+
+def test_numbers_that_got_the_same_text_get_it_again_if_a_person_says_so(client):
+    write(number="+79135292927", text="Пётр, готов заказ 2")
+    mailing, _page = uploaded(client)
+    confirm(client, mailing)
+    assert SmsMessage.objects.filter(tag=mailing.tag).count() == 3
+
+
+def test_stopped_numbers_are_bad_rows_and_get_nothing(client):
+    stop(["+7 913 529-29-27"])
+    mailing, page = uploaded(client)
+    assert "This number is on the stop list." in text_of(client.get(page))
+    confirm(client, mailing)
+    assert "+79135292927" not in SmsMessage.objects.values_list("number", flat=True)
+    assert SmsMessage.objects.exists()
+
+
+def test_doubles_of_the_setting_get_nothing_whatever_a_person_says(client, settings):
+    confirm(client, uploaded(client)[0])
+    written = SmsMessage.objects.count()
+    settings.MOBILON_SMS_DUPLICATE_WITHIN = 3600
+    mailing, page = uploaded(client)
+    told = "This number was sent the same text a short while ago."
+    assert told in text_of(client.get(page))
+    confirm(client, mailing)
+    assert SmsMessage.objects.count() == written
+
+
+def test_what_still_waits_of_a_mailing_is_cancelled(client):
+    others = write(tag="Акция")
+    mailing, page = uploaded(client)
+    confirm(client, mailing)
+    change(SmsMessage.objects.filter(tag=mailing.tag)[0], status="failed")
+    shown = text_of(client.get(page))
+    assert "Where its messages are Status Messages pending 2 failed 1" in shown
+    assert b"Cancel 2 messages that wait" in client.get(page).content
+    assert told(cancel(client, mailing)) == ["2 messages were cancelled."]
+    assert sorted(statuses()) == ["cancelled", "cancelled", "failed", "pending"]
+    assert others[0].status == "pending"
+    assert told(cancel(client, mailing)) == ["Nothing of it waits any more."]
+
+
+@pytest.mark.parametrize("data", [LIST.encode("cp1251"), LIST.encode("utf-8-sig")])
+def test_list_of_a_spreadsheet_is_read(client, data):
+    mailing, _page = uploaded(client, data)
+    confirm(client, mailing)
+    assert SmsMessage.objects.count() == 3
+
+
+def test_list_in_xlsx_is_read(client):
+    data = xlsx(["Имя", "Телефон", "Данные"], ["Анна", 89135292926, 15])
+    mailing, _page = uploaded(client, data, file_name="list.xlsx")
+    confirm(client, mailing)
+    assert rows() == [("+79135292926", "Анна, готов 15", f"Акция #{mailing.pk}")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"name": ""}, {"name": ["This field is required."]}),
+        ({"name": "a\u200bb"}, {"name": ["Write a name of printable characters."]}),
+        ({"text": ""}, {"text": ["This field is required."]}),
+        (
+            {"text": "{{CITY}}"},
+            {"text": ["The file has no column “CITY”. It has: Телефон, Имя, Данные."]},
+        ),
+        (
+            {"text": "{{NAME}"},
+            {"text": ["Close each name of a column with two braces: {{NAME}}."]},
+        ),
+        ({"file": ""}, {"file": ["This field is required."]}),
+        (
+            {"expires_at_0": "2020-01-01", "expires_at_1": "00:00"},
+            {"expires_at": ["It must expire after it is to be sent."]},
+        ),
+        (
+            {"source": "8 923"},
+            {
+                "source": [
+                    "Write the sender as the vendor gave it: 1 to 32 letters or digits, no spaces."
+                ]
+            },
+        ),
+    ],
+)
+def test_form_tells_what_is_wrong_at_its_field(client, fields, found):
+    assert errors(upload(client, **fields)) == found
+    assert SmsMailing.objects.count() == 0
+
+
+@pytest.mark.parametrize("data", ["Имя\nАнна\n", "", b"\xd0\xcf\x11\xe0"])
+def test_file_that_is_no_list_is_told_and_not_kept(client, data):
+    assert list(errors(upload(client, data))) == ["file"]
+    assert SmsMailing.objects.count() == 0
+
+
+def test_more_rows_than_a_list_may_have_are_told(client, monkeypatch):
+    monkeypatch.setattr(preview, "MOST_ROWS", 3)  # to read as many takes seconds
+    _mailing, page = uploaded(client)
+    assert "There are more than 3 rows in this file. Split it." in text_of(client.get(page))
+
+
+def test_list_whose_expiry_has_passed_can_not_be_confirmed(client):
+    mailing, page = uploaded(client)
+    SmsMailing.objects.update(expires_at=db_now() - timedelta(hours=1))
+    assert "It must expire after it is to be sent." in text_of(client.get(page))
+    mailing.refresh_from_db()
+    assert told(confirm(client, mailing)) == ["It must expire after it is to be sent."]
+    mailing.refresh_from_db()
+    assert (mailing.confirmed_at, SmsMessage.objects.count()) == (None, 0)
+
+
+def test_list_is_corrected_without_another_upload(client):
+    mailing, page = uploaded(client)
+    assert f"{ADD}?earlier={mailing.pk}" in client.get(page).content.decode()
+    html = client.get(f"{ADD}?earlier={mailing.pk}").content.decode()
+    assert "Empty: the file “list.csv” is kept." in html
+    assert TEXT in html
+    other, _page = uploaded(client, None, text="Ждём вас", earlier=mailing.pk)
+    assert list(SmsMailing.objects.values_list("pk", flat=True)) == [other.pk]
+    confirm(client, other)
+    assert {text for _number, text, _tag in rows()} == {"Ждём вас"}
+
+
+@pytest.mark.parametrize("earlier", ["x", "", "0", "9" * 30, "-1"])
+def test_correcting_no_list_takes_a_new_one(client, earlier):
+    assert client.get(ADD, {"earlier": earlier}).status_code == 200
+    assert errors(upload(client, None, earlier="0")) == {"file": ["This field is required."]}
+
+
+def test_bad_rows_are_downloaded_and_run_no_formula(client):
+    mailing, _page = uploaded(client, LIST + "=1+1;a;b\n")
+    response = client.get(f"{MAILINGS}{mailing.pk}/bad.csv")
+    [header, landline, empty, formula, end] = response.getvalue().decode().split("\r\n")
+    assert header == "\ufeffLine;Number;Reason"
+    assert landline.startswith('6;8 495 123-45-67;"This is a landline') or landline.startswith(
+        "6;8 495 123-45-67;This is a landline"
+    )
+    assert empty.startswith("7;89135292928;")
+    assert formula.startswith("8;'=1+1;")
+    assert end == ""
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_sample_is_a_list_that_is_read(client, kind):
+    response = client.get(f"{MAILINGS}sample.{kind}")
+    mailing, _page = uploaded(client, b"".join(response), file_name=f"sample.{kind}")
+    confirm(client, mailing)
+    assert [row[:2] for row in rows()] == [
+        ("+79135292926", "Anna, готов order 1001"),
+        ("+79135292927", "Pavel, готов order 1002"),
+    ]
+
+
+def test_list_of_mailings_shows_their_state_and_finds_one(client):
+    mailing, _page = uploaded(client)
+    uploaded(client, name="Другая")
+    confirm(client, mailing)
+    shown = text_of(client.get(MAILINGS))
+    assert "Другая waits to be confirmed anna" in shown
+    assert "Акция confirmed anna" in shown
+    found = text_of(client.get(MAILINGS, {"q": "Акц"}))
+    assert "Акция confirmed" in found
+    assert "Другая waits" not in found
+
+
+# Who may do what
+
+
+def test_mailings_are_for_those_who_write_or_see_messages(client):
+    mailing, page = uploaded(client)
+    stranger = person("view_smsbatch", name="stranger")
+    for address in (MAILINGS, page, ADD, f"{MAILINGS}{mailing.pk}/bad.csv"):
+        assert stranger.get(address).status_code in (403, 404), address
+        assert Client().get(address).status_code == 302
+    assert stranger.get(f"{MAILINGS}sample.csv").status_code == 403
+    assert b"smsmailing" not in stranger.get("/admin/").content
+    assert b"smsmailing" in client.get("/admin/").content
+
+
+def test_who_may_only_write_uploads_and_confirms_and_does_not_cancel():
+    writer = person("add_smsmessage", name="writer")
+    mailing, page = uploaded(writer)
+    assert "Анна, готов заказ 1" in text_of(writer.get(page))
+    assert told(confirm(writer, mailing)) == ["3 messages were written and wait for the worker."]
+    shown = writer.get(page).content.decode()
+    assert TEXT not in shown
+    assert "cancel/" not in shown
+    assert writer.post(f"{MAILINGS}{mailing.pk}/cancel/").status_code == 403
+    assert statuses() == ["pending"] * 3
+
+
+def test_who_may_only_see_confirms_nothing_and_sees_no_text(client):
+    mailing, page = uploaded(client)
+    reader = person("view_smsmessage", name="reader")
+    shown = reader.get(page).content.decode()
+    assert "готов" not in shown
+    assert "confirm/" not in shown
+    assert reader.post(f"{MAILINGS}{mailing.pk}/confirm/").status_code == 403
+    assert reader.get(f"{MAILINGS}{mailing.pk}/bad.csv").status_code == 403
+    assert reader.get(ADD).status_code == 403
+    assert upload(reader).status_code == 403
+    assert SmsMessage.objects.count() == 0
+
+
+def test_another_writer_does_not_get_the_list_of_somebody_else(client):
+    mailing, _page = uploaded(client)
+    writer = person("add_smsmessage", name="writer")
+    assert "готов" not in writer.get(f"{ADD}?earlier={mailing.pk}").content.decode()
+    assert errors(upload(writer, None, earlier=mailing.pk)) == {"file": ["This field is required."]}
+
+
+def test_steps_are_taken_by_post_with_a_token_only(client):
+    mailing, _page = uploaded(client)
+    guarded = Client(enforce_csrf_checks=True)
+    guarded.force_login(User.objects.get())
+    for step in ("confirm", "cancel"):
+        address = f"{MAILINGS}{mailing.pk}/{step}/"
+        assert client.get(address).status_code == 405
+        assert guarded.post(address).status_code == 403
+    assert SmsMessage.objects.count() == 0
+
+
+def test_nobody_changes_or_deletes_a_mailing(client):
+    _mailing, page = uploaded(client)
+    boss = Client()
+    boss.force_login(User.objects.create_superuser("boss"))
+    before = SmsMailing.objects.values().get()
+    boss.post(page, {"name": "x", "text": "x"})
+    assert boss.post(page.replace("change", "delete"), {"post": "yes"}).status_code == 403
+    assert SmsMailing.objects.values().get() == before
+
+
+def test_what_people_wrote_is_escaped(client):
+    bad = "<script>alert(1)</script>"
+    data = f"phone;name\n89135292926;{bad}\n{bad};x\n"
+    _mailing, page = uploaded(client, data, file_name="<b>.csv", text=f"{bad} {{{{NAME}}}}")
+    html = client.get(page).content.decode()
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &lt;script&gt;" in html

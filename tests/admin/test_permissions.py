@@ -1,0 +1,255 @@
+"""Who may do what in the admin: the table of the docs is what these tests find out at the door.
+
+``PERMISSIONS=docs/permissions.csv`` writes it anew.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from django_mobilon_sms.choices import Status
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMailing, SmsMessage, db_now
+from tests.support.admin_door import (
+    ADD,
+    DECIDE,
+    EVERYTHING,
+    HOUR,
+    JOURNAL,
+    LIST,
+    REPORTS,
+    accepted,
+    become,
+    page,
+    unknown,
+)
+from tests.support.documents import DOCS
+from tests.support.messages import write
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TABLE = DOCS / "permissions.csv"
+MAILINGS = "/admin/mobilon_sms/smsmailing/"
+#: Before an accepted message would be asked for by itself.
+SOON = db_now() + HOUR / 2
+SECRET = "пароль сезам"
+
+#: What somebody tries to do, and whether it was done.
+Door = Callable[[Client], Any]
+
+
+def opens(address: str, words: str = "") -> Door:
+    """Whether a page opens, and has these words."""
+
+    def door(client: Client) -> bool:
+        response = client.get(address)
+        content = b"".join(response.streaming_content) if response.streaming else response.content
+        return response.status_code == 200 and words in content.decode()
+
+    return door
+
+
+def acts(action: str, make: Callable[[], list[SmsMessage]], **after: Any) -> Door:
+    """Whether an action of the list leaves its message so."""
+
+    def door(client: Client) -> bool:
+        [message] = make()
+        client.post(LIST, {"action": action, "_selected_action": message.pk, "post": "yes"})
+        return SmsMessage.objects.filter(pk=message.pk, **after).exists()
+
+    return door
+
+
+def copies(client: Client) -> bool:
+    [message] = become(write(), status=Status.FAILED)
+    before = SmsMessage.objects.count()
+    client.post(LIST, {"action": "copy", "_selected_action": message.pk, "once": str(uuid4())})
+    return SmsMessage.objects.count() > before
+
+
+def deletes(client: Client) -> bool:
+    [message] = become(write(), status=Status.FAILED)
+    client.post(f"{LIST}{message.pk}/delete/", {"post": "yes"})
+    return not SmsMessage.objects.filter(pk=message.pk).exists()
+
+
+def decides(client: Client) -> bool:
+    [message] = unknown()
+    client.post(DECIDE, {"choice": "give_up", "pks": message.pk})
+    return SmsMessage.objects.filter(pk=message.pk, resolution="given_up").exists()
+
+
+def writes(button: str, **after: Any) -> Door:
+    """Whether the form writes a message, and leaves it so."""
+
+    def door(client: Client) -> bool:
+        newest = SmsMessage.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        typed = {"numbers": "89135292926", "text": "x", "priority": 5, button: "yes"}
+        client.post(ADD, typed | {"once": str(uuid4())})
+        return SmsMessage.objects.filter(pk__gt=newest, **after).exists()
+
+    return door
+
+
+def uploads(client: Client) -> bool:
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    file = SimpleUploadedFile("list.csv", b"phone\n89135292926\n")
+    before = SmsMailing.objects.count()
+    client.post(f"{MAILINGS}add/", {"name": "x", "text": "x", "priority": 5, "file": file})
+    return SmsMailing.objects.count() > before
+
+
+def mailing() -> SmsMailing:
+    file = b"phone\n89135292926\n"
+    return SmsMailing.objects.create(name="x", text=SECRET, file=file, file_name="x.csv")
+
+
+def confirms(client: Client) -> bool:
+    before = SmsMessage.objects.count()
+    client.post(f"{MAILINGS}{mailing().pk}/confirm/")
+    return SmsMessage.objects.count() > before
+
+
+def takes_back(client: Client) -> bool:
+    made = mailing()
+    boss = Client()
+    boss.force_login(User.objects.get(username="boss"))
+    boss.post(f"{MAILINGS}{made.pk}/confirm/")
+    client.post(f"{MAILINGS}{made.pk}/cancel/")
+    newest = SmsMessage.objects.latest("pk")
+    return newest.status == Status.CANCELLED
+
+
+def pauses(client: Client) -> bool:
+    GatewayState.objects.resume()
+    client.post(f"{LIST}gateway/pause/")
+    return GatewayState.objects.resume() == 1
+
+
+def sees_batch(client: Client) -> bool:
+    [message] = unknown()
+    batch = SmsBatch.objects.get(messages=message)
+    return client.get(f"{JOURNAL}{batch.pk}/change/").status_code == 200
+
+
+def reads(client: Client) -> bool:
+    [message] = write()
+    return client.get(page(message)).status_code == 200
+
+
+DOORS: dict[str, Door] = {
+    "see the list, search it, see who waits for a decision": opens(LIST),
+    "read a message and its way": reads,
+    "see texts": opens(LIST, SECRET),
+    "search by words of the texts": opens(f"{LIST}?q={SECRET.replace(' ', '+')}", "field-number"),
+    "see the reports": opens(REPORTS),
+    "export the list": opens(f"{LIST}export/csv/", "89135292926"),
+    "export it with texts": opens(f"{LIST}export/csv/", SECRET),
+    "write a message": writes("_save"),
+    "write a message and send it now": writes("_send_now", status=Status.ACCEPTED),
+    "send now what waits": acts("send_now", write, status=Status.ACCEPTED),
+    "refresh a status": acts("refresh", accepted, next_check_at__lt=SOON),
+    "cancel what waits": acts("cancel", write, status=Status.CANCELLED),
+    "copy into a new message": copies,
+    "decide about unknown": decides,
+    "delete what has ended": deletes,
+    "pause, resume, try now": pauses,
+    "see the mailings": opens(MAILINGS),
+    "upload a list": uploads,
+    "confirm a list": confirms,
+    "cancel what waits of a list": takes_back,
+    "see the journal": opens(JOURNAL),
+    "see a batch": sees_batch,
+    "see the last batches in the reports": opens(REPORTS, 'id="batches"'),
+}
+
+
+@pytest.fixture
+def can(sandbox: Any) -> Callable[[Door, set[str]], bool]:
+    """Whether somebody of the staff with these permissions, and no others, can do this."""
+    everything = Permission.objects.filter(codename__in=EVERYTHING)
+    User.objects.create_user("boss", is_staff=True).user_permissions.set(everything)
+    user = User.objects.create_user("anna", is_staff=True)
+    write(text=SECRET)
+
+    def can(door: Door, permissions: set[str]) -> bool:
+        user.user_permissions.set([p for p in everything if p.codename in permissions])
+        client = Client()
+        client.force_login(user)
+        return bool(door(client))
+
+    return can
+
+
+def cells(can: Callable[[Door, set[str]], bool], door: Door) -> list[str]:
+    """For each permission: "yes" without which it is refused, "either" where one of some does."""
+    needed = {each for each in EVERYTHING if not can(door, {*EVERYTHING} - {each})}
+    enough = can(door, needed)  # these and nothing else: nobody has to be a superuser
+    others = [] if enough else [each for each in EVERYTHING if each not in needed]
+    either = {each for each in others if can(door, needed | {each})}
+    assert (enough, len(either)) == (True, 0) or len(either) > 1
+    return ["yes" if each in needed else "either" * (each in either) for each in EVERYTHING]
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_what_one_may_do_is_as_the_table_tells(can, name):
+    found = cells(can, DOORS[name])
+    assert any(found)
+    assert not can(DOORS[name], set())
+    if path := os.environ.get("PERMISSIONS"):
+        with Path(path).open("a", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerow([name, *found])
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        assert [name, *found] in list(csv.reader(file))
+
+
+def test_table_tells_of_nothing_else():
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        names, *rows = list(csv.reader(file))
+    assert names == ["", *EVERYTHING]
+    assert [row[0] for row in rows] == [*DOORS]
+
+
+# All matching rows, not only the selected
+
+
+ALL = {
+    "cancel": (write, {"status": Status.CANCELLED}),
+    "refresh": (accepted, {"next_check_at__lt": SOON}),
+}
+
+
+@pytest.mark.parametrize("action", ALL)
+def test_action_takes_all_that_match_and_no_other(can, action):
+    make, after = ALL[action]
+    SmsMessage.objects.all().change(tag="other")
+    messages, others = make(120), make(1)
+    SmsMessage.objects.filter(pk__in=[m.pk for m in messages]).change(tag="sale")
+    client = Client()
+    client.force_login(User.objects.get(username="boss"))
+    chosen = {"action": action, "_selected_action": messages[0].pk, "select_across": 1}
+    client.post(f"{LIST}?tag=sale", chosen)
+    assert SmsMessage.objects.filter(tag="sale", **after).count() == 120
+    assert not SmsMessage.objects.filter(pk=others[0].pk, **after).exists()
+
+
+def test_decision_takes_all_that_match_and_no_other(can):
+    messages, others = unknown(120), unknown(1)
+    SmsMessage.objects.filter(pk__in=[m.pk for m in messages]).change(tag="sale")
+    client = Client()
+    client.force_login(User.objects.get(username="boss"))
+    chosen = {"action": "decide", "_selected_action": messages[0].pk, "select_across": 1}
+    asked = client.post(f"{LIST}?tag=sale", chosen).context["pks"]
+    client.post(DECIDE, {"choice": "resolve_sent", "pks": asked})
+    decided = SmsMessage.objects.filter(resolution="sent")
+    assert decided.count() == decided.filter(tag="sale").count() == 120
+    assert SmsMessage.objects.get(pk=others[0].pk).resolution == ""

@@ -1,0 +1,147 @@
+"""Send now, through the admin's door."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
+from tests.support.admin_door import (
+    EVERYTHING,
+    act,
+    history,
+    person,
+    statuses,
+)
+from tests.support.messages import write
+
+pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
+
+HOUR = timedelta(hours=1)
+SKIPPED = "1 message was skipped: its state has changed, or does not allow it."
+
+
+@pytest.fixture
+def client():
+    return person(*EVERYTHING)
+
+
+@pytest.fixture(params=[False, True], ids=["", "ATOMIC_REQUESTS"])
+def atomic_requests(request):
+    connection.settings_dict["ATOMIC_REQUESTS"] = request.param
+    yield request.param
+    connection.settings_dict["ATOMIC_REQUESTS"] = False
+
+
+def test_send_now_sends_in_one_post_outside_of_any_transaction(sandbox, client, atomic_requests):
+    messages, seen = write(2), []
+
+    def look(exchange):
+        # Another connection sees the claim only if it was committed.
+        seen.append(list(SmsMessage.objects.values_list("status", flat=True)))
+        connection.close()
+
+    sandbox.on_request = look
+    assert act(client, "send_now", messages) == ["The gateway accepted 2 messages."]
+    assert statuses() == ["accepted", "accepted"]
+    assert len(sandbox.posts) == 1
+    assert seen == [["sending", "sending"]]
+    assert sorted(history()) == sorted(
+        ("anna", str(message), "Asked to send it now.") for message in messages
+    )
+
+
+def test_send_now_leaves_to_the_worker_what_does_not_fit_into_one_post(sandbox, client, settings):
+    settings.MOBILON_SMS_BATCH_SIZE = 2
+    assert act(client, "send_now", write(5)) == [
+        "The gateway accepted 2 messages.",
+        "3 messages are left to the worker: one request at a time is sent from here.",
+    ]
+    assert len(sandbox.posts) == 1
+    assert statuses().count("pending") == 3
+
+
+def test_send_now_sends_what_had_trouble_before_alone(sandbox, client):
+    messages = write(3)
+    SmsMessage.objects.filter(pk=messages[0].pk).change(resends=1)
+    act(client, "send_now", messages)
+    assert statuses() == ["pending", "accepted", "accepted"]
+    act(client, "send_now", messages)
+    assert [len(post.objects) for post in sandbox.posts] == [2, 1]
+
+
+def test_send_now_skips_what_is_not_pending(sandbox, client):
+    [message] = write()
+    act(client, "send_now", [message])
+    assert act(client, "send_now", [message]) == [SKIPPED]
+    assert sandbox.copies(message.guid) == 1
+
+
+def test_send_now_sends_before_the_time_but_not_after_the_expiry(sandbox, client):
+    later, expired = write(2)
+    SmsMessage.objects.filter(pk=later.pk).change(send_at=db_now() + HOUR, due_at=db_now() + HOUR)
+    SmsMessage.objects.filter(pk=expired.pk).change(
+        send_at=db_now() - 2 * HOUR, expires_at=db_now() - HOUR
+    )
+    assert act(client, "send_now", [later, expired]) == [
+        "The gateway accepted 1 message.",
+        SKIPPED,
+    ]
+    assert statuses() == ["accepted", "pending"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "line", "status"),
+    [
+        (
+            "reset_after_read",
+            "1 message may have gone out, and nobody can prove it: it waits for a decision.",
+            "unknown",
+        ),
+        (
+            "http_401",
+            "1 message did not go out because of trouble with the gateway. The worker will try"
+            " again.",
+            "pending",
+        ),
+        ("rejected", "1 message failed.", "failed"),
+    ],
+)
+def test_send_now_tells_what_happened(sandbox, client, settings, fault, line, status):
+    settings.MOBILON_SMS_SEND_REPLIES = {0: "accepted", 5: "failed"}
+    options = {"http_401": ("http", {"code": 401}), "rejected": ("status", {"value": 5})}
+    name, given = options.get(fault, (fault, {}))
+    sandbox.fault(name, **given)
+    assert act(client, "send_now", write()) == [line]
+    assert statuses() == [status]
+
+
+def test_send_now_says_that_sending_is_paused_off_or_blocked(sandbox, client, settings):
+    messages = write()
+    GatewayState.objects.pause(by=None)
+    paused = act(client, "send_now", messages)
+    GatewayState.objects.resume()
+    GatewayState.objects.update(blocked_until=db_now() + HOUR)
+    [blocked] = act(client, "send_now", messages)
+    settings.MOBILON_SMS_ENABLED = False
+    assert paused == ["Nothing was sent: sending is paused. Resume it, and send again."]
+    assert blocked.startswith("Nothing was sent: after trouble with the gateway it waits until ")
+    assert act(client, "send_now", messages) == [
+        "Nothing was sent: sending is switched off (MOBILON_SMS_ENABLED)."
+    ]
+    assert sandbox.exchanges == []
+    assert statuses() == ["pending"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("BATCH_SIZE", 500), ("BASE_URL", "ftp://x/"), ("BACKEND", "no.such.Gateway")],
+)
+def test_send_now_with_a_wrong_setting_is_told_without_the_setting(client, settings, name, value):
+    setattr(settings, f"MOBILON_SMS_{name}", value)
+    assert act(client, "send_now", write()) == [
+        "Nothing was sent: a setting is wrong. “manage.py check” tells which."
+    ]
+    assert statuses() == ["pending"]

@@ -1,0 +1,67 @@
+"""What the start page of the admin says about messages."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.admin import AdminSite, site
+
+from django_mobilon_sms.admin import bounded_paginator
+from django_mobilon_sms.admin.messages.admin import MessageAdmin
+from django_mobilon_sms.models import SmsMessage
+from tests.support.admin_door import DECIDE, EVERYTHING, LIST, decide, person, text_of, unknown
+from tests.support.messages import write
+
+pytestmark = pytest.mark.django_db
+
+INDEX = "/admin/"
+SAID = "2 messages may have gone out, and nobody can prove it. Look and decide"
+
+
+def test_start_page_says_how_many_wait_for_a_decision_and_leads_to_them():
+    client = person(*EVERYTHING)
+    write()
+    assert "nobody can prove" not in text_of(client.get(INDEX))
+    messages = unknown(2)
+    response = client.get(INDEX)
+    assert SAID in text_of(response)
+    html = response.content.decode()
+    assert f'href="{LIST}?decision=none"' in html
+    assert f'href="{DECIDE}"' in html
+    decide(client, "give_up", messages)
+    assert "nobody can prove" not in text_of(client.get(INDEX))
+
+
+def test_start_page_offers_the_decision_to_those_who_may_take_it():
+    unknown(2)
+    reader = person("view_smsmessage")
+    response = reader.get(INDEX)
+    assert SAID in text_of(response)
+    assert DECIDE not in response.content.decode()
+    writer = person("add_smsmessage", name="writer")
+    assert "nobody can prove" not in text_of(writer.get(INDEX))
+
+
+def test_start_page_says_it_in_russian():
+    unknown(2)
+    client = person(*EVERYTHING)
+    shown = text_of(client.get(INDEX, headers={"accept-language": "ru"}))
+    assert "2 сообщения могли уйти, но доказать это нельзя. Посмотреть и решить" in shown
+
+
+def test_only_the_start_page_counts(django_assert_num_queries, monkeypatch):
+    client = person(*EVERYTHING)
+    unknown(3)
+    monkeypatch.setattr(bounded_paginator, "MOST", 2)
+    # Session, user, the permissions of user and groups, the last actions, what waits.
+    with django_assert_num_queries(6):
+        assert "More than 2 messages may have gone out" in text_of(client.get(INDEX))
+    with django_assert_num_queries(4):
+        client.get("/admin/password_change/")
+
+
+def test_start_page_of_a_projects_own_is_left_alone():
+    own = AdminSite()
+    own.index_template = "own.html"
+    MessageAdmin(SmsMessage, own)
+    assert own.index_template == "own.html"
+    assert site.index_template == "admin/mobilon_sms/index.html"

@@ -1,0 +1,127 @@
+"""The way of a message, on its page."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from django.contrib.admin.models import LogEntry
+
+from django_mobilon_sms.admin.messages import timeline
+from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
+from tests.support.admin_door import (
+    EVERYTHING,
+    JOURNAL,
+    LIST,
+    act,
+    change,
+    decide,
+    page,
+    person,
+    unknown,
+)
+from tests.support.messages import write
+
+pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
+
+HOUR = timedelta(hours=1)
+LATER = datetime(2100, 1, 1, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def client():
+    return person(*EVERYTHING)
+
+
+def told(client, message):
+    """Each step of the page: what, details, who, and whether it is ahead."""
+    steps = client.get(page(message)).context["timeline"]
+    return [(str(s.what), str(s.details), str(s.who), s.ahead) for s in steps]
+
+
+def test_way_of_a_message_that_was_sent(sandbox, client, worker):
+    [message] = write(created_by=client.get(LIST).wsgi_request.user)
+    worker("--no-refresh")
+    SmsMessage.objects.all().check_soon()
+    worker("--refresh-only")
+    [batch] = SmsBatch.objects.all()
+    steps = told(client, message)
+    assert steps[:4] == [
+        ("Written", "", "anna", False),
+        ("Taken into a batch", "", batch.worker, False),
+        ("The request ended: answered", "", "", False),
+        ("The gateway accepted it", "", "", False),
+    ]
+    assert steps[4:] == [("Sent, as the gateway reports", "code 1", "", False)]
+    link = f'<a href="{JOURNAL}{batch.pk}/change/">{batch.pk}</a>'
+    assert link in client.get(page(message)).content.decode()
+
+
+def test_batch_is_no_link_for_those_who_may_not_see_it(client):
+    [message] = unknown()
+    reader = person("view_smsmessage", name="reader")
+    assert (
+        JOURNAL not in reader.get(page(message)).content.decode().split("mobilon-sms-timeline")[1]
+    )
+
+
+def test_way_of_what_nobody_can_prove_and_who_decided(client):
+    [message] = unknown()
+    decide(client, "resend", [message])
+    assert told(client, message)[-3:] == [
+        ("The request ended: no proof", "The gateway did not answer in time.", "", False),
+        ("Resent it, although it may have gone out.", "", "anna", False),
+        ("Waits for the worker since then", "", "", True),
+    ]
+
+
+def test_decision_made_elsewhere_than_in_the_admin_is_shown_once(client):
+    [message] = unknown()
+    user = client.get(LIST).wsgi_request.user
+    SmsMessage.objects.all().resolve(Resolution.GIVEN_UP, by=user)
+    assert told(client, message)[-1] == ("Decision", "given up", "anna", False)
+
+
+def test_what_is_to_happen_comes_last(client):
+    [message] = write(send_at=LATER, expires_at=LATER + HOUR)
+    assert told(client, message)[1:] == [
+        ("Is to be sent", "", "", True),
+        ("Expires, if it has not gone out", "", "", True),
+    ]
+    change(message, attempts=1)
+    assert told(client, message)[1][0] == "The next try"
+    act(client, "cancel", [message])
+    assert told(client, message)[1:] == [("Cancelled it.", "", "anna", False)]
+
+
+def test_accepted_message_tells_when_it_is_asked_for(client):
+    [message] = write()
+    batch = SmsBatch.objects.create(
+        worker="a:1", lease_until=db_now(), outcome=Outcome.REFUSED, closed_at=db_now(),
+        error_code=ErrorCode.PAYMENT, http_code=402,
+    )  # fmt: skip
+    given = {"gateway_id": "a1", "accepted_at": db_now(), "gateway_status": 7}
+    change(message, status=Status.ACCEPTED, batch=batch, next_check_at=db_now() + HOUR, **given)
+    steps = told(client, message)
+    ended = ("The request ended: refused", "The gateway asks for payment. HTTP 402", "", False)
+    assert ended in steps
+    assert ("The gateway accepted it", "code 7", "", False) in steps
+    assert steps[-1] == ("The gateway is asked for its status", "", "", True)
+
+
+def test_expired_message_says_when(client):
+    [message] = write(expires_at=LATER)
+    change(message, status=Status.EXPIRED)
+    assert told(client, message)[-1] == ("Expired before it was sent", "", "", False)
+
+
+def test_only_the_latest_entries_of_the_log_are_read(client, monkeypatch):
+    first, second = write(2)
+    act(client, "cancel", [first])
+    act(client, "cancel", [second])
+    assert LogEntry.objects.count() == 2
+    assert told(client, first)[-1][0] == "Cancelled it."
+    monkeypatch.setattr(timeline, "LATEST", 1)
+    assert [step[0] for step in told(client, first)] == ["Written"]
+    assert told(client, second)[-1][0] == "Cancelled it."

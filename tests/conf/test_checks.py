@@ -1,0 +1,349 @@
+"""`manage.py check` finds each wrong setting, and what is wrong with a database."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
+from django.db import connection
+
+from django_mobilon_sms.conf import require_fit, require_valid
+from django_mobilon_sms.conf.rules import RULES, problems
+from django_mobilon_sms.gateway import MobilonGateway
+from django_mobilon_sms.models import SmsMessage
+from tests.support.messages import write
+
+pytestmark = pytest.mark.django_db  # Django's own checks ask SQLite whether it knows JSON
+
+# The values that a setting must not have, by the id of its error.
+WRONG = {
+    ("E001", "BASE_URL"): [
+        None,
+        5,
+        b"https://sms2g.services.mobilon.ru/",
+        "",
+        "sms2g.services.mobilon.ru",
+        "//sms2g.services.mobilon.ru/",
+        "http://sms2g.services.mobilon.ru/",
+        "http://127.evil.example/",
+        "http://127.0.0.1.evil.example/",
+        "http://localhost.evil.example/",
+        "http://10.0.0.1/",
+        "ftp://127.0.0.1/",
+        "https://user:pass@sms2g.services.mobilon.ru/",
+        "https://user@sms2g.services.mobilon.ru/",
+        "https://sms2g.services.mobilon.ru/?a=1",
+        "https://sms2g.services.mobilon.ru/#a",
+        "https:///send/",
+        "https://sms2g.services.mobilon.ru:99999/",
+        "https://sms2g.services.mobilon.ru:port/",
+        "https://[::1/",
+        "https://sms2g services/",
+        "https://sms2g.services.mobilon.ru/\n",
+        f"https://{'a' * 64}.example/",
+    ],
+    ("E002", "USERNAME"): [None, 5, b"user", "us:er", "user\n", "us\0er", "\ud800"],
+    ("E003", "PASSWORD"): [None, 5, b"password", "password\n", "pass\x7fword", "\ud800"],
+    ("E004", "SOURCE"): [None, 89234560000, "8923 4560000", "отправитель", "s" * 33, "8923\n"],
+    ("E005", "BACKEND"): [
+        None,
+        "",
+        5,
+        "MobilonGateway",
+        ".MobilonGateway",
+        "..MobilonGateway",
+        "no_such_module.Gateway",
+        "django_mobilon_sms.gateway.NoSuchGateway",
+        "django_mobilon_sms.gateway.MAX_OBJECTS",
+        MobilonGateway,
+    ],
+    ("E006", "ENABLED"): [None, 0, 1, "False", "True", ""],
+    ("E007", "TIMEOUT"): [None, 0, -1, 601, "20", True, math.inf, math.nan],
+    ("E008", "BATCH_SIZE"): [None, 0, -1, 101, "100", 1.0, True],
+    ("E009", "CONCURRENCY"): [None, 0, -1, 65, "4", 4.0, True],
+    ("E010", "LEASE"): [None, 0, -1, 86_401, "300", True, math.inf, math.nan],
+    ("E011", "REFUSED_HTTP_CODES"): [
+        None,
+        401,
+        "401",
+        b"401",
+        [200],
+        [500],
+        ["401"],
+        [401.0],
+        [True],
+        {401: "credentials"},
+        iter([401]),
+    ],
+    ("E012", "SEND_REPLIES"): [
+        None,
+        [0],
+        "accepted",
+        {0: "sent"},
+        {0: None},
+        {0: ["accepted"]},
+        {"0": "accepted"},
+        {False: "accepted"},
+        {0.0: "accepted"},
+    ],
+    ("E013", "STATUS_REPLIES"): [
+        None,
+        [1],
+        {1: "accepted"},
+        {1: {}},
+        {"1": "sent"},
+        {True: "sent"},
+    ],
+    ("E014", "STATUS_MAX_AGE"): [None, 0, -1, 367 * 86_400, "259200", True, math.inf, math.nan],
+    ("E015", "MAX_SEGMENTS"): [None, 0, -1, 256, "10", 10.0, True],
+    ("E016", "NUMBER_PATTERN"): [
+        None,
+        "",
+        5,
+        rb"\+79\d{9}",
+        "(",
+        "a{99999999999999999999}",
+        r"(?u)\+79\d{9}",
+    ],
+    ("E022", "FORGET_TEXT_AFTER"): [0, -1, "3600", True, math.inf, math.nan, 367 * 86_400],
+    ("E023", "DUPLICATE_WITHIN"): [0, -1, "60", True, math.inf, math.nan, 367 * 86_400],
+    ("E024", "RATE"): [
+        20,
+        "",
+        "20",
+        "0/m",
+        "20/d",
+        "20 /m",
+        "1000000/s",
+        "٢/m",
+        ["20/m"],
+        {"89234560000": 20},
+        {"89234560000": None},
+        {"8 923": "20/m"},
+        {89234560000: "20/m"},
+    ],
+    ("E025", "DAILY_LIMIT"): [0, -1, "5000", 1.5, True, 1_000_000, {"*": 0}, {"": 5}],
+    ("E026", "QUIET_HOURS"): [
+        "",
+        "21:00",
+        "21-9",
+        "9:00-21:00",
+        "24:00-09:00",
+        "21:60-09:00",
+        "21:00-21:00",
+        "21:00-09:00 Europe/Moskau",
+        "21:00-09:00 Europe",
+        "21:00-09:00 /etc/localtime",
+        "21:00-09:00 ../UTC",
+        ("21:00", "09:00"),
+    ],
+    ("E027", "LIFETIME"): [0, 59, -1, "3600", True, math.inf, math.nan, 367 * 86_400],
+    ("E028", "REST_OWN_MESSAGES_ONLY"): [None, 0, 1, "False", "True", ""],
+    ("E029", "REST_HOURLY_PER_NUMBER"): [0, -1, 1001, "10", 10.0, True, math.nan],
+    ("E032", "WAKE_UP"): ["", 5, "celery", "django_mobilon_sms.contrib.celery.no_such", print],
+}
+
+# The values at the edge of what a setting may have.
+RIGHT = {
+    "BASE_URL": [
+        "https://sms2g.services.mobilon.ru",
+        "https://sms2g.services.mobilon.ru:8443/v1/",
+        "https://смс.рф/",
+        "http://127.0.0.1:8000/",
+        "http://127.1.2.3/",
+        "http://localhost:1/",
+        "http://[::1]:8000/",
+    ],
+    "USERNAME": ["логин", "user name"],
+    "PASSWORD": ["pass:word", "пароль", " "],
+    "SOURCE": ["8", "MOBILON", "s" * 32],
+    "BACKEND": [
+        "django_mobilon_sms.testing.ConsoleBackend",
+        "django_mobilon_sms.worker.configured_backend.get_backend",
+    ],
+    "ENABLED": [True, False],
+    "TIMEOUT": [0.1, 1, 99.9],
+    "BATCH_SIZE": [1, 100],
+    "CONCURRENCY": [1, 64],
+    "LEASE": [60, 60.5, 86_400],
+    "REFUSED_HTTP_CODES": [[], (), set(), frozenset({400, 499}), range(400, 500)],
+    "SEND_REPLIES": [{}, {0: "accepted", -5: "failed"}],
+    "STATUS_REPLIES": [{}, {1: "sent", 2: "delivered", 3: "failed"}],
+    "STATUS_MAX_AGE": [1, 366 * 86_400],
+    "MAX_SEGMENTS": [1, 255],
+    "NUMBER_PATTERN": [".*", r"\+\d+"],
+    "FORGET_TEXT_AFTER": [None, 1, 0.5, 366 * 86_400],
+    "DUPLICATE_WITHIN": [None, 0.5, 60, 366 * 86_400],
+    "RATE": [None, "1/s", "20/m", "999999/h", {}, {"89234560000": "10/m", "*": "60/m"}],
+    "DAILY_LIMIT": [None, 1, 999_999, {"89234560000": 500, "*": 5000}],
+    "QUIET_HOURS": [None, "21:00-09:00", "13:00-14:30 Asia/Yekaterinburg", "00:00-06:00 UTC"],
+    "LIFETIME": [None, 60, 366 * 86_400],
+    "REST_OWN_MESSAGES_ONLY": [True, False],
+    "REST_HOURLY_PER_NUMBER": [None, 1, 10, 1000],
+    "WAKE_UP": [None, "django_mobilon_sms.contrib.celery.wake_up"],
+}
+
+
+def found() -> list[tuple[str | None, str, str | None]]:
+    return [(one.id, one.msg, one.hint) for one in run_checks(tags=["mobilon_sms"])]
+
+
+@pytest.mark.parametrize(
+    ("id_", "name", "value"),
+    [(*rule, value) for rule, values in WRONG.items() for value in values],
+)
+def test_wrong_setting_has_its_id_and_the_way_out(settings, id_, name, value):
+    setattr(settings, f"MOBILON_SMS_{name}", value)
+    [rule] = [rule for rule in RULES if rule.id == id_]
+    text = f"MOBILON_SMS_{name} must be {rule.must}."
+    assert found() == [(f"mobilon_sms.{id_}", text, rule.hint)]
+    with pytest.raises(SystemCheckError, match=f"mobilon_sms.{id_}"):
+        call_command("check")
+    with pytest.raises(ImproperlyConfigured, match=rf"\({id_}\) MOBILON_SMS_{name}"):
+        require_valid()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in RIGHT.items() for value in values]
+)
+def test_right_setting_is_let_through(settings, name, value):
+    setattr(settings, f"MOBILON_SMS_{name}", value)
+    assert problems() == []
+
+
+def test_every_rule_has_cases_and_every_setting_a_rule():
+    from django_mobilon_sms.conf.settings import own_names
+
+    assert list(WRONG) == [(rule.id, rule.name) for rule in RULES]
+    assert list(RIGHT) == [rule.name for rule in RULES]
+    assert own_names() == {f"MOBILON_SMS_{rule.name}" for rule in RULES}
+
+
+def test_settings_of_the_tests_are_right(capsys):
+    assert found() == []
+    call_command("check")
+
+
+def test_every_wrong_setting_is_named_at_once(settings):
+    settings.MOBILON_SMS_TIMEOUT = 0
+    settings.MOBILON_SMS_MAX_SEGMENTS = 0
+    assert [problem.id for problem in problems()] == ["E007", "E015"]
+
+
+def test_no_value_is_repeated(settings):
+    settings.MOBILON_SMS_USERNAME = "Zq7:Zq7"
+    settings.MOBILON_SMS_PASSWORD = "Zq7Zq7\n"
+    settings.MOBILON_SMS_BASE_URL = "https://Zq7:Zq7@sms2g.services.mobilon.ru/"
+    with pytest.raises(ImproperlyConfigured) as raised:
+        require_valid()
+    assert len(found()) == 3
+    assert "Zq7" not in f"{found()} {raised.value!r} {problems()}"
+
+
+@pytest.mark.parametrize(("id_", "name"), [("E017", "USERNAME"), ("E018", "PASSWORD")])
+def test_credentials_are_required_by_the_real_gateway_only(settings, id_, name):
+    setattr(settings, f"MOBILON_SMS_{name}", "")
+    assert found() == [
+        (f"mobilon_sms.{id_}", f"MOBILON_SMS_{name} is required.", "The vendor gives it.")
+    ]
+    settings.MOBILON_SMS_BACKEND = "django_mobilon_sms.testing.MemoryBackend"
+    assert found() == []
+
+
+@pytest.mark.parametrize(("lease", "timeout"), [(59.9, 20), (300, 100.1), (1, 1)])
+def test_lease_under_three_timeouts_is_an_error(settings, lease, timeout):
+    settings.MOBILON_SMS_LEASE, settings.MOBILON_SMS_TIMEOUT = lease, timeout
+    assert found() == [
+        (
+            "mobilon_sms.E019",
+            "MOBILON_SMS_LEASE must be at least three times MOBILON_SMS_TIMEOUT.",
+            f"Set it to {3 * timeout:g} or more.",
+        )
+    ]
+
+
+def test_lease_of_three_timeouts_is_right(settings):
+    settings.MOBILON_SMS_LEASE, settings.MOBILON_SMS_TIMEOUT = 60, 20
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("MOBILON_SMS_BASEURL", "Did you mean MOBILON_SMS_BASE_URL?"),
+        ("MOBILON_SMS_USER", "Did you mean MOBILON_SMS_USERNAME?"),
+        ("MOBILON_SMS_QQQQQQQQQQQQQQQQQQQQQQQQQQQ", "Remove it."),
+    ],
+)
+def test_setting_that_the_app_does_not_know_is_an_error(settings, name, hint):
+    setattr(settings, name, 1)
+    text = f"{name} is not a setting of django_mobilon_sms."
+    assert found() == [("mobilon_sms.E020", text, hint)]
+
+
+def test_times_without_zones_are_an_error(settings):
+    settings.USE_TZ = False
+    assert [(id_, hint) for id_, _, hint in found()] == [("mobilon_sms.E021", "Set USE_TZ = True.")]
+
+
+def test_missing_sender_is_a_warning(settings):
+    settings.MOBILON_SMS_SOURCE = ""
+    assert [id_ for id_, _, _ in found()] == ["mobilon_sms.W001"]
+    require_valid()
+
+
+# Databases
+
+
+def database_ids() -> list[str | None]:
+    checks = run_checks(tags=["database"], databases=["default"])
+    return [one.id for one in checks if str(one.id).startswith("mobilon_sms.")]
+
+
+@pytest.mark.databases
+@pytest.mark.django_db
+def test_database_of_the_tests_is_fit():
+    assert database_ids() == []
+    require_fit("default")
+
+
+@pytest.fixture
+def mariadb():
+    if connection.vendor != "mysql":
+        pytest.skip("only MariaDB and MySQL let a session or a column choose")
+    with connection.cursor() as cursor:
+        yield cursor
+        cursor.execute("SET time_zone = '+00:00'")
+
+
+@pytest.mark.databases
+@pytest.mark.django_db(transaction=True)
+def test_session_in_another_time_zone_is_an_error(mariadb, sandbox, worker):
+    write()
+    mariadb.execute("SET time_zone = '+07:00'")
+    assert database_ids() == ["mobilon_sms.E030"]
+    with pytest.raises(CommandError, match=r"^\(E030\) .*default.* UTC.*init_command"):
+        worker()
+    mariadb.execute("SET time_zone = '+00:00'")
+    assert list(SmsMessage.objects.values_list("status")) == [("pending",)]
+    assert sandbox.exchanges == []
+
+
+@pytest.mark.databases
+@pytest.mark.django_db(transaction=True)
+def test_texts_in_another_character_set_are_an_error(mariadb):
+    alter = (
+        f"ALTER TABLE {SmsMessage._meta.db_table} MODIFY text longtext CHARACTER SET %s NOT NULL"
+    )
+    mariadb.execute(alter % "latin1")
+    try:
+        assert database_ids() == ["mobilon_sms.E031"]
+        with pytest.raises(ImproperlyConfigured, match=r"^\(E031\) .*latin1.*utf8mb4"):
+            require_fit("default")
+    finally:
+        mariadb.execute(alter % "utf8mb4")
+    assert database_ids() == []

@@ -1,0 +1,33 @@
+"""The tests' settings for the processes of a storm: short times, and traps in the workers."""
+
+import os
+import sys
+
+from tests.settings import *  # noqa: F403
+from tests.settings import DATABASES, INSTALLED_APPS
+
+if "CELERY_BROKER_URL" in os.environ:
+    from tests.support.celery_settings import *  # noqa: F403
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.endurance.chaos"]
+
+MOBILON_SMS_RATE = os.environ.get("MOBILON_SMS_RATE")
+
+MOBILON_SMS_TIMEOUT = 2
+MOBILON_SMS_LEASE = 6
+
+if not DATABASES["default"]["ENGINE"].endswith("mysql"):
+    DATABASES["default"]["OPTIONS"] = {}  # as Django sets it up
+if os.environ.get("CHAOS_WAL"):
+    DATABASES["default"]["OPTIONS"] = {"init_command": "PRAGMA journal_mode=wal"}
+if os.environ.get("CHAOS_ROLE") == "gateway" and "sqlite" in DATABASES["default"]["ENGINE"]:
+    # It looks if it can: it must not make a sender wait for a database that is held locked.
+    DATABASES["default"]["OPTIONS"]["timeout"] = 0.2
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(process)d %(asctime)s %(name)s %(message)s"}},
+    "handlers": {"all": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "loggers": {"django_mobilon_sms": {"handlers": ["all"], "stream": sys.stderr}},
+}

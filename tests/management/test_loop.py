@@ -1,0 +1,183 @@
+"""`send_sms --loop` as a service: how it waits, and what it survives."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from contextlib import contextmanager
+from io import StringIO
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_mobilon_sms.management.commands.send_sms import Command
+from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
+from django_mobilon_sms.outbox import send_many
+from tests.support.messages import write
+from tests.support.workers import PATIENCE, group, wait_until
+
+pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
+
+INTERVAL = 1.0
+
+
+class Script:
+    """In place of the wait between two polls: each wait takes the next step, the last one ends."""
+
+    def __init__(self, *steps: Callable[[], object]) -> None:
+        self.steps = list(steps)
+        self.waits: list[float] = []
+
+    def is_set(self) -> bool:
+        return not self.steps
+
+    def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.steps.pop(0)()
+
+
+def loop(*steps: Callable[[], object], options: tuple[str, ...] = ()) -> tuple[list[str], Script]:
+    """Run the loop with these steps while it waits; the lines that it printed, and the script."""
+    output = StringIO()
+    command = Command(stdout=output, stderr=output)
+    words = ["--loop", f"--interval={INTERVAL}", *options]
+    script = Script(*steps)
+    given: dict[str, Any] = vars(command.create_parser("manage.py", "send_sms").parse_args(words))
+    command.loop(given, script)
+    return output.getvalue().splitlines(), script
+
+
+def statuses() -> list[str]:
+    return list(SmsMessage.objects.order_by("pk").values_list("status", flat=True))
+
+
+def nothing() -> None:
+    """A poll that finds nothing new."""
+
+
+def test_message_is_sent_by_the_first_poll_after_its_commit(sandbox):
+    seen = []
+    output, script = loop(nothing, nothing, write, lambda: seen.append(statuses()))
+    assert seen == [["accepted"]]
+    assert output == ["Messages: 1 accepted"]
+    assert script.waits == [INTERVAL] * 4
+
+
+def test_poll_that_finds_nothing_is_one_query(sandbox):
+    write()
+    asked: list[int] = []
+
+    def count() -> None:
+        asked.append(len(queries))
+
+    with CaptureQueriesContext(connection) as queries:
+        loop(nothing, *[count] * 4)
+    assert [after - before for before, after in pairwise(asked)] == [1, 1, 1]
+
+
+def test_refresh_makes_way_for_a_message_that_became_due(sandbox, settings):
+    settings.MOBILON_SMS_CONCURRENCY = 1  # a hundred statuses at a time
+    send_many({"number": "+79135292926", "text": f"Заказ {n}"} for n in range(250))
+    asked: list[str] = []
+
+    def come(exchange: Any) -> None:
+        asked.append(exchange.path)
+        if asked == ["/status/"]:
+            write()
+            connection.close()  # of the gateway's thread
+
+    def become_due() -> None:
+        SmsMessage.objects.all().change(next_check_at=db_now())
+        sandbox.on_request = come
+
+    loop(become_due, nothing, nothing)
+    assert asked == ["/status/", "/send/", "/status/", "/status/"]
+
+
+def test_first_run_says_what_is_wrong_though_nothing_waits(sandbox, settings):
+    settings.MOBILON_SMS_TIMEOUT = 0
+    [told], _script = loop(nothing, nothing)
+    assert told.startswith("(E007) MOBILON_SMS_TIMEOUT must be ")
+
+
+def test_pause_is_told_once_and_not_each_second(sandbox):
+    def pause() -> None:
+        GatewayState.objects.pause(by=None)
+        write()
+
+    output, _script = loop(
+        pause, nothing, nothing, GatewayState.objects.resume, pause, nothing, nothing
+    )
+    paused = "Sending is paused. Resume it in the admin."
+    assert output == [paused, "Messages: 1 accepted", paused]
+
+
+def test_trouble_with_the_database_is_told_once_and_ends_nothing(sandbox):
+    here, away = SmsMessage._meta.db_table, "mobilon_sms_away"
+
+    def rename(old: str, new: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+    def come_back() -> None:
+        rename(away, here)
+        write()
+
+    output, _script = loop(lambda: rename(here, away), nothing, nothing, come_back, nothing)
+    assert output == [
+        "The database has no tables for messages. Run: manage.py migrate mobilon_sms",
+        "Messages: 1 accepted",
+    ]
+
+
+def test_json_is_printed_for_each_run_and_not_for_a_poll_that_finds_nothing(sandbox):
+    output, _script = loop(nothing, nothing, write, nothing, nothing, options=("--json",))
+    assert [line.count('"claimed": 1') for line in output] == [0, 1]
+
+
+def others() -> list[int]:
+    """The connections of other processes to this database, as the server numbers them."""
+    query = {
+        "postgresql": "SELECT pid FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        "mysql": "SELECT id FROM information_schema.processlist"
+        " WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def cut(number: int) -> None:
+    """What a restart of the server does to a connection."""
+    command = {"postgresql": "SELECT pg_terminate_backend(%s)", "mysql": "KILL %s"}
+    with connection.cursor() as cursor:
+        cursor.execute(command[connection.vendor], [number])
+
+
+@contextmanager
+def service(sandbox, *options: str):
+    words = ("-m", "django", "send_sms", "--settings=tests.settings", "--loop", *options)
+    with group(*words, MOBILON_SMS_BASE_URL=sandbox.url) as process:
+        yield process
+
+
+@pytest.mark.slow
+def test_loop_reopens_connections_that_the_server_cut(sandbox):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no server that cuts a connection")
+    with service(sandbox, "--interval=0.2") as process:
+        for count in range(1, 4):
+            write()
+            wait_until(lambda n=count: statuses() == ["accepted"] * n)
+            [number] = others()
+            cut(number)
+            wait_until(lambda old=number: (found := others()) and old not in found)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert len(sandbox.messages) == 3
+    assert "Traceback" not in output

@@ -1,0 +1,186 @@
+"""What the worker asks the database and the gateway: how much, and by which way."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_mobilon_sms.choices import Priority, Status
+from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
+from django_mobilon_sms.worker import anything_to_do, candidates, deliver, refresh
+from tests.support.messages import write
+from tests.support.plans import faults, fill, steps
+
+pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
+
+#: What begins and ends a transaction is no statement.
+MARKS = ("BEGIN", "COMMIT", "ROLLBACK", "SET ")
+
+
+def statements(work):
+    """The SQL of what the function does."""
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    return [query["sql"] for query in captured if not query["sql"].startswith(MARKS)]
+
+
+def beginnings(asked):
+    """Their first words, with the table: ``UPDATE smsbatch``."""
+    verbs = []
+    for sql in asked:
+        tables = [name for name in ("smsbatch", "gatewaystate", "smsmessage") if name in sql]
+        verbs.append(f"{sql.split()[0]} {tables[0] if tables else ''}".strip())
+    return verbs
+
+
+def become_due():
+    """Let the next refresh ask for everything."""
+    asked = SmsMessage.objects.filter(next_check_at__isnull=False)
+    asked.change(next_check_at=db_now() - timedelta(seconds=1))
+
+
+# The state, what is due; the batch, the claim; the outcome, its messages.
+BATCH = ["SELECT gatewaystate", "SELECT smsmessage"]
+BATCH += ["INSERT smsbatch", "UPDATE smsmessage", "UPDATE smsbatch", "UPDATE smsmessage"]
+
+
+@pytest.mark.parametrize("size", [10, 100])
+@pytest.mark.parametrize("priority", Priority)
+def test_batch_takes_six_statements_and_one_request_whatever_its_size(sandbox, size, priority):
+    write(priority=priority)
+    deliver()  # writes the state's row
+    write(size, priority=priority)
+    one = statements(lambda: deliver(limit=size, batch_size=size))
+    write(2 * size, priority=priority)
+    two = statements(lambda: deliver(limit=2 * size, batch_size=size))
+    assert len(two) - len(one) == len(BATCH)
+    assert beginnings(one)[-len(BATCH) :] == BATCH
+    assert [len(post.objects) for post in sandbox.posts] == [1, size, size, size]
+
+
+def test_run_with_nothing_to_do_takes_five_statements_at_most(sandbox, worker):
+    write()
+    worker()
+    asked = statements(worker)
+    mariadb = ["SELECT smsmessage"] if connection.vendor == "mysql" else []  # is it fit?
+    assert beginnings(asked) == [
+        *mariadb,
+        "SELECT smsbatch",  # is there anything to sweep?
+        "SELECT gatewaystate",
+        "SELECT smsmessage",  # to send?
+        "SELECT smsmessage",  # to ask for?
+    ]
+    assert len(sandbox.posts) == 1
+
+
+@pytest.mark.parametrize("size", [10, 100])
+def test_refresh_takes_three_statements_and_one_request_for_a_hundred(sandbox, size):
+    write(size)
+    deliver()
+    become_due()
+    heard = len(sandbox.exchanges)
+    asked = statements(refresh)
+    # What is due, its next time, what was reported; and that no more is due.
+    assert beginnings(asked) == [
+        "SELECT smsmessage",
+        *["UPDATE smsmessage"] * 2,
+        "SELECT smsmessage",
+    ]
+    assert set(SmsMessage.objects.values_list("status", flat=True)) == {"sent"}
+    assert len(sandbox.exchanges) == heard + 1
+
+
+@pytest.fixture
+def full():
+    """A full table, where plans can be read: half of what waits is scheduled for later."""
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL's plans are read")
+    fill(40_000)
+    waiting = SmsMessage.objects.filter(status=Status.PENDING)
+    later = list(waiting.values_list("pk", flat=True)[::2])
+    waiting.change(attempts=0)
+    waiting.filter(pk__in=later).change(due_at=db_now() + timedelta(days=1))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE mobilon_sms_smsmessage")
+
+
+def indexes(sql):
+    return {step["Index Name"] for step in steps(sql) if "Index Name" in step}
+
+
+def test_rows_that_are_named_are_found_by_their_keys_though_the_figures_are_old(sandbox, full):
+    with connection.cursor() as cursor:  # as where nothing was analyzed yet
+        cursor.execute(
+            "DELETE FROM pg_statistic WHERE starelid = 'mobilon_sms_smsmessage'::regclass"
+        )
+    asked = statements(lambda: deliver(limit=100))
+    become_due()
+    asked += statements(refresh)
+    updates = [sql for sql in asked if sql.startswith("UPDATE") and '"id" IN (' in sql]
+    assert len(updates) >= 4
+    with connection.cursor() as cursor:
+        made = connection.introspection.get_constraints(cursor, SmsMessage._meta.db_table)
+    keys = {name for name, about in made.items() if about["columns"] in (["id"], ["batch_id"])}
+    assert {sql: used for sql in updates if (used := indexes(sql) - keys)} == {}
+
+
+def sorts(sql):
+    return [step for step in steps(sql) if step["Node Type"] == "Sort"]
+
+
+def test_what_is_due_is_looked_up_in_its_index(full):
+    [due] = [sql for sql in statements(lambda: candidates.due(100, 100)) if "UNION ALL" in sql]
+    looked_up = [step["Index Cond"] for step in steps(due) if "Index Name" in step]
+    assert len(looked_up) == len(Priority)
+    for condition in looked_up:
+        assert re.findall(r"\b(status|priority|due_at)\b", condition) == [
+            "status",
+            "priority",
+            "due_at",
+        ]
+
+
+def test_due_of_a_sender_with_a_pace_reads_nothing_of_another(sandbox, full, settings):
+    settings.MOBILON_SMS_RATE = {"89234560009": "1/h", "*": "100/s"}
+    write(3, source="89234560009")
+    settings.MOBILON_SMS_DAILY_LIMIT = {"*": 200}
+    asked = statements(lambda: deliver(limit=100))
+    assert len(sandbox.posts) == 1
+    messages = [sql for sql in asked if "smsmessage" in sql and not sql.startswith("INSERT")]
+    assert {sql: found for sql in messages if (found := faults(sql))} == {}
+    due = [sql for sql in asked if "UNION ALL" in sql]
+    assert due
+    assert not any(sorts(sql) for sql in due)
+    paced = [sql for sql in messages if '"source" ' in sql.partition("WHERE")[2]]
+    assert len(paced) > len(due)
+    assert all("mobilon_sms_paced_claim" in indexes(sql) for sql in paced)
+
+
+def test_claim_and_record_read_no_whole_table_and_sort_nothing(sandbox, full):
+    asked = statements(lambda: deliver(limit=100))
+    assert len(sandbox.posts) == 1
+    explained = [sql for sql in asked if not sql.startswith("INSERT")]
+    assert {sql: found for sql in explained if (found := faults(sql))} == {}
+    [due] = [sql for sql in asked if "UNION ALL" in sql]
+    assert not sorts(due)
+
+
+def test_refresh_reads_no_whole_table(sandbox, full):
+    deliver(limit=200)
+    become_due()
+    asked = statements(refresh)
+    assert len(asked) >= 4
+    assert {sql: found for sql in asked if (found := faults(sql, most=200))} == {}
+
+
+def test_poll_of_an_idle_loop_is_one_query_that_reads_no_whole_table(full):
+    GatewayState.objects.current()
+    [asked] = statements(anything_to_do)
+    assert not faults(asked)
+    used = indexes(asked)
+    for name in ("claim", "check", "expiry"):
+        assert f"mobilon_sms_{name}" in used

@@ -1,0 +1,202 @@
+"""`manage.py sms_status`: the outbox for a person, and for a monitor."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_mobilon_sms.choices import ErrorCode, Outcome, Priority, Resolution
+from django_mobilon_sms.conf import parse_duration, show_duration
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.operations import monitoring
+from tests.conftest import Run
+from tests.support.messages import write
+from tests.support.plans import faults, fill
+
+pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
+
+MINUTE = timedelta(minutes=1)
+
+
+def status(*options: str) -> Run:
+    output = StringIO()
+    try:
+        call_command("sms_status", *options, stdout=output)
+    except SystemExit as error:
+        return Run(int(error.code or 0), output.getvalue())
+    return Run(0, output.getvalue())
+
+
+def as_json():
+    return json.loads(status("--json").output)
+
+
+def waiting_since(length, **fields):
+    [message] = write(**fields)
+    SmsMessage.objects.filter(pk=message.pk).change(due_at=db_now() - length)
+    return message
+
+
+def test_empty_outbox_is_told_and_not_written_to():
+    assert status() == (
+        0,
+        "Gateway: ready\n"
+        "Waiting: 0\n"
+        "Scheduled for later: 0\n"
+        "Being sent: 0\n"
+        "Accepted, the status still asked for: 0\n"
+        "Unknown, without a decision: 0\n"
+        "Messages a minute: 0.0\n",
+    )
+    assert not GatewayState.objects.exists()
+
+
+def test_everything_is_counted_where_it_belongs(sandbox, worker):
+    write(3)
+    worker("--no-refresh")
+    waiting_since(10 * MINUTE, priority=Priority.LOW)
+    waiting_since(2 * MINUTE)
+    later, held, decided = write(3)
+    rows = SmsMessage.objects
+    rows.filter(pk=later.pk).change(due_at=db_now() + MINUTE)
+    rows.filter(pk__in=[held.pk, decided.pk]).hold(ErrorCode.LOST)
+    rows.filter(pk=decided.pk).resolve(Resolution.SENT, by=None)
+    seen = as_json()
+    [request] = seen.pop("last_requests")
+    assert datetime.fromisoformat(request.pop("created_at")) <= datetime.fromisoformat(seen["now"])
+    assert request == {"outcome": "answered", "error_code": "", "messages": 3}
+    assert 600 <= seen.pop("oldest_waiting") < 610
+    assert seen.pop("time_to_empty") == pytest.approx(400)
+    del seen["now"]
+    assert seen == {
+        "gateway": "ready",
+        "blocked_until": None,
+        "quiet_until": None,
+        "failures": 0,
+        "waiting": 2,
+        "scheduled": 1,
+        "sending": 0,
+        "asked_for": 3,
+        "unknown": 1,
+        "rate": 0.3,
+    }
+
+
+def test_person_reads_it_in_lines(sandbox, worker):
+    write(3)
+    sandbox.fault("http", code=503)
+    worker("--no-refresh")
+    GatewayState.objects.try_now()
+    waiting_since(10 * MINUTE)
+    lines = status().output.splitlines()
+    assert lines[:2] == [
+        "Gateway: the next message tries it after trouble",
+        "Waiting: 1, the first for 10m",
+    ]
+    assert lines[-2] == "Last requests:"
+    assert lines[-1].endswith(" 3 no proof http_error")
+
+
+def test_request_under_way_is_told():
+    SmsBatch.objects.create(worker="w", lease_until=db_now() + MINUTE)
+    assert status().output.splitlines()[-1].endswith(" 0 under way")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "word"),
+    [
+        (lambda settings: None, "ready"),
+        (lambda settings: GatewayState.objects.pause(by=None), "paused"),
+        (lambda settings: setattr(settings, "MOBILON_SMS_ENABLED", False), "disabled"),
+        (lambda settings: GatewayState.objects.update(blocked_until=db_now() + MINUTE), "blocked"),
+        (lambda settings: GatewayState.objects.update(blocked_until=db_now() - MINUTE), "probing"),
+    ],
+)
+def test_gateway_has_a_word(settings, prepare, word):
+    GatewayState.objects.current()
+    prepare(settings)
+    assert as_json()["gateway"] == word
+    assert status().output.startswith("Gateway: ")
+
+
+def test_monitor_is_told_by_the_exit_code_what_it_asked_for():
+    waiting_since(10 * MINUTE)
+    assert status("--fail-if-unknown").code == 0
+    assert status("--fail-if-waiting-over", "11m").code == 0
+    assert status("--fail-if-waiting-over", "9m").code == 3
+    [newest] = write()
+    SmsMessage.objects.filter(pk=newest.pk).hold(ErrorCode.TIMEOUT)
+    assert status("--fail-if-unknown").code == 4
+    assert status("--fail-if-unknown", "--fail-if-waiting-over", "9m").code == 4
+    SmsMessage.objects.filter(pk=newest.pk).resolve(Resolution.SENT, by=None)
+    assert status("--fail-if-unknown").code == 0
+
+
+@pytest.mark.parametrize("wrong", ["", "15", "m", "0m", "1.5h", "1y", "15 m", "1m "])
+def test_wrong_length_is_wrong_usage(wrong):
+    with pytest.raises(CommandError, match="15m"):
+        status("--fail-if-waiting-over", wrong)
+
+
+@pytest.mark.parametrize(
+    ("typed", "seconds", "shown"),
+    [
+        ("90s", 90, "90s"),
+        ("15m", 900, "15m"),
+        ("2h", 7200, "2h"),
+        ("180d", 15_552_000, "25w"),
+        ("1w", 604_800, "7d"),
+        ("119s", 119, "119s"),
+        ("120s", 120, "2m"),
+    ],
+)
+def test_lengths_are_read_and_shown(typed, seconds, shown):
+    assert parse_duration(typed) == timedelta(seconds=seconds)
+    assert show_duration(timedelta(seconds=seconds)) == shown
+
+
+def test_counts_end_at_a_bound(monkeypatch):
+    monkeypatch.setattr(monitoring, "MOST", 2)
+    monkeypatch.setattr("django_mobilon_sms.management.commands.sms_status.MOST", 2)
+    write(2)
+    assert "Waiting: 2," in status().output
+    write(priority=Priority.HIGH)
+    assert "Waiting: 2+," in status().output
+
+
+def test_rate_is_that_of_the_last_requests_only(monkeypatch):
+    monkeypatch.setattr(monitoring, "REQUESTS", 2)
+    for minutes in (4, 2, 1):
+        SmsBatch.objects.create(
+            worker="w", lease_until=db_now(), outcome=Outcome.ANSWERED, closed_at=db_now(),
+            created_at=db_now() - minutes * MINUTE, guids=["a"] * 50,
+        )  # fmt: skip
+    assert monitoring.observe().rate == pytest.approx(50, rel=0.05)
+
+
+def test_database_that_can_not_be_read_is_told(monkeypatch):
+    with connection.schema_editor() as editor:
+        editor.delete_model(GatewayState)
+    try:
+        with pytest.raises(CommandError, match="The database refused the work"):
+            status()
+    finally:
+        with connection.schema_editor() as editor:
+            editor.create_model(GatewayState)
+
+
+def test_it_reads_no_whole_table():
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL's plans are read")
+    fill(40_000)
+    with CaptureQueriesContext(connection) as captured:
+        status()
+    asked = [query["sql"] for query in captured if SmsMessage._meta.db_table in query["sql"]]
+    assert len(asked) == 12
+    assert {sql: found for sql in asked if (found := faults(sql))} == {}

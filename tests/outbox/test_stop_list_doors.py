@@ -1,0 +1,191 @@
+"""The stop list through its doors: the admin and REST."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from rest_framework.test import APIClient
+
+from django_mobilon_sms.admin import stop_list
+from django_mobilon_sms.models import SmsMessage, StoppedNumber
+from django_mobilon_sms.outbox import stop
+from tests.rest.test_views import codes, login
+from tests.support.admin_door import person, text_of, told
+from tests.support.messages import write
+
+pytestmark = pytest.mark.django_db
+
+NUMBER, OTHER = "+79135292926", "+79029801212"
+LIST = "/admin/mobilon_sms/stoppednumber/"
+ADD = f"{LIST}add/"
+REST = "/sms/stop-list/"
+ALL = ("view_stoppednumber", "add_stoppednumber", "delete_stoppednumber")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_throttles():
+    cache.clear()
+
+
+@pytest.fixture
+def client() -> Client:
+    return person(*ALL)
+
+
+def numbers():
+    return list(StoppedNumber.objects.order_by("pk").values_list("number", flat=True))
+
+
+# Admin
+
+
+def test_numbers_are_added_and_what_waits_is_cancelled(client):
+    write(2)
+    form = {"typed": "8 913 529-29-26\n+7 902 980-12-12", "note": "asked"}
+    assert told(client.post(ADD, form, follow=True)) == [
+        "2 numbers were added to the stop list.",
+        "2 pending messages were cancelled.",
+    ]
+    assert set(SmsMessage.objects.values_list("status", "error_code")) == {
+        ("cancelled", "stop_list")
+    }
+    assert numbers() == [NUMBER, OTHER]
+    row = StoppedNumber.objects.first()
+    assert (row.note, row.created_by.username) == ("asked", "anna")
+    assert NUMBER[2:] not in LogEntry.objects.get().object_repr
+
+
+def test_numbers_are_added_from_a_file(client):
+    file = SimpleUploadedFile("stop.csv", "\ufeff89135292926;Анна\n89029801212;Пётр\n".encode())
+    lines = told(client.post(ADD, {"typed": "", "note": "", "file": file}, follow=True))
+    assert lines == ["2 numbers were added to the stop list."]
+    assert numbers() == [NUMBER, OTHER]
+    again = told(client.post(ADD, {"typed": NUMBER}, follow=True))
+    assert again == ["0 numbers were added to the stop list."]
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({"typed": ""}, "Type a number, or choose a file."),
+        ({"typed": "89135292926\nx"}, "Line 2: "),
+        ({"file": ("x.csv", b"\xff\xfe")}, "Save the file in UTF-8."),
+        ({"file": ("x.csv", b"0" * 11)}, "Line 1: "),
+        ({"file": ("x.csv", b"0" * 101)}, "The file is larger than 1 MB."),
+        ({"typed": "89135292926", "note": "n" * 201}, "at most 200 characters"),
+    ],
+)
+def test_wrong_form_adds_nothing_and_says_why(client, monkeypatch, form, error):
+    monkeypatch.setattr(stop_list, "MAX_FILE", 100)
+    given = {
+        name: SimpleUploadedFile(*value) if name == "file" else value
+        for name, value in form.items()
+    }
+    answer = client.post(ADD, given)
+    assert error in text_of(answer)
+    assert numbers() == []
+
+
+def test_list_is_searched_by_the_whole_number(client):
+    stop([NUMBER, OTHER])
+    assert NUMBER in text_of(client.get(LIST))
+    found = text_of(client.get(LIST, {"q": "8 (902) 980-12-12"}))
+    assert (OTHER in found, NUMBER in found) == (True, False)
+    assert OTHER not in text_of(client.get(LIST, {"q": "902"}))
+
+
+def test_number_is_taken_off_and_can_be_written_to_again(client):
+    stop([NUMBER])
+    row = StoppedNumber.objects.get()
+    assert NUMBER in text_of(client.get(f"{LIST}{row.pk}/change/"))
+    client.post(f"{LIST}{row.pk}/delete/", {"post": "yes"})
+    assert numbers() == []
+    write()
+
+
+@pytest.mark.parametrize(
+    ("rights", "adds", "sees"),
+    [((), 403, 403), (("view_stoppednumber",), 403, 200), (("add_stoppednumber",), 302, 403)],
+)
+def test_admin_asks_for_the_permission(rights, adds, sees):
+    client = person(*rights)
+    assert client.post(ADD, {"typed": NUMBER}).status_code == adds
+    assert client.get(LIST).status_code == sees
+    assert len(numbers()) == (adds == 302)
+
+
+# REST
+
+
+def test_rest_adds_lists_and_takes_off():
+    write()
+    program = login(*ALL)
+    answer = program.post(REST, {"numbers": ["89135292926", OTHER], "note": "web"}, format="json")
+    assert (answer.status_code, answer.json()) == (201, {"added": 2, "cancelled": 1})
+    again = program.post(REST, {"numbers": [NUMBER]}, format="json")
+    assert (again.status_code, again.json()) == (200, {"added": 0, "cancelled": 0})
+    listed = program.get(REST).json()["results"]
+    assert [(one["number"], one["note"]) for one in listed] == [(OTHER, "web"), (NUMBER, "web")]
+    assert {one["created_at"][-1] for one in listed} == {"Z"}
+    address = f"{REST}{listed[0]['id']}/"
+    assert program.get(address).json() == listed[0]
+    assert program.delete(address).status_code == 204
+    assert program.get(address).status_code == 404
+    assert numbers() == [NUMBER]
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ([], {"non_field_errors": ["not_an_object"]}),
+        ({}, {"numbers": ["length"]}),
+        ({"numbers": []}, {"numbers": ["length"]}),
+        ({"numbers": [NUMBER] * 1001}, {"numbers": ["length"]}),
+        ({"numbers": NUMBER}, {"numbers": ["length"]}),
+        ({"numbers": [5]}, {"numbers": ["not_text"]}),
+        ({"numbers": [NUMBER], "note": 5}, {"note": ["invalid"]}),
+        ({"numbers": [NUMBER], "note": "a\0"}, {"note": ["invalid"]}),
+        ({"numbers": [NUMBER], "not": ""}, {"not": ["unknown_field"]}),
+    ],
+)
+def test_rest_names_what_is_wrong(body, errors):
+    answer = login(*ALL).post(REST, body, format="json")
+    assert (answer.status_code, codes(answer)) == (400, errors)
+    assert numbers() == []
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("id_", ["abc", "0", "-1", "1.5", "9" * 30, "9" * 5000, "%00", "null,null"])
+def test_rest_knows_no_number_by_what_is_no_id(id_):
+    client = login("view_stoppednumber", "delete_stoppednumber")
+    stop(["+79135292926"])
+    for ask in (client.get, client.delete):
+        response = ask(f"{REST}{id_}/")
+        assert (response.status_code, codes(response)) == (404, {"detail": ["not_found"]})
+    assert StoppedNumber.objects.count() == 1
+
+
+def test_rest_refuses_to_write_to_a_stopped_number():
+    stop([NUMBER])
+    answer = login("add_smsmessage").post(
+        "/sms/messages/", {"number": NUMBER, "text": "привет"}, format="json"
+    )
+    assert (answer.status_code, codes(answer)) == (400, {"number": ["stopped"]})
+
+
+@pytest.mark.parametrize("rights", [None, (), ("view_smsmessage", "add_smsmessage")])
+def test_rest_asks_for_the_permission(rights):
+    stop([OTHER])
+    row = StoppedNumber.objects.get()
+    client = APIClient() if rights is None else login(*rights)
+    asked = [
+        client.get(REST),
+        client.get(f"{REST}{row.pk}/"),
+        client.post(REST, {"numbers": [NUMBER]}, format="json"),
+        client.delete(f"{REST}{row.pk}/"),
+    ]
+    assert {answer.status_code for answer in asked} <= {401, 403}
+    assert numbers() == [OTHER]

@@ -1,0 +1,170 @@
+"""README.rst and docs/: they render, lead somewhere, and list what the code has."""
+
+from __future__ import annotations
+
+import configparser
+import csv
+import re
+from argparse import ArgumentParser
+from collections.abc import Callable
+
+import pytest
+from docutils import nodes
+
+from django_mobilon_sms.choices import ErrorCode, Outcome, Status
+from django_mobilon_sms.conf.rules import RULES
+from django_mobilon_sms.conf.settings import PREFIX, Conf, Setting
+from django_mobilon_sms.management.commands.send_sms import Command
+from django_mobilon_sms.models import SmsMessage, StoppedNumber
+from django_mobilon_sms.worker import exit_codes
+from django_mobilon_sms.worker.run import GRACE
+from tests.support.documents import (
+    DOCS,
+    DOCUMENTS,
+    PLAIN,
+    README,
+    ROOT,
+    blocks,
+    column,
+    document,
+    table,
+)
+
+DATABASES = ("SQLite", "SQLite WAL", "PostgreSQL", "MariaDB")
+PROMISE = (
+    "The program repeats a message only when it never left or when the gateway refused the whole"
+    " request. Whatever may have gone out is never repeated unless a person asks. Nothing is lost."
+    " What can not be proved is held as unknown and shown."
+)
+
+
+def unit(text: str) -> configparser.SectionProxy:
+    """What a unit of systemd says of its service."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # systemd tells capitals apart
+    parser.read_string(text)
+    return parser["Service"]
+
+
+def test_cron_lines_and_unit_of_the_readme_let_a_request_finish():
+    texts = {block.language: block.text for block in blocks(README)}
+    [operations] = [b.text for b in blocks(DOCS / "operations.rst", "One host")]
+    for line in (texts["text"], operations):
+        assert line.endswith(" && venv/bin/python manage.py send_sms")
+    service = unit(texts["ini"])
+    assert service["ExecStart"].endswith("/python manage.py send_sms --loop")
+    assert service.getint("TimeoutStopSec") > Conf.TIMEOUT + GRACE
+
+
+@pytest.mark.parametrize("path", PLAIN, ids=lambda p: p.name)
+def test_document_renders_without_a_warning(path):
+    document(path, level=2)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_links_and_images_lead_somewhere(path):
+    links = [n["refuri"] for n in document(path).findall(nodes.reference) if "refuri" in n]
+    images = [n["uri"] for n in document(path).findall(nodes.image)]
+    inside = [link for link in links + images if not re.match("(https?|mailto):", link)]
+    assert [link for link in inside if not (path.parent / link).is_file()] == []
+
+
+@pytest.mark.parametrize("path", [README, DOCS / "protocol.rst"], ids=lambda p: p.name)
+def test_promise_is_printed(path):
+    quotes = [quote.astext() for quote in document(path).findall(nodes.block_quote)]
+    assert PROMISE in [" ".join(quote.split()) for quote in quotes]
+
+
+def default_cell(default: object) -> object:
+    """How a table shows a default."""
+    if default == "":
+        return "required"
+    if isinstance(default, frozenset):
+        return ", ".join(str(code) for code in sorted(default))
+    return default if isinstance(default, str) else str(default).replace("'", '"')
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [(README, "settings-table"), (DOCS / "settings.rst", "rules-table")],
+)
+def test_settings_are_those_of_the_code(path, name):
+    settings = [value for value in vars(Conf).values() if isinstance(value, Setting)]
+    told = [(row[0], row[1]) for row in table(path, name)]
+    assert told == [(setting.name, default_cell(setting.default)) for setting in settings]
+
+
+def test_figures_of_the_last_measurement_are_those_that_are_kept():
+    with (ROOT / "benchmarks" / "results" / "table.csv").open(newline="") as file:
+        [_names, *kept] = csv.reader(file)
+    assert [list(row) for row in table(DOCS / "performance.rst", "performance-table")] == kept
+
+
+def test_last_long_run_bears_out_what_is_said_of_it():
+    path = DOCS / "reliability.rst"
+    zero = column(path, "zero-table")
+    names = ["messages", "posts", "kills", "stops", "cuts", *zero]
+    *storms, total = [
+        (row[0], dict(zip(names, map(int, row[2:]), strict=True)))
+        for row in table(path, "storms-table")
+    ]
+    assert {database for database, _counts in storms} == {*DATABASES}
+    assert total[1] == {name: sum(counts[name] for _, counts in storms) for name in names}
+    assert (total[1]["messages"] >= 100_000, total[1]["kills"] >= 1_000) == (True, True)
+    assert {name: total[1][name] for name in zero} == dict.fromkeys(zero, 0)
+
+
+def test_checks_are_those_of_the_code():
+    rules = [(row[0], row[2]) for row in table(DOCS / "settings.rst", "rules-table")]
+    assert rules == [(PREFIX + rule.name, rule.id) for rule in RULES]
+    names = ("conf/checks.py", "conf/database_checks.py", "conf/rules.py")
+    modules = [ROOT / "django_mobilon_sms" / name for name in names]
+    source = "".join(module.read_text(encoding="utf-8") for module in modules)
+    ids = set(re.findall(r'"(?:mobilon_sms\.)?([EW]\d{3})"', source))
+    told = {id_ for _, id_ in rules} | set(column(DOCS / "settings.rst", "checks-table"))
+    assert told == ids
+
+
+@pytest.mark.parametrize("path", [README, DOCS / "statuses.rst"], ids=lambda p: p.name)
+def test_statuses_are_those_of_the_code(path):
+    assert column(path, "statuses-table") == Status.values
+
+
+def test_outcomes_are_those_of_the_code():
+    assert column(DOCS / "statuses.rst", "outcomes-table") == Outcome.values
+
+
+def test_error_codes_and_their_sentences_are_those_of_the_code():
+    told = [(row[0], row[1]) for row in table(DOCS / "statuses.rst", "error-codes-table")]
+    assert told == [(code.value, str(code.label)) for code in ErrorCode]
+
+
+def options_of(add_arguments: Callable[[ArgumentParser], None]) -> list[str]:
+    parser = ArgumentParser(add_help=False)
+    add_arguments(parser)
+    return [action.option_strings[-1] for action in parser._actions]  # --x, not -x
+
+
+def test_options_are_those_of_the_command():
+    told = [cell.split()[0] for cell in column(README, "options-table")]
+    assert sorted(told) == sorted(options_of(Command().add_arguments))
+
+
+def test_exit_codes_are_those_of_the_command():
+    usage = 2  # argparse's own
+    codes = {exit_codes.OK, exit_codes.CANNOT_WORK, usage, exit_codes.TROUBLE, exit_codes.UNKNOWN}
+    assert [int(code) for code in column(README, "exit-codes-table")] == sorted(codes)
+
+
+def test_permissions_are_those_of_the_code():
+    custom = [codename for codename, _ in SmsMessage._meta.permissions]
+    own = {*custom, "view_smsmessage", "add_smsmessage", "delete_smsmessage"}
+    own |= {f"{what}_stoppednumber" for what in StoppedNumber._meta.default_permissions}
+    assert set(column(README, "permissions-table")) == {f"mobilon_sms.{name}" for name in own}
+
+
+def test_log_events_are_those_of_the_code():
+    modules = (ROOT / "django_mobilon_sms").rglob("*.py")
+    source = "".join(module.read_text(encoding="utf-8") for module in modules)
+    events = set(re.findall(r'logger\.\w+\(\s*"([a-z]+\.[a-z]+)\b', source))
+    assert set(column(DOCS / "production.rst", "log-events-table")) == events

@@ -1,0 +1,172 @@
+"""README.rst: what it tells to type is typed, in a project as a newcomer has it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from docutils import nodes
+
+from django_mobilon_sms.choices import Status
+from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.sandbox import Sandbox
+from django_mobilon_sms.signals import status_changed
+from tests.support.documents import DOCUMENTS, README, ROOT, Typed, blocks, document, typed
+
+
+def for_file(name: str) -> str:
+    """The Python of the README that is meant for this file."""
+    [block] = [b for b in blocks(README) if b.text.startswith(f"# {name}\n")]
+    return f"\n{block.text}\n"
+
+
+class Project:
+    """A project as `startproject` makes it, with what the README says added."""
+
+    def __init__(self, folder: Path, base_url: str) -> None:
+        self.folder = folder
+        with (folder / "shop/settings.py").open("a") as settings:
+            settings.write(f"\nMOBILON_SMS_BASE_URL = {base_url!r}\n")
+        self.env = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("DJANGO_", "MOBILON_"))},
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8",
+            "MOBILON_SMS_USERNAME": "sandbox",
+            "MOBILON_SMS_PASSWORD": "sandbox",
+        }
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        command = [sys.executable, "manage.py", *words]
+        options = {"stdin": pipe, "stdout": pipe, "stderr": pipe, "encoding": "utf-8"}
+        return subprocess.Popen(command, cwd=self.folder, env=self.env, **options)
+
+    def run(self, *words: str, stdin: str = "") -> str:
+        process = self.start(*words)
+        output, errors = process.communicate(stdin)
+        assert process.returncode == 0, errors
+        return output.strip()
+
+    def run_until_told(self, *words: str) -> str:
+        """Start a command that goes on for ever, and stop it after its first line."""
+        with self.start(*words) as process:
+            line = process.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait() == 0
+        return line.strip()
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    subprocess.run([sys.executable, "-m", "django", "startproject", "shop", folder], check=True)
+    for name in ("settings.py", "urls.py"):
+        with (folder / "shop" / name).open("a", encoding="utf-8") as file:
+            file.write(for_file(name))
+    (folder / "tests.py").write_text(for_file("tests.py"), encoding="utf-8")
+    Project(folder, "http://127.0.0.1:9/").run("migrate")
+    return folder
+
+
+@pytest.fixture
+def project(template: Path, tmp_path: Path) -> Iterator[Project]:
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    with Sandbox() as gateway:
+        yield Project(tmp_path, gateway.url)
+
+
+def type_in(project: Project, command: Typed) -> None:
+    """Type a `python manage.py …` of a document, and compare what it prints."""
+    assert command.words[:2] == ["python", "manage.py"], command
+    words = command.words[2:]
+    if words[0] == "sms_sandbox":
+        assert project.run_until_told(*words, "--port", "0").startswith("Sandbox gateway on http")
+    elif "--loop" in words:
+        project.run("shell", stdin=blocks(README, "To the first SMS")[3].text)
+        assert project.run_until_told(*words) == "Messages: 1 accepted"
+    else:
+        output = project.run(*words)
+        assert command.output in ("", output)
+
+
+def test_first_steps_lead_to_an_accepted_message(project):
+    seen = []
+    for language, text in blocks(README, "To the first SMS"):
+        if language == "console":
+            commands = [c for c in typed(text) if c.words[2] != "pip"]
+            for command in commands:
+                type_in(project, command)
+                seen.append(command.output)
+        elif not text.startswith("# settings.py"):
+            project.run("shell", stdin=text)
+    assert "Messages: 1 accepted" in seen
+
+
+def test_commands_work_and_print_what_is_shown(project):
+    others = blocks(README, "To the first SMS") + blocks(README, "Try it")
+    shown = [block for path in DOCUMENTS for block in blocks(path) if block not in others]
+    commands = [c for block in shown if block.language == "console" for c in typed(block.text)]
+    assert len(commands) >= 6
+    for command in commands:
+        type_in(project, command)
+
+
+def test_example_test_of_ones_own_project_passes(project):
+    project.run("test")
+
+
+def test_install_command_is_what_the_packaging_test_does():
+    [command] = typed(blocks(README, "To the first SMS")[0].text)
+    assert command.words == ["python", "-m", "pip", "install", "."]
+
+
+def test_make_commands_are_run_by_ci():
+    [block] = blocks(README, "Try it")
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    ci = (ROOT / ".ci/run").read_text().splitlines()
+    assert [" ".join(command.words) for command in typed(block.text)] == ["make demo", "make test"]
+    assert {"make demo", "make test"} <= set(ci)
+    assert set(re.findall(r"``make (\w+)", README.read_text(encoding="utf-8"))) <= targets
+
+
+@pytest.mark.django_db
+def test_python_examples_run():
+    code = "\n".join(block.text for block in blocks(README, "Python"))
+    namespace: dict[str, object] = {}
+    try:
+        exec(compile(code, str(README), "exec"), namespace)
+    finally:
+        status_changed.disconnect(namespace.get("note"), sender=SmsMessage)
+    assert SmsMessage.objects.get(guid=namespace["guid"]).status == Status.CANCELLED
+
+
+def test_rest_example_writes_a_message(admin_client):
+    [block] = [block for block in blocks(README, "REST") if block.language == "json"]
+    reply = admin_client.post("/sms/messages/", block.text, content_type="application/json")
+    message = SmsMessage.objects.get()
+    assert (reply.status_code, message.number, message.text) == (
+        201,
+        "+79135292926",
+        json.loads(block.text)["text"],
+    )
+
+
+def test_rest_addresses_exist(admin_client):
+    [section] = [s for s in document(README).findall(nodes.section) if s[0].astext() == "REST"]
+    addresses = re.findall(r"GET\s(/sms/\S+)", section.astext())
+    message = SmsMessage.objects.create(number="+79135292926", source="1", text="ok", segments=1)
+    codes = {
+        address: admin_client.get(address.replace("{guid}", str(message.guid))).status_code
+        for address in addresses
+    }
+    assert set(codes.values()) == {200}, codes
+    assert len(codes) == 4

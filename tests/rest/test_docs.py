@@ -1,0 +1,87 @@
+"""Each request in docs/rest.rst is made, and answered as shown there."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from rest_framework.test import APIClient
+
+from django_mobilon_sms.models import SmsMessage, StoppedNumber
+from tests.rest.test_access import basic, with_password
+from tests.rest.test_views import ALL
+from tests.support.documents import DOCS, blocks
+
+pytestmark = pytest.mark.django_db
+HOST = "https://shop.example"
+#: What differs each time.
+MOMENTS = ("send_at", "created_at")
+
+
+@pytest.fixture
+def client() -> APIClient:
+    cache.clear()
+    user = with_password(*ALL, "view_stoppednumber", "add_stoppednumber", "delete_stoppednumber")
+    return basic(user.username, "secret")
+
+
+def commands(text: str) -> list[list[str]]:
+    lines = text.replace("\\\n", " ").splitlines()
+    return [shlex.split(line) for line in lines]
+
+
+def ask(client: APIClient, words: list[str]) -> Any:
+    """Make the request that a `curl` line makes."""
+    assert words[:3] == ["curl", "-u", "billing:secret"], words
+    [address] = [word for word in words if word.startswith(HOST)]
+    path = address.removeprefix(HOST)
+    if "-d" in words:
+        named = dict(words[n + 1].split(": ") for n, word in enumerate(words) if word == "-H")
+        content_type, body = named.pop("Content-Type"), words[words.index("-d") + 1].encode()
+        return client.generic("POST", path, body, content_type=content_type, headers=named)
+    if "/stop-list/1/" in path:  # the first number's, whatever the database counts
+        path = f"/sms/stop-list/{StoppedNumber.objects.get().pk}/"
+    method = words[words.index("-X") + 1] if "-X" in words else "GET"
+    return client.generic(method, path)
+
+
+def comparable(answer: Any) -> Any:
+    if isinstance(answer, dict):
+        return {name: value for name, value in answer.items() if name not in MOMENTS}
+    return answer
+
+
+def test_walk_through_the_api(client):
+    shown = []
+    for block in blocks(DOCS / "rest.rst"):
+        if block.language == "sh":
+            answers = [ask(client, words) for words in commands(block.text)]
+            shown += [[answer.status_code, None] for answer in answers]
+            last = answers[-1].json() if answers[-1].content else None
+        elif block.language == "json":
+            assert comparable(json.loads(block.text)) == comparable(last)
+            shown[-1][1] = "compared"
+    assert shown == [
+        [201, "compared"],
+        [201, None],
+        [200, None],
+        [409, "compared"],
+        [400, "compared"],
+        [400, "compared"],
+        [200, None],
+        [200, None],
+        [200, None],
+        [200, "compared"],
+        [200, "compared"],
+        [200, None],
+        [409, None],
+        [201, "compared"],
+        [400, "compared"],
+        [200, None],
+        [204, None],
+    ]
+    first, *others = SmsMessage.objects.order_by("pk").values_list("status", flat=True)
+    assert (first, others) == ("cancelled", ["pending", "cancelled"])

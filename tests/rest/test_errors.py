@@ -1,0 +1,231 @@
+"""What the REST door answers to what it can not do: one shape, and never a 500."""
+
+from __future__ import annotations
+
+import re
+from datetime import timezone
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.phone_numbers import SENTENCES
+from tests.rest.test_views import ALL, GOOD, codes, login, post
+from tests.support.documents import DOCS, ROOT, column
+from tests.support.messages import write
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _fresh_throttles():
+    cache.clear()
+
+
+@pytest.fixture
+def client() -> APIClient:
+    return login(*ALL)
+
+
+def send(client: APIClient, body: bytes, path: str = "", **headers: Any) -> Any:
+    address = f"/sms/messages/{path}"
+    return client.generic("POST", address, body, content_type="application/json", **headers)
+
+
+def detail(response: Any) -> list[dict[str, str]]:
+    assert set(response.json()) == {"detail"}
+    return response.json()["detail"]
+
+
+def test_errors_of_the_request_have_the_same_shape_as_errors_of_a_field(client):
+    [message] = write()
+    assert detail(client.put(f"/sms/messages/{message.guid}/")) == [
+        {"code": "method_not_allowed", "message": 'Method "PUT" not allowed.'}
+    ]
+    assert detail(login().get("/sms/messages/")) == [
+        {
+            "code": "permission_denied",
+            "message": "You do not have permission to perform this action.",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ask", "status", "code"),
+    [
+        (lambda c: c.get(f"/sms/messages/{uuid4()}/"), 404, "not_found"),
+        (lambda c: c.get("/sms/messages/no-guid/"), 404, "not_found"),
+        (lambda c: c.get("/sms/messages/?cursor=bogus"), 404, "not_found"),
+        (lambda c: c.get("/sms/messages/", HTTP_ACCEPT="text/csv"), 406, "not_acceptable"),
+        (lambda c: c.post("/sms/messages/", GOOD), 415, "unsupported_media_type"),
+        (lambda c: send(c, b"{"), 400, "parse_error"),
+        (lambda c: send(c, b'{"text": NaN}'), 400, "parse_error"),
+        (lambda c: send(c, b'{"text": -Infinity}'), 400, "parse_error"),
+        (lambda c: send(c, b'{"text": "a", "text": "b"}'), 400, "parse_error"),
+        (lambda c: send(c, rb'{"\ud800": 1}'), 400, "parse_error"),
+        (lambda c: send(c, b" " * (2 * 1024 * 1024 + 1)), 413, "too_large"),
+        (lambda c: APIClient().get("/sms/messages/"), 403, "not_authenticated"),
+    ],
+)
+def test_error_of_the_request_has_its_code(client, settings, ask, status, code):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = None
+    response = ask(client)
+    assert (response.status_code, [one["code"] for one in detail(response)]) == (status, [code])
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("page", ["application/json", "text/html"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"\ud800": 1}',
+        rb'[{"\ud800": 1}]',
+        rb'[{"\ud83d": 1, "\ude00": 1}]',
+        rb'{"number": "\ud800", "text": "\ud800", "tag": "\ud800", "guid": "\ud800"}',
+        rb'{"number": "89135292926", "text": "x", "send_at": "0001-01-01T00:00:00+14:00"}',
+        rb'{"number": "89135292926", "text": "x", "send_at": "9999-12-31T23:59:59-14:00"}',
+        rb'{"number": "89135292926", "text": "x", "send_at": "2026-01-01T00:00:00+99:99"}',
+        rb'{"number": "89135292926", "text": 1e999}',
+        rb'{"number": "89135292926", "text": "x", "priority": {"a": []}}',
+        b'{"number": ' + b"9" * 4000 + b', "text": "x"}',
+        b'{"number": "' + b"9" * 100_000 + b'", "text": "x"}',
+        b'{"a":' * 900 + b"1" + b"}" * 900,
+        b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+        b"[" * 900 + b"]" * 900,
+        b"\xef\xbb\xbf{}",
+        b"\xff\xfe{\x00}\x00",
+        b'{"number": -Infinity}',
+        b"\x00",
+    ],
+)
+def test_garbage_is_an_error_of_the_client(client, body, page):
+    response = send(client, body, HTTP_ACCEPT=page)
+    assert response.status_code == 400
+    assert SmsMessage.objects.count() == 0
+
+
+@pytest.mark.parametrize("path", ["refresh/", "cancel/", "resend/"])
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"5", b"{", b"\xff", b'{"\\ud800": 1}'])
+def test_garbage_to_an_action_is_no_crash(client, path, body):
+    [message] = write()
+    assert send(client, body, f"{message.guid}/{path}").status_code in (200, 400, 409)
+
+
+def test_all_that_is_wrong_with_a_message_is_told_at_once(client):
+    body = {"number": "12", "text": "", "send_at": 5, "priority": "urgent", "txt": "x"}
+    response = post(client, body)
+    assert (response.status_code, codes(response)) == (
+        400,
+        {
+            "number": ["too_short"],
+            "text": ["empty"],
+            "send_at": ["invalid"],
+            "priority": ["invalid"],
+            "txt": ["unknown_field"],
+        },
+    )
+
+
+def test_all_that_is_wrong_with_a_list_is_told_at_once(client):
+    response = post(client, [GOOD | {"text": ""}, GOOD, GOOD | {"x": 1, "number": "12"}, 5])
+    assert response.status_code == 400
+    assert [(e["index"], e["field"], e["code"]) for e in response.json()["errors"]] == [
+        (0, "text", "empty"),
+        (2, "number", "too_short"),
+        (2, "x", "unknown_field"),
+        (3, "non_field_errors", "not_an_object"),
+    ]
+    assert response.json()["count"] == 3
+    assert SmsMessage.objects.count() == 0
+
+
+@pytest.mark.parametrize("change", [{"x": 1}, {"text": ""}])
+def test_first_100_errors_of_a_list_are_told_and_how_many_there_are(client, change):
+    row = GOOD | change | {"expires_at": "2020-01-01T00:00:00Z"}
+    with CaptureQueriesContext(connection) as statements:
+        answer = post(client, [row] * 1000).json()
+    assert (len(answer["errors"]), answer["count"]) == (100, 1000)
+    assert len(statements) < 20
+
+
+def test_list_where_one_guid_conflicts_and_one_row_is_bad_is_a_bad_request(client):
+    body = GOOD | {"guid": str(uuid4())}
+    post(client, body)
+    response = post(client, [body | {"text": "x"}, GOOD | {"text": ""}])
+    assert (response.status_code, [e["code"] for e in response.json()["errors"]]) == (
+        400,
+        ["empty"],
+    )
+
+
+def test_guid_twice_in_a_list_is_one_message(client):
+    body = GOOD | {"guid": str(uuid4())}
+    response = post(client, [body, body])
+    assert response.status_code == 201
+    assert response.json()[0] == response.json()[1]
+    assert SmsMessage.objects.count() == 1
+    other = {"guid": str(uuid4())}
+    response = post(client, [GOOD | other, GOOD | other | {"text": "x"}])
+    assert [(e["index"], e["code"]) for e in response.json()["errors"]] == [(1, "conflict")]
+    assert SmsMessage.objects.count() == 1
+
+
+def test_guid_is_found_as_others_write_it(client):
+    [message] = write()
+    answer = client.get(f"/sms/messages/{str(message.guid).upper()}/").json()
+    assert answer["guid"] == str(message.guid)
+
+
+def test_times_are_utc_whatever_the_project_formats(client, settings):
+    settings.REST_FRAMEWORK = {"DATETIME_FORMAT": "%d.%m.%Y"}
+    [message] = write()
+    created = message.created_at.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+    assert client.get(f"/sms/messages/{message.guid}/").json()["created_at"] == created
+
+
+def codes_of(path: Path) -> set[str]:
+    """The codes that a module names for its errors."""
+    source = path.read_text(encoding="utf-8")
+    return set(re.findall(r'(?:code=|fault\(|_code = |\), )"([a-z_]+)"[,)\n]', source))
+
+
+def test_codes_are_those_of_the_code():
+    package = ROOT / "django_mobilon_sms"
+    own = (
+        "outbox/validation",
+        "outbox/duplicates",
+        "outbox/stop_list",
+        "outbox/guid_conflicts",
+        "outbox/writing",
+        "phone_numbers",
+    )
+    modules = [*(package / f"{name}.py" for name in own), *package.glob("rest/*.py")]
+    named = {code for module in modules for code in codes_of(module)} - {
+        "forgotten",
+        "line",
+        "status",
+    }  # of what only the admin does
+    djangos = {"invalid_choice", "min_value", "null_characters_not_allowed"}
+    told = {code for cell in column(DOCS / "rest.rst", "codes-table") for code in cell.split(", ")}
+    assert told == named | set(SENTENCES) | djangos
+
+
+def test_fields_are_those_of_the_code():
+    from django_mobilon_sms.rest.request_rows import WRITABLE
+
+    told = column(DOCS / "rest.rst", "fields-table")
+    assert sorted(told) == sorted(WRITABLE)
+
+
+def test_only_what_was_written_now_is_201_and_has_a_location(client):
+    rows = [GOOD | {"guid": str(uuid4())} for _ in range(2)]
+    first, again = post(client, rows[0]), post(client, rows[0])
+    assert (first.status_code, "Location" in first) == (201, True)
+    assert (again.status_code, "Location" in again) == (200, False)
+    assert [post(client, rows).status_code for _ in range(2)] == [201, 200]

@@ -1,0 +1,79 @@
+"""What README.rst and docs/ hold: code blocks, commands, tables."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from docutils import nodes
+from docutils.core import publish_doctree
+from docutils.parsers.rst import roles
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.rst"
+DOCS = ROOT / "docs"
+# Rendered as they are by others than Sphinx, whose own build fails on its warnings.
+PLAIN = [README, ROOT / "CHANGELOG.rst", ROOT / "CONTRIBUTING.rst"]
+DOCUMENTS = [*PLAIN, *sorted(DOCS.glob("*.rst"))]
+
+roles.register_generic_role("doc", nodes.literal)
+
+
+class Block(NamedTuple):
+    """A code block."""
+
+    language: str
+    text: str
+
+
+class Typed(NamedTuple):
+    """A command after a `$`, and what is printed under it."""
+
+    words: list[str]
+    output: str
+
+
+@cache
+def document(path: Path, level: int = 5) -> nodes.document:
+    """The document; messages from `level` on are raised (2: warnings, 5: none)."""
+    return publish_doctree(
+        path.read_text(encoding="utf-8"),
+        source_path=str(path),
+        settings_overrides={
+            "_disable_config": True,
+            "syntax_highlight": "none",
+            "report_level": level,
+            "halt_level": level,
+        },
+    )
+
+
+def blocks(path: Path, section: str = "") -> list[Block]:
+    """The code blocks of a document, or of one of its sections."""
+    part: nodes.Element = document(path)
+    if section:
+        [part] = [s for s in part.findall(nodes.section) if s[0].astext() == section]
+    found = part.findall(nodes.literal_block)
+    return [Block(b["classes"][-1], b.astext()) for b in found if "code" in b["classes"]]
+
+
+def typed(text: str) -> list[Typed]:
+    """The commands of a console block."""
+    parts = re.split(r"^\$ ", text, flags=re.MULTILINE)
+    assert parts[0] == "", text
+    lines = [part.partition("\n") for part in parts[1:]]
+    return [Typed(shlex.split(command), output.strip()) for command, _, output in lines]
+
+
+def table(path: Path, name: str) -> list[list[str]]:
+    """The cells of a table's rows, without its header."""
+    [found] = [t for t in document(path).findall(nodes.table) if name in t["names"]]
+    [body] = found.findall(nodes.tbody)
+    return [[cell.astext() for cell in row] for row in body]
+
+
+def column(path: Path, name: str, number: int = 0) -> list[str]:
+    return [row[number] for row in table(path, name)]

@@ -1,0 +1,26 @@
+"""Messages and claims as most tests need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.outbox import send_sms
+
+
+def write(count: int = 1, **fields: Any) -> list[SmsMessage]:
+    """Write messages that are due now into the outbox."""
+    fields = {"number": "+79135292926", "text": "Ваш заказ готов"} | fields
+    return [send_sms(**fields) for _ in range(count)]
+
+
+def claim(batch: SmsBatch, *messages: SmsMessage) -> int:
+    """Take these messages, or all there are, into the batch."""
+    found = messages or SmsMessage.objects.all()
+    return SmsMessage.objects.claim(batch, [message.pk for message in found])
+
+
+def by_guid(messages: Iterable[Any]) -> dict[str, int]:
+    """The keys of messages, as ``proofs.record()`` takes them."""
+    return {str(message.guid): message.pk for message in messages}

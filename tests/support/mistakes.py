@@ -1,0 +1,340 @@
+"""Plants mistakes in a copy of the app, one at a time, and shows that a named test fails.
+
+``make mistakes`` runs it. It ends with 0 only if the tests pass without a mistake and each
+mistake is caught.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+APP = "django_mobilon_sms"
+COPIED = (APP, "tests", "pyproject.toml", "setup.cfg")
+AT_ONCE = 2
+NO_CODE = "(Type|Name|UnboundLocal|Attribute|Import|ModuleNotFound|Syntax|Indentation)Error"
+#: A test that waits for ever is no test that fails.
+PATIENCE = 180  # seconds
+
+
+class Mistake(NamedTuple):
+    """In ``file``, ``new`` instead of the one ``old``, is to make ``test`` fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+MISTAKES = [
+    Mistake(
+        "lost back to pending",
+        "worker/outcome_recording.py",
+        "if batch.outcome in (Outcome.NO_PROOF, Outcome.LOST):",
+        "if batch.outcome == Outcome.NO_PROOF:",
+        "worker/test_run.py::test_lost_batch_leaves_its_messages_unknown",
+    ),
+    Mistake(
+        "no proof back to pending",
+        "worker/outcome_recording.py",
+        "if batch.outcome in (Outcome.NO_PROOF, Outcome.LOST):",
+        "if batch.outcome == Outcome.LOST:",
+        "worker/test_run.py::test_blocked_gateway_is_left_alone_and_messages_wait",
+    ),
+    Mistake(
+        "token dropped from the record",
+        "worker/outcome_recording.py",
+        "SmsMessage.objects.for_write().filter(batch=batch)",
+        "SmsMessage.objects.for_write().filter(guid__in=batch.guids)",
+        "worker/test_run.py::test_late_acceptance_does_not_touch_a_resend_in_another_batch",
+    ),
+    Mistake(
+        "status dropped from the claim",
+        "models/message_changes.py",
+        "unexpired().without_indexes().filter(PkIn(pks), status_now=Status.PENDING)",
+        "unexpired().filter(PkIn(pks))",
+        "models/test_messages.py::test_what_is_not_pending_is_not_cancelled_or_claimed",
+    ),
+    Mistake(
+        "expiry dropped from the claim",
+        "models/message_changes.py",
+        "unexpired().without_indexes().filter(PkIn(pks), status_now=Status.PENDING)",
+        "without_indexes().filter(PkIn(pks), status_now=Status.PENDING)",
+        "models/test_messages.py::test_claim_takes_what_is_pending_and_has_not_expired",
+    ),
+    Mistake(
+        "POST before the claim's commit",
+        "worker/claims.py",
+        "    return [Claim(batch, each, began",
+        """\
+        from . import run as delivery
+
+        worker = delivery._Run(delivery.RunReport(), 1, 100, lambda count: None)
+        worker._post(Claim(batches[0], found[0], began, is_probe))
+        worker._over()
+    return [Claim(batch, each, began""",
+        "worker/test_run.py::test_gateway_hears_of_a_message_only_after_its_claim_was_committed",
+    ),
+    Mistake(
+        "every exception to pending",
+        "worker/run.py",
+        "proof = proofs.of_error(told)",
+        "proof = Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)",
+        "worker/test_run.py::test_error_that_nobody_foresaw_proves_nothing",
+    ),
+    Mistake(
+        "transport retries 3",
+        "gateway/client.py",
+        "HTTPAdapter(max_retries=0,",
+        "HTTPAdapter(max_retries=requests.adapters.Retry(3, allowed_methods=None),",
+        "gateway/test_client.py::test_broken_connection_is_not_tried_again",
+    ),
+    Mistake(
+        "redirects on",
+        "gateway/client.py",
+        "connections.send(request,",
+        "requests.Session().send(request,",
+        "gateway/test_client.py::test_redirect_is_not_followed",
+    ),
+    Mistake(
+        "environment proxies on",
+        "gateway/client.py",
+        "connections.send(request,",
+        "requests.Session().send(request, allow_redirects=False,",
+        "gateway/test_client.py::test_environment_is_ignored",
+    ),
+    Mistake(
+        "reply matched by position",
+        "gateway/client.py",
+        "return list(send_results(reply, guids))",
+        "return [result._replace(guid=message.guid)"
+        " for message, result in zip(messages, send_results(reply, guids))]",
+        "worker/test_run.py::test_answer_is_matched_by_guid_and_not_by_position",
+    ),
+    Mistake(
+        "resend claimed while its late reply waits",
+        "worker/run.py",
+        "if batch[0].pk not in but]",
+        "]",
+        "worker/test_outcome_recording.py::test_reply_after_its_batch_was_given_up_still_counts",
+    ),
+    Mistake(
+        "save() of an existing row allowed",
+        "models/messages.py",
+        "        if not self._state.adding:\n            raise MessageIsWritten\n",
+        "",
+        "models/test_messages.py::test_existing_row_is_not_saved_again",
+    ),
+    Mistake(
+        "status == 1 without type check",
+        "gateway/reply_parser.py",
+        "type(value) is int and",
+        "isinstance(value, int) and",
+        "worker/test_status_queries.py::test_report_whose_status_is_true_changes_nothing",
+    ),
+    Mistake(
+        "record without deadlock repeat",
+        "worker/run.py",
+        "counted = retry_on_lock(write, using=self.alias, seconds=patience)",
+        "counted = write()",
+        "worker/test_outcome_recording.py::test_database_that_was_away_when_the_reply_came_gets_the_truth"
+        "_when_it_is_back",
+    ),
+    Mistake(
+        "resent row cancelled for good",
+        "models/message_changes.py",
+        "return sum(pending.end(Status.CANCELLED, ErrorCode.CANCELLED).values())",
+        'return pending.change(status=Status.CANCELLED, error_code="")',
+        "models/test_messages.py::test_cancelled_resend_may_have_gone_out_and_is_unknown",
+    ),
+    Mistake(
+        "no deadline beyond the socket's",
+        "worker/request_threads.py",
+        "self._done.get(timeout=self._left(key))",
+        "self._done.get()",
+        "worker/test_request_threads.py::test_call_that_outlives_its_time_is_abandoned",
+    ),
+    Mistake(
+        "probe off",
+        "worker/run.py",
+        "if is_probe := state.blocked_until is not None:",
+        "if is_probe := False:",
+        "worker/test_run.py::test_probe_is_one_message_and_its_good_reply_clears_the_way",
+    ),
+    Mistake(
+        "list confirmed twice",
+        "models/mailings.py",
+        "return self.waiting().update(confirmed_at",
+        "return self.update(confirmed_at",
+        "admin/test_mailings.py::test_confirming_twice_writes_once",
+    ),
+    Mistake(
+        "decision by those who may only look",
+        "admin/actions/decide.py",
+        "if not (self.has_send_permission(request) and self.has_view_permission(request)):",
+        "if not self.has_view_permission(request):",
+        "admin/test_decisions.py::test_decision_needs_its_permission_a_post_and_the_csrf_token",
+    ),
+    Mistake(
+        "decision about more than was asked",
+        "admin/actions/decide.py",
+        "able = list(verb.eligible(rows)",
+        "able = list(verb.eligible(SmsMessage.objects.for_write())",
+        "admin/test_decisions.py::test_whole_batch_is_decided_about_from_its_page",
+    ),
+    Mistake(
+        "texts in everybody's export",
+        "admin/reports/export_page.py",
+        "with_texts=self.has_text_permission(request)",
+        "with_texts=True",
+        "admin/test_export.py::test_texts_are_left_out_for_those_who_may_not_see_them",
+    ),
+    Mistake(
+        "formula in an export",
+        "admin/reports/export_files.py",
+        "[_harmless(cell) for cell in line]",
+        "list(line)",
+        "admin/test_export.py::test_no_cell_is_a_formula",
+    ),
+    Mistake(
+        "a retry judged anew",
+        "outbox/writing.py",
+        "for index in [index for index, guid in guids.items() if guid in known]:",
+        "for index in list[int]():",
+        "rest/test_idempotency_key.py::test_retry_after_the_settings_changed_finds_its_rows",
+    ),
+    Mistake(
+        "others' guids told",
+        "rest/idempotency_key.py",
+        "others = {n for n in exist if not sees(self.user, messages[n])}",
+        "others = set[int]()",
+        "rest/test_idempotency_key.py::test_guid_of_a_row_one_may_not_see_is_taken_and_nothing_else",
+    ),
+    Mistake(
+        "a longer list under the same key",
+        "rest/idempotency_key.py",
+        "missing = self.keyed - exist",
+        "missing = set[int]()",
+        "rest/test_idempotency_key.py::test_list_of_another_length_under_the_same_key_is_a_conflict",
+    ),
+    Mistake(
+        "everybody's messages to each client",
+        "rest/views.py",
+        "if conf.REST_OWN_MESSAGES_ONLY:",
+        "if False:",
+        "rest/test_own.py::test_own_messages_are_found_counted_and_acted_on",
+    ),
+]
+
+
+class Run(NamedTuple):
+    """What pytest said: its exit code, the first test that failed, and why."""
+
+    code: int | None
+    failed: str
+    reason: str
+    output: str
+
+
+def stale(mistake: Mistake) -> bool:
+    """Whether the app no longer holds, once, what the mistake replaces."""
+    return (ROOT / APP / mistake.file).read_text().count(mistake.old) != 1
+
+
+def planted(mistake: Mistake) -> Run:
+    """The named test on a copy with the mistake."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = copy(Path(folder)) / APP / mistake.file
+        path.write_text(path.read_text().replace(mistake.old, mistake.new))
+        return run(Path(folder), [mistake.test])
+
+
+def unplanted() -> Run:
+    """All named tests on a copy without a mistake."""
+    with tempfile.TemporaryDirectory() as folder:
+        return run(copy(Path(folder)), sorted({mistake.test for mistake in MISTAKES}))
+
+
+def copy(folder: Path) -> Path:
+    """What the tests need of the repository, in the folder."""
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def run(folder: Path, tests: list[str]) -> Run:
+    """The tests in the folder, on the copy of the app that is there and no other."""
+    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["COLUMNS"] = "400"  # whole reasons
+    environment["TMPDIR"] = str(folder)  # each run has its own database
+    environment.pop("DATABASE_URL", None)
+
+    def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    imported = python("-c", f"import {APP}.apps; print({APP}.apps.__file__)").stdout.strip()
+    assert Path(imported).parent == folder / APP, f"{imported} is not in the copy."
+    options = ["-q", "-x", "-rf", "--tb=no", "-p", "no:cacheprovider", "--color=no"]
+    try:
+        done = python("-m", "pytest", *options, *(f"tests/{test}" for test in tests))
+    except subprocess.TimeoutExpired:
+        return Run(None, "", "", f"It did not end in {PATIENCE} s.")
+    failed = re.search(r"^FAILED (.+?)(?: - (.*))?$", done.stdout, re.MULTILINE)
+    test, reason = failed.groups("") if failed else ("", "")
+    return Run(done.returncode, test, reason, done.stdout)
+
+
+def caught(run: Run) -> bool:
+    """Whether a test failed; an error of collection, setup or usage is none.
+
+    Neither is code that can not run: then the mistake is not the one that it is called.
+    """
+    return run.code == 1 and run.failed != "" and not re.match(NO_CODE, run.reason)
+
+
+def main() -> int:
+    """Plant them all; 0 if each is caught."""
+    if gone := [mistake.name for mistake in MISTAKES if stale(mistake)]:
+        print("stale:", ", ".join(gone), "(what they replace is not in the app, or not once)")
+        return 1
+    before = unplanted()
+    if before.code != 0:
+        print(before.output, "The named tests do not pass without a mistake.", sep="\n")
+        return 1
+    print(f"The named tests pass without a mistake: {before.output.splitlines()[-1]}.", flush=True)
+    count = 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for mistake, result in zip(MISTAKES, pool.map(planted, MISTAKES)):
+            count += caught(result)
+            word = "caught" if caught(result) else "MISSED"
+            print(f"{word:8} {mistake.name:36} {result.failed}", flush=True)
+            if not caught(result):
+                print(result.output)
+    print(f"{count} of {len(MISTAKES)} caught")
+    return 0 if count == len(MISTAKES) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,247 @@
+"""Asking for statuses and recording them."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from django.db import connection
+
+from django_mobilon_sms.choices import Status
+from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
+from django_mobilon_sms.worker.status_queries import next_check, take_due
+from tests.support.messages import write
+
+pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
+
+NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def accepted(sandbox, worker, count=1):
+    """Messages that the gateway took, and whose status is due to be asked for."""
+    messages = write(count)
+    worker("--no-refresh")
+    due()
+    return messages
+
+
+def due():
+    SmsMessage.objects.filter(next_check_at__isnull=False).change(
+        next_check_at=db_now() - timedelta(seconds=1)
+    )
+
+
+def row(*fields):
+    return SmsMessage.objects.values_list(*fields).get()
+
+
+def asked(sandbox):
+    return [e for e in sandbox.exchanges if e.path == "/status/"]
+
+
+def test_report_of_sent_moves_the_message_and_keeps_its_time(sandbox, worker):
+    accepted(sandbox, worker)
+    [taken] = sandbox.messages
+    sandbox.set_status(taken.id, 1, date="2017-02-22T16:57:24.705Z")
+    assert worker() == (0, "Asked for 1 status: 1 sent\n")
+    assert row("status", "sent_at", "gateway_status", "next_check_at") == (
+        "sent",
+        datetime(2017, 2, 22, 16, 57, 24, 705000, tzinfo=timezone.utc),
+        1,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        None,
+        "",
+        "yesterday",
+        "2017-02-22T16:57:24",
+        "2017-13-40T00:00:00.000Z",
+        5,
+        "1017-02-22T16:57:24Z",
+    ],
+)
+def test_missing_or_bad_time_moves_the_status_without_it(sandbox, worker, date):
+    accepted(sandbox, worker)
+    sandbox.set_status(sandbox.messages[0].id, 1, date=date)
+    assert worker().code == 0
+    assert row("status", "sent_at") == ("sent", None)
+
+
+def test_message_that_is_not_sent_yet_is_asked_for_again(sandbox, worker):
+    sandbox.sent_after = 3600
+    accepted(sandbox, worker)
+    assert worker() == (0, "Asked for 1 status: 1 unchanged\n")
+    assert row("status", "gateway_status") == ("accepted", 0)
+    assert worker() == (0, "Nothing to do.\n")
+    due()
+    worker()
+    assert len(asked(sandbox)) == 2
+
+
+def test_code_that_means_nothing_to_us_is_kept_and_changes_nothing(sandbox, worker):
+    accepted(sandbox, worker)
+    sandbox.set_status(sandbox.messages[0].id, 42)
+    assert worker().code == 0
+    assert row("status", "gateway_status") == ("accepted", 42)
+
+
+def test_mapped_codes_lead_to_delivered_and_never_back(sandbox, worker, settings):
+    settings.MOBILON_SMS_STATUS_REPLIES = {1: "sent", 2: "delivered"}
+    accepted(sandbox, worker)
+    id_ = sandbox.messages[0].id
+    for code, status in [(1, "sent"), (2, "delivered"), (1, "delivered")]:
+        sandbox.set_status(id_, code)
+        worker()
+        assert row("status")[0] == status
+        due()
+    assert row("delivered_at")[0] is not None
+
+
+@pytest.mark.parametrize(("resends", "status"), [(0, "failed"), (1, "unknown")])
+def test_code_mapped_to_failed(sandbox, worker, settings, resends, status):
+    settings.MOBILON_SMS_STATUS_REPLIES = {1: "sent", 9: "failed"}
+    accepted(sandbox, worker)
+    SmsMessage.objects.all().change(resends=resends)
+    sandbox.set_status(sandbox.messages[0].id, 9)
+    assert worker().code == (4 if resends else 0)
+    assert row("status", "error_code", "gateway_status") == (status, "reported_failed", 9)
+
+
+@pytest.mark.parametrize("fault", ["other_id", "other_guid", "partial", "string_status"])
+def test_report_that_does_not_match_changes_nothing(sandbox, worker, fault):
+    accepted(sandbox, worker)
+    sandbox.fault(fault, path="/status/")
+    worker()
+    assert row("status") == ("accepted",)
+
+
+def test_report_whose_status_is_true_changes_nothing(sandbox, worker):
+    accepted(sandbox, worker)
+    sandbox.fault("true_status", path="/status/")  # 1 would mean sent, and True == 1
+    worker()
+    assert row("status") == ("accepted",)
+
+
+def test_two_different_reports_for_one_id_prove_nothing(sandbox, worker):
+    accepted(sandbox, worker)
+    sandbox.fault("contradictory", path="/status/")
+    worker()
+    assert row("status") == ("accepted",)
+
+
+@pytest.mark.parametrize("fault", ["http_500", "close_after_read", "html", "http_429"])
+def test_trouble_ends_the_refresh_and_never_stops_sending(sandbox, worker, fault):
+    accepted(sandbox, worker)
+    sandbox.fault(fault, path="/status/")
+    assert worker("--refresh-only").code == 3
+    assert row("status") == ("accepted",)
+    assert GatewayState.objects.current().blocked_until is None
+    due()
+    assert worker().code == 0
+    assert row("status") == ("sent",)
+
+
+def test_refused_credentials_are_a_matter_of_configuration(sandbox, worker):
+    accepted(sandbox, worker)
+    sandbox.fault("http_401", path="/status/")
+    assert worker("--refresh-only").code == 1
+
+
+def test_250_messages_take_three_requests(sandbox, worker):
+    accepted(sandbox, worker, 250)
+    worker()
+    # They are asked for at once, and may arrive in any order.
+    assert sorted(len(e.objects) for e in asked(sandbox)) == [50, 100, 100]
+    assert set(SmsMessage.objects.values_list("status", flat=True)) == {"sent"}
+
+
+@pytest.mark.parametrize(
+    ("age", "wait"),
+    [
+        (timedelta(0), timedelta(seconds=10)),
+        (timedelta(minutes=2), timedelta(seconds=30)),
+        (timedelta(minutes=20), timedelta(minutes=1)),
+        (timedelta(hours=1), timedelta(minutes=5)),
+        (timedelta(hours=6), timedelta(minutes=30)),
+        (timedelta(days=2), timedelta(hours=1)),
+        (timedelta(days=3), None),
+    ],
+)
+def test_waits_grow_with_the_age_and_end(age, wait):
+    assert next_check(NOW - age, NOW, timedelta(0)) == (None if wait is None else NOW + wait)
+
+
+def test_message_that_is_too_old_is_no_longer_asked_for(sandbox, worker):
+    accepted(sandbox, worker)
+    SmsMessage.objects.all().change(accepted_at=db_now() - timedelta(days=4))
+    assert worker().code == 0
+    assert asked(sandbox) == []
+    assert SmsMessage.objects.ended().count() == 1
+
+
+def test_two_workers_do_not_ask_for_the_same(sandbox, worker):
+    accepted(sandbox, worker, 150)
+    start, taken = threading.Barrier(2, timeout=30), []
+
+    def take():
+        start.wait()
+        while found := take_due():
+            taken.extend(one.pk for one in found)
+        connection.close()
+
+    threads = [threading.Thread(target=take) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == sorted(SmsMessage.objects.values_list("pk", flat=True))
+
+
+def test_switched_off_app_asks_for_nothing(sandbox, worker, settings):
+    accepted(sandbox, worker)
+    settings.MOBILON_SMS_ENABLED = False
+    assert worker("--refresh-only").code == 0
+    assert asked(sandbox) == []
+
+
+def test_asking_soon_brings_the_next_question_forward(sandbox, worker):
+    sandbox.sent_after = 3600
+    accepted(sandbox, worker)
+    worker()
+    assert SmsMessage.objects.check_soon() == 1
+    worker()
+    assert len(asked(sandbox)) == 2
+    SmsMessage.objects.all().change(status=Status.ACCEPTED, next_check_at=None)
+    assert SmsMessage.objects.check_soon() == 0
+
+
+def test_after_the_first_answer_several_requests_are_under_way(sandbox, worker):
+    accepted(sandbox, worker, 500)
+    together = threading.Barrier(4, timeout=30)
+    heard = len(sandbox.exchanges)
+
+    def meet(exchange):
+        if len(sandbox.exchanges) > heard + 1:  # the first one comes alone
+            together.wait()
+
+    sandbox.on_request = meet
+    assert worker("--refresh-only").output == "Asked for 500 statuses: 500 sent\n"
+    assert [len(exchange.objects) for exchange in asked(sandbox)] == [100] * 5
+
+
+def test_trouble_with_one_of_several_requests_keeps_what_the_others_told(sandbox, worker):
+    accepted(sandbox, worker, 500)
+    sandbox.on_request = lambda exchange: (
+        sandbox.fault("http_503", path="/status/") if len(asked(sandbox)) == 1 else None
+    )
+    run = worker("--refresh-only")
+    assert run == (3, "Asked for 400 statuses: 400 sent\n")
+    assert len(asked(sandbox)) == 5
+    found = SmsMessage.objects.values_list("status", flat=True)
+    assert Counter(found) == {"sent": 400, "accepted": 100}
