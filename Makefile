@@ -4,19 +4,28 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: help demo run test endurance coverage browser screenshots celery chaos bench openapi schemathesis mistakes lint format types docs messages package clean
+.PHONY: help demo run test endurance coverage browser screenshots celery chaos nightly bench openapi \
+	schemathesis mistakes lint format types docs map messages package clean
 
 help:
-	@echo "make demo      send sample messages through a local gateway and show the result"
-	@echo "make run       the admin, REST and the local gateway, to explore"
-	@echo "make test      the whole suite on SQLite"
-	@echo "make endurance outages, poison, models, killed processes: the tests that take long"
-	@echo "make browser   the admin's pages in Chromium; make screenshots takes the docs' pictures anew"
-	@echo "make celery    the tasks, by real workers on Redis and RabbitMQ, on SQLite"
-	@echo "make chaos     kill real workers at work, and count what they lost or sent twice"
-	@echo "make bench     what it costs here: figures beside a bare loop and django-post_office"
-	@echo "make openapi   docs/openapi.yaml from the code; make schemathesis attacks the REST API with it"
-	@echo "make coverage | mistakes | lint | format | types | docs | messages | package | clean"
+	@echo "make demo         send sample messages through a local gateway and show the result"
+	@echo "make run          the admin, REST and the local gateway, to explore"
+	@echo
+	@echo "make test         the suite on SQLite; make endurance is the part of it that takes long"
+	@echo "make lint types   ruff, mypy; make format mends what it can"
+	@echo "make browser      the admin's pages in Chromium; make screenshots renews the docs' pictures"
+	@echo "make celery       the tasks by real workers on Redis and RabbitMQ"
+	@echo "make mistakes     plant known mistakes and show which test catches each"
+	@echo "make chaos        kill real workers and count what they lost or sent twice"
+	@echo "make schemathesis attack the REST API with what docs/openapi.yaml says"
+	@echo "make nightly      what takes longer than a submission may: long chaos, all versions"
+	@echo "make coverage     name the lines that no test reaches; fails below 95 %"
+	@echo
+	@echo "make docs         the documentation; make map draws the picture of the rooms"
+	@echo "make openapi      docs/openapi.yaml from the code"
+	@echo "make messages     the Russian catalogue from the code"
+	@echo "make bench        what it costs here, beside a bare loop and django-post_office"
+	@echo "make package      the distribution; make clean removes what was made"
 
 # A stamp for each set of extras, so that nothing is installed twice.
 $(VENV)/.python:
@@ -64,6 +73,13 @@ celery: $(VENV)/.installed-test
 chaos: $(VENV)/.installed-test
 	@$(BIN)/python -m tests.endurance.chaos $(CHAOS)
 
+# By hand or at night: about two hours on two cores.
+nightly: test endurance
+	$(MAKE) chaos CHAOS="--set long --jobs 4 $(CHAOS)"
+	$(PIP) install 'tox>=4.20'
+	$(BIN)/python -m tox run
+	$(MAKE) bench coverage
+
 # BENCH="drain size --database postgres://..." runs parts of it, or on another database.
 bench: $(VENV)/.installed-bench
 	@$(BIN)/python -m benchmarks $(BENCH)
@@ -91,8 +107,12 @@ format: $(VENV)/.installed-lint
 types: $(VENV)/.installed-test $(VENV)/.installed-types
 	$(BIN)/python -m mypy
 
-docs: $(VENV)/.installed-docs
+# autodoc imports the app and its tasks.
+docs: $(VENV)/.installed-test $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
+
+map: $(VENV)/.installed-test
+	$(BIN)/python -m tests.repository.picture
 
 messages: $(VENV)/.installed-test
 	mkdir -p django_mobilon_sms/locale

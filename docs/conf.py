@@ -1,10 +1,36 @@
 """Sphinx: `make docs`."""
 
+import inspect
+import os
+import sys
+from pathlib import Path
+
+import django
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+django.setup()
+
 project = "django-mobilon-sms"
 author = "django-mobilon-sms contributors"
 copyright = f"2026, {author}"
+extensions = ["sphinx.ext.autodoc"]
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
 html_theme = "alabaster"
 html_theme_options = {"page_width": "1200px", "body_max_width": "none"}  # wide tables
 html_static_path: list[str] = []
 html_extra_path = ["openapi.yaml"]
 exclude_patterns = ["_build"]
+
+
+def document_task(*arguments):
+    """Show the docstring of a task's function; a task's own is that of its class."""
+    *_, obj, _options, lines = arguments
+    if function := getattr(obj, "func", None):
+        lines[:] = (inspect.getdoc(function) or "").splitlines()
+
+
+def setup(app):
+    """Let autodoc call ``document_task``."""
+    app.connect("autodoc-process-docstring", document_task)
