@@ -33,9 +33,9 @@ def main() -> None:
             "DATABASE_URL": address,
             "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
         }
-        told = [*options.parts, "--database", database, "--rounds", str(options.rounds)]
-        told += ["--results", str(options.results)]
-        command = [sys.executable, "-m", "benchmarks", "--inside", *told]
+        chosen = [*options.parts, "--database", database, "--rounds", str(options.rounds)]
+        chosen += ["--results", str(options.results)]
+        command = [sys.executable, "-m", "benchmarks", "--inside", *chosen]
         subprocess.run(command, env=environment, check=True)
     from . import report
 
@@ -50,7 +50,7 @@ def arguments() -> argparse.Namespace:
         "--database",
         action="append",
         help="sqlite, or an address like postgres://postgres@127.0.0.1:5432/test; may be repeated;"
-        " sqlite unless told",
+        " sqlite by default",
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -102,8 +102,8 @@ def measure(options: argparse.Namespace) -> None:
             figures = []
             for figure in PARTS[name](bench):
                 figures.append(vars(figure) | {"met": figure.met})
-                told = "" if figure.target is None else f"target {figure.target:g}"
-                line = f"{figure.work:<44} {figure.measured:9.3f} {figure.unit:<3} {told:<12}"
+                target = "" if figure.target is None else f"target {figure.target:g}"
+                line = f"{figure.work:<44} {figure.measured:9.3f} {figure.unit:<3} {target:<12}"
                 print(f"{NAMES[vendor]:<11} {line} {figure.note}", flush=True)
             kept["parts"][name] = {
                 "figures": figures,
@@ -119,8 +119,8 @@ def machine() -> dict[str, str]:
     """What the figures were measured on."""
     from django.db import connection
 
-    told = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    cpus = [line.partition(": ")[2] for line in told.splitlines() if "model name" in line]
+    cpuinfo = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    cpus = [line.partition(": ")[2] for line in cpuinfo.splitlines() if "model name" in line]
     number = ".".join(map(str, connection.get_database_version()))
     packages = ("Django", "djangorestframework", "requests", "django-post-office")
     return {

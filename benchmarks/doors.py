@@ -57,8 +57,8 @@ def importing(bench: Bench) -> Iterator[Figure]:
     """What the app adds to the start of a process that has Django and DRF."""
 
     def setup(*, with_app: bool) -> float:
-        told = json.dumps({"with_app": with_app})
-        command = [sys.executable, "-m", "benchmarks.worker", "setup", told]
+        options = json.dumps({"with_app": with_app})
+        command = [sys.executable, "-m", "benchmarks.worker", "setup", options]
         done = subprocess.run(command, env=bench.environment, capture_output=True, check=True)
         return float(json.loads(done.stdout)["seconds"])
 

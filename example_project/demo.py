@@ -79,7 +79,7 @@ def own_settings(folder: Path) -> dict[str, str]:
         "MOBILON_SMS_SOURCE": "89234560000",
         "MOBILON_SMS_SEND_REPLIES": "0=accepted",
         "MOBILON_SMS_STATUS_REPLIES": "1=sent",
-        **sandbox_settings("http://127.0.0.1:9/"),  # until the sandbox has told its own
+        **sandbox_settings("http://127.0.0.1:9/"),  # until the sandbox has its own
     }
 
 
@@ -125,7 +125,7 @@ def table(messages: QuerySet[SmsMessage]) -> str:
 
 
 def received(url: str) -> list[dict[str, str]]:
-    """What the gateway was given, as it tells itself."""
+    """Return what the gateway received, as its own page reports it."""
     opener = build_opener(ProxyHandler({}))  # an environment's proxy knows nothing of loopback
     with opener.open(f"{url}messages.json", timeout=PATIENCE) as reply:
         answer: list[dict[str, str]] = json.load(reply)

@@ -16,7 +16,7 @@ from types import FrameType
 
 HERE = Path(__file__).resolve().parent
 ORDERS = HERE / "data" / "orders.csv"
-#: How long a process may take until it tells its address, and until it has stopped, in seconds.
+#: How long a process may take until it prints its address, and until it has stopped, in seconds.
 PATIENCE = 60
 STOPPING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -73,7 +73,7 @@ def start(
 
 
 def stop(process: subprocess.Popen[str]) -> None:
-    """Tell it to stop, and kill it only if it does not."""
+    """Ask it to stop, and kill it only if it does not."""
     if process.poll() is None:
         process.terminate()
         try:

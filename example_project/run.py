@@ -27,7 +27,7 @@ Change an order's status in the admin, and watch its SMS arrive. Ctrl+C stops ev
 
 
 def main() -> int:
-    """Run until told to stop; returns the exit code."""
+    """Run until a signal asks to stop; return the exit code."""
     try:
         with stoppable(), ExitStack() as stack:
             watch(begin(stack))
@@ -49,14 +49,16 @@ def begin(stack: ExitStack) -> dict[str, subprocess.Popen[str]]:
     )
     gateway = address(sandbox, "The sandbox")
     environment = development | sandbox_settings(gateway)
-    told = environment | {"DJANGO_LANGUAGE_CODE": "en"}  # a terminal in one language, as all of it
-    login = manage("create_operator", environment=told).strip()
-    manage("import_orders", str(ORDERS), "--if-empty", environment=told)
+    english = environment | {
+        "DJANGO_LANGUAGE_CODE": "en"
+    }  # a terminal in one language, as all of it
+    login = manage("create_operator", environment=english).strip()
+    manage("import_orders", str(ORDERS), "--if-empty", environment=english)
     options = ("127.0.0.1:0", "--noreload")
     server = stack.enter_context(start("runserver", *options, environment=environment))
     site = address(server, "The web server")
     loop = ("send_sms", "--loop", "--interval", "2")
-    worker = stack.enter_context(start(*loop, environment=told, shown=True))
+    worker = stack.enter_context(start(*loop, environment=english, shown=True))
     print(
         PAGES.format(
             site=site, sandbox=gateway, login=login, database=DATABASE.relative_to(HERE.parent)

@@ -14,7 +14,7 @@ from .models import Order
 
 @admin.register(Order)
 class OrderAdmin(admin.ModelAdmin):
-    """The list of orders; a status is never typed, so that no customer goes untold."""
+    """The list of orders; a status is never typed, so that no customer is forgotten."""
 
     actions = ("mark_paid", "mark_shipped", "mark_ready", "mark_closed")
     list_display = ("number", "customer", "phone", "status", "total")
@@ -23,27 +23,27 @@ class OrderAdmin(admin.ModelAdmin):
     readonly_fields = ("status",)
     ordering = ("-number",)
 
-    def has_tell_permission(self, request: HttpRequest) -> bool:
-        """Whether this person may change an order, and have its customer told."""
+    def has_notify_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may change an order, and notify its customer."""
         may_write = request.user.has_perm("mobilon_sms.add_smsmessage")
         return may_write and self.has_change_permission(request)
 
-    @admin.action(description=gettext_lazy("Paid: tell the customer"), permissions=["tell"])
+    @admin.action(description=gettext_lazy("Paid: notify the customer"), permissions=["notify"])
     def mark_paid(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         """Move to paid."""
         self.move(request, queryset, Order.Status.PAID)
 
-    @admin.action(description=gettext_lazy("Shipped: tell the customer"), permissions=["tell"])
+    @admin.action(description=gettext_lazy("Shipped: notify the customer"), permissions=["notify"])
     def mark_shipped(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         """Move to shipped."""
         self.move(request, queryset, Order.Status.SHIPPED)
 
-    @admin.action(description=gettext_lazy("Ready: tell the customer"), permissions=["tell"])
+    @admin.action(description=gettext_lazy("Ready: notify the customer"), permissions=["notify"])
     def mark_ready(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         """Move to ready."""
         self.move(request, queryset, Order.Status.READY)
 
-    @admin.action(description=gettext_lazy("Closed: tell the customer"), permissions=["tell"])
+    @admin.action(description=gettext_lazy("Closed: notify the customer"), permissions=["notify"])
     def mark_closed(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         """Move to closed."""
         self.move(request, queryset, Order.Status.CLOSED)
@@ -53,14 +53,14 @@ class OrderAdmin(admin.ModelAdmin):
         moved = skipped = 0
         for order in orders:
             try:
-                told = order.change_status(new, by=request.user)
+                message = order.change_status(new, by=request.user)
             except ValidationError as error:
                 reason = {"order": order.number, "reason": " ".join(error.messages)}
                 text = _("Order %(order)s was left as it was: %(reason)s") % reason
                 self.message_user(request, text, messages.ERROR)
             else:
-                moved += told is not None
-                skipped += told is None
+                moved += message is not None
+                skipped += message is None
         self.count(request, moved, skipped)
 
     def count(self, request: HttpRequest, moved: int, skipped: int) -> None:

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ShopConfig(AppConfig):
-    """Orders whose customers are told by SMS what becomes of them."""
+    """Orders whose customers get an SMS about every step."""
 
     name = "shop"
     verbose_name = _("Shop")

@@ -32,7 +32,7 @@ NAMESPACE = UUID("0d6a3f1e-9a52-4c0b-8d44-5b1f3c7e2a90")
 
 
 class BadFile(Exception):
-    """The file can not be read as orders; nothing of it was written."""
+    """The file cannot be read as orders; nothing of it was written."""
 
 
 class Fault(NamedTuple):

@@ -58,7 +58,7 @@ class Order(models.Model):
         """Move the order on and write the SMS about it: both or neither, nothing is sent yet.
 
         An order only moves forward: ``None`` if it is there already, or was faster. Raises
-        ``ValidationError`` if the SMS can not be written, and the order stays where it was.
+        ``ValidationError`` if the SMS cannot be written, and the order stays where it was.
         """
         statuses = list(Order.Status)
         earlier = statuses[: statuses.index(new)]

@@ -1,4 +1,4 @@
-"""What a customer is told, by the status that the order comes to.
+"""Texts for the customer, by the status that the order comes to.
 
 Not translated: the customers are Russian, whatever language the shop's people read.
 """

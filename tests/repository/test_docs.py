@@ -34,14 +34,14 @@ DATABASES = ("SQLite", "SQLite WAL", "PostgreSQL", "MariaDB")
 PROMISE = (
     "The program repeats a message only when it never left or when the gateway refused the whole"
     " request. Whatever may have gone out is never repeated unless a person asks. Nothing is lost."
-    " What can not be proved is held as unknown and shown."
+    " What cannot be proved is held as unknown and shown."
 )
 
 
 def unit(text: str) -> configparser.SectionProxy:
     """What a unit of systemd says of its service."""
     parser = configparser.ConfigParser(interpolation=None)
-    parser.optionxform = str  # systemd tells capitals apart
+    parser.optionxform = str  # systemd distinguishes capitals
     parser.read_string(text)
     return parser["Service"]
 
@@ -90,8 +90,8 @@ def default_cell(default: object) -> object:
 )
 def test_settings_are_those_of_the_code(path, name):
     settings = [value for value in vars(Conf).values() if isinstance(value, Setting)]
-    told = [(row[0], row[1]) for row in table(path, name)]
-    assert told == [(setting.name, default_cell(setting.default)) for setting in settings]
+    found = [(row[0], row[1]) for row in table(path, name)]
+    assert found == [(setting.name, default_cell(setting.default)) for setting in settings]
 
 
 def test_figures_of_the_last_measurement_are_those_that_are_kept():
@@ -121,8 +121,8 @@ def test_checks_are_those_of_the_code():
     modules = [ROOT / "django_mobilon_sms" / name for name in names]
     source = "".join(module.read_text(encoding="utf-8") for module in modules)
     ids = set(re.findall(r'"(?:mobilon_sms\.)?([EW]\d{3})"', source))
-    told = {id_ for _, id_ in rules} | set(column(DOCS / "settings.rst", "checks-table"))
-    assert told == ids
+    found = {id_ for _, id_ in rules} | set(column(DOCS / "settings.rst", "checks-table"))
+    assert found == ids
 
 
 @pytest.mark.parametrize("path", [README, DOCS / "statuses.rst"], ids=lambda p: p.name)
@@ -135,8 +135,8 @@ def test_outcomes_are_those_of_the_code():
 
 
 def test_error_codes_and_their_sentences_are_those_of_the_code():
-    told = [(row[0], row[1]) for row in table(DOCS / "statuses.rst", "error-codes-table")]
-    assert told == [(code.value, str(code.label)) for code in ErrorCode]
+    found = [(row[0], row[1]) for row in table(DOCS / "statuses.rst", "error-codes-table")]
+    assert found == [(code.value, str(code.label)) for code in ErrorCode]
 
 
 def options_of(add_arguments: Callable[[ArgumentParser], None]) -> list[str]:
@@ -146,8 +146,8 @@ def options_of(add_arguments: Callable[[ArgumentParser], None]) -> list[str]:
 
 
 def test_options_are_those_of_the_command():
-    told = [cell.split()[0] for cell in column(README, "options-table")]
-    assert sorted(told) == sorted(options_of(Command().add_arguments))
+    found = [cell.split()[0] for cell in column(README, "options-table")]
+    assert sorted(found) == sorted(options_of(Command().add_arguments))
 
 
 def test_exit_codes_are_those_of_the_command():

@@ -35,10 +35,10 @@ GOOD = "1,Анна Белова,8 (913) 000-29-26,ready,990.00,Заказ 1 го
 FAULTS = """\
 Line 19, order 10267, phone: This is a landline, and no messages are sent to it. \
 Enter a mobile number.
-Line 45, order 10310, phone: A phone number can not hold letters. Enter all of its digits.
+Line 45, order 10310, phone: A phone number cannot hold letters. Enter all of its digits.
 Line 67, order 10349, phone: A spreadsheet has turned the number into a decimal. \
 Format its column as text there, then copy the whole number again.
-Line 92, order 10390, phone: A message can not reach an extension. \
+Line 92, order 10390, phone: A message cannot reach an extension. \
 Enter a mobile number without one.
 Line 115, order 10427, phone: This is a number of Kazakhstan, and no messages are sent to it. \
 Enter a Russian mobile number.
@@ -100,7 +100,7 @@ class Shop:
         file.write_bytes(content.encode() if isinstance(content, str) else content)
         return self.manage("import_orders", file)
 
-    def tell(self, code: str) -> Any:
+    def ask(self, code: str) -> Any:
         """What the last expression of this code is, with the project set up."""
         *lines, last = code.strip().splitlines()
         setup = "import django, json; django.setup()\nfrom shop.models import Order"
@@ -325,18 +325,18 @@ def test_a_file_that_is_not_there_is_named(shop: Shop) -> None:
     assert shop.manage("import_orders", "absent.csv") == (
         1,
         "",
-        "CommandError: absent.csv can not be read: No such file or directory.\n",
+        "CommandError: absent.csv cannot be read: No such file or directory.\n",
     )
 
 
 def test_an_order_that_moves_on_tells_its_customer_once(shop: Shop) -> None:
-    told = shop.tell("""
+    shown = shop.ask("""
 order = Order.objects.create(number="7", customer="Яна Ким", phone="8 913 000-29-26", total=990)
 same = Order.objects.get()
 first = order.change_status(Order.Status.READY)
 [str(first.number), order.status, same.change_status(Order.Status.READY), \
  order.change_status(Order.Status.PAID), order.change_status(Order.Status.NEW)]""")
-    assert told == ["+79130002926", "ready", None, None, None]
+    assert shown == ["+79130002926", "ready", None, None, None]
     assert shop.orders() == [("7", "ready")]
     assert shop.messages() == [
         (
@@ -348,7 +348,7 @@ first = order.change_status(Order.Status.READY)
 
 
 def test_a_rolled_back_status_change_sends_nothing(shop: Shop) -> None:
-    written = shop.tell("""
+    written = shop.ask("""
 from django.db import transaction
 order = Order.objects.create(number="7", customer="Яна Ким", phone="8 913 000-29-26", total=990)
 with transaction.atomic():
@@ -360,7 +360,7 @@ message.text""")
 
 
 def test_an_order_without_its_sms_does_not_move(shop: Shop) -> None:
-    error = shop.tell("""
+    error = shop.ask("""
 from django.core.exceptions import ValidationError
 order = Order.objects.create(number="7", customer="Яна Ким", phone="8 495 000-12-34", total=990)
 try:
@@ -390,7 +390,7 @@ reply = client.post("/admin/shop/order/", {{"action": "mark_paid", "_selected_ac
 
 
 def test_an_action_says_what_it_did_with_each_order(shop: Shop) -> None:
-    assert shop.tell(ADMIN.format(extra="'add_smsmessage'")) == [
+    assert shop.ask(ADMIN.format(extra="'add_smsmessage'")) == [
         "Order 2 was left as it was: This is a landline, and no messages are sent to it."
         " Enter a mobile number.",
         "1 order moved on, its SMS waits for the worker.",
@@ -398,11 +398,11 @@ def test_an_action_says_what_it_did_with_each_order(shop: Shop) -> None:
     ]
     assert shop.orders() == [("1", "paid"), ("2", "new"), ("3", "paid")]
     assert [number for number, _text, _tag in shop.messages()] == ["+79130002926"]
-    assert shop.tell("[m.created_by.username for m in SmsMessage.objects.all()]") == ["seller"]
+    assert shop.ask("[m.created_by.username for m in SmsMessage.objects.all()]") == ["seller"]
 
 
 def test_who_may_not_write_messages_may_not_tell_customers(shop: Shop) -> None:
-    assert shop.tell(ADMIN.format(extra="")) == []
+    assert shop.ask(ADMIN.format(extra="")) == []
     assert shop.orders() == [("1", "new"), ("2", "new"), ("3", "paid")]
     assert shop.messages() == []
 
@@ -414,13 +414,13 @@ def test_a_login_is_made_once(shop: Shop) -> None:
     assert match
     shop_login = "from django.contrib.auth import authenticate\n"
     login = f"authenticate(username='operator', password={match[1]!r}).is_superuser"
-    assert shop.tell(shop_login + login) is True
+    assert shop.ask(shop_login + login) is True
     assert shop.manage("create_operator") == (
         0,
         "operator, with the password that was shown when it was made\n",
         "",
     )
-    assert shop.tell(shop_login + login) is True
+    assert shop.ask(shop_login + login) is True
 
 
 def test_run_opens_its_pages_and_a_signal_stops_everything(tmp_path: Path) -> None:
@@ -428,12 +428,12 @@ def test_run_opens_its_pages_and_a_signal_stops_everything(tmp_path: Path) -> No
     folder = tmp_path / "example_project"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("*.sqlite3*", ".env"))
     with script(folder / "run.py", until="Ctrl+C") as (process, output):
-        told = dict(re.findall(r"^(\S.*?)  +(.*)$", output, re.MULTILINE))
-        assert list(told) == ["The admin", "REST", "What the gateway heard", "The login"]
-        site, sandbox = told["The admin"], told["What the gateway heard"]
-        assert re.fullmatch(r"operator, password \S{12}", told["The login"])
+        shown = dict(re.findall(r"^(\S.*?)  +(.*)$", output, re.MULTILINE))
+        assert list(shown) == ["The admin", "REST", "What the gateway heard", "The login"]
+        site, sandbox = shown["The admin"], shown["What the gateway heard"]
+        assert re.fullmatch(r"operator, password \S{12}", shown["The login"])
         assert requests.get(site, timeout=PROMPT).status_code == 200
-        assert requests.get(told["REST"], timeout=PROMPT).status_code in (401, 403)
+        assert requests.get(shown["REST"], timeout=PROMPT).status_code in (401, 403)
         latest = time.monotonic() + PROMPT
         while len(requests.get(sandbox + "messages.json", timeout=PROMPT).json()) < 306:
             assert time.monotonic() < latest

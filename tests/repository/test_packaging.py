@@ -28,7 +28,7 @@ SAMPLES = (
     "__pycache__/conf.cpython-310.pyc",
 )
 
-# What the README tells a newcomer to add to a new project.
+# What the README asks a newcomer to add to a new project.
 SETTINGS = """
 INSTALLED_APPS += ["rest_framework", "django_mobilon_sms"]
 MOBILON_SMS_USERNAME = MOBILON_SMS_PASSWORD = "x"

@@ -55,7 +55,7 @@ class Gateway(MobilonGateway):
 
 
 class Cron:
-    """Starts workers at once, each minute; ``on_post`` is told how many POSTs there were before.
+    """Starts workers at once, each minute; ``on_post`` receives the number of POSTs before.
 
     The first POST of each worker waits until every other has one too, or has ended: so all of
     them claim before one hears an answer.

@@ -309,7 +309,7 @@ def run(folder: Path, tests: list[str]) -> Run:
 def caught(run: Run) -> bool:
     """Whether a test failed; an error of collection, setup or usage is none.
 
-    Neither is code that can not run: then the mistake is not the one that it is called.
+    Neither is code that cannot run: then the mistake is not the one that it is called.
     """
     return run.code == 1 and run.failed != "" and not re.match(NO_CODE, run.reason)
 

@@ -19,7 +19,7 @@ PATIENCE = 60
 
 
 def database_url() -> str:
-    """How a process that a test starts is told the database of this test."""
+    """Environment that gives a started process the database of this test."""
     name = connection.settings_dict["NAME"]
     return {
         "sqlite": f"sqlite:///{name}",

@@ -21,8 +21,8 @@ class Command(BaseCommand):
         """Create it or leave it alone, and say which."""
         users = get_user_model().objects
         if users.filter(username=USERNAME).exists():
-            told = _("%(name)s, with the password that was shown when it was made")
-            self.stdout.write(told % {"name": USERNAME})
+            sentence = _("%(name)s, with the password that was shown when it was made")
+            self.stdout.write(sentence % {"name": USERNAME})
             return
         password = secrets.token_urlsafe(9)
         users.create_superuser(USERNAME, password=password)

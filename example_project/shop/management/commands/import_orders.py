@@ -40,7 +40,7 @@ class Command(BaseCommand):
                 report = import_orders(file)
         except OSError as error:
             reason = {"file": options["file"], "reason": error.strerror}
-            raise CommandError(_("%(file)s can not be read: %(reason)s.") % reason) from error
+            raise CommandError(_("%(file)s cannot be read: %(reason)s.") % reason) from error
         except UnicodeDecodeError as error:
             raise CommandError(_("The file is not in UTF-8. Save it as CSV UTF-8.")) from error
         except BadFile as error:
