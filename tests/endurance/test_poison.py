@@ -9,6 +9,7 @@ import pytest
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.outbox import send_many
 from django_mobilon_sms.sandbox import Sandbox
+from django_mobilon_sms.sandbox.broken_replies import FAULTS
 from django_mobilon_sms.sandbox.faults import find
 from tests.support.cron import Cron
 from tests.support.messages import write
@@ -26,11 +27,11 @@ class Choosy(Sandbox):
 
     def __init__(self, fault):
         super().__init__()
-        self.fault_of_poison = find(fault)
+        self.fault_of_poison = find(FAULTS, fault)
 
-    def _answered(self, heard, objects, fault):
+    def _accepted(self, exchange, objects, fault):
         poisoned = any(asked.get("text") == POISON for asked in objects)
-        return super()._answered(heard, objects, self.fault_of_poison if poisoned else fault)
+        return super()._accepted(exchange, objects, self.fault_of_poison if poisoned else fault)
 
 
 @pytest.fixture

@@ -25,12 +25,13 @@ from django_mobilon_sms.gateway import MobilonGateway, OutgoingMessage
 from django_mobilon_sms.models import SmsBatch, SmsMailing, SmsMessage
 from django_mobilon_sms.outbox import send_many, send_sms
 from django_mobilon_sms.sandbox import Sandbox
-from django_mobilon_sms.sandbox.faults import FAULTS
+from django_mobilon_sms.sandbox.broken_replies import FAULTS
 from django_mobilon_sms.worker.candidates import Candidate
 from django_mobilon_sms.worker.request_threads import RequestThreads
 from django_mobilon_sms.worker.run import Claim
 from tests.rest.test_views import ALL, login
 from tests.support.admin_door import ADD, DECIDE, EVERYTHING, LIST, person
+from tests.support.broken_replies import BROKEN_REPLIES
 from tests.support.messages import write
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,7 +60,8 @@ def _canaries(settings):
 
 @pytest.fixture
 def sandbox(settings):
-    with Sandbox(username=CREDENTIALS["login"], password=CREDENTIALS["password"]) as server:
+    login, password = CREDENTIALS["login"], CREDENTIALS["password"]
+    with Sandbox(username=login, password=password, faults=BROKEN_REPLIES) as server:
         settings.MOBILON_SMS_BASE_URL = server.url
         yield server
 
@@ -129,7 +131,7 @@ def run(worker, logs, raised, capfd, settings, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("fault", [None, *FAULTS])
+@pytest.mark.parametrize("fault", [None, *FAULTS, *BROKEN_REPLIES])
 def test_run_shows_nothing_whatever_the_gateway_does(sandbox, run, fault):
     options = {"status": {"value": 5}}.get(fault, {})
     if fault:

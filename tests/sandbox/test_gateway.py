@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -23,12 +22,6 @@ GUID = "7802d99b-3917-81ac-e0b7-52d5d44e6cd3"
 OTHER_GUID = "70be9f43-1cbd-42fc-977f-416b1561e07e"
 AUTH = ("sandbox", "sandbox")
 PROMPT = 30  # seconds: what may take that long is not prompt on any machine
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def message(**changes: Any) -> dict[str, Any]:

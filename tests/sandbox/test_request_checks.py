@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,12 +11,6 @@ from django_mobilon_sms.sandbox import Sandbox
 AUTH = ("sandbox", "sandbox")
 PROMPT = 30  # seconds: what may take that long is not prompt on any machine
 NOT_AN_ARRAY = "The body must be a JSON array."
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def message(**changes: Any) -> dict[str, Any]:

@@ -15,12 +15,13 @@ from django.db import DatabaseError, connection
 
 from django_mobilon_sms.sandbox import Exchange, Sandbox
 from django_mobilon_sms.sandbox.request_checks import SEND
+from tests.support.broken_replies import BROKEN_REPLIES
 
 
 def main() -> None:
     """Serve until SIGTERM. The first line printed is the address."""
     django.setup()
-    sandbox = Sandbox(latency=float(os.environ["CHAOS_LATENCY"]))
+    sandbox = Sandbox(latency=float(os.environ["CHAOS_LATENCY"]), faults=BROKEN_REPLIES)
     sandbox.random.seed(int(os.environ["CHAOS_SEED"]))
     sandbox.on_request = Ledger(Path(os.environ["CHAOS_FOLDER"]) / "ledger").note
     for fault in json.loads(os.environ["CHAOS_FAULTS"]):
