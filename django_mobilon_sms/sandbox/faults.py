@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .broken_replies import Case, Function, http
-from .server import Ending, Reply
+from .server import Ending, Reply, json_reply
 
 EXAMPLE = Case(answers=[{"status": 0, "guid": "g", "id": "i"}], messages=[None])
 
@@ -27,6 +27,9 @@ class Fault:
     reply: Callable[[Case], Reply] = field(repr=False)
     taken: bool
     unread: bool
+
+
+NO_FAULT = Fault("", lambda case: json_reply(case.answers), taken=True, unread=False)
 
 
 @dataclass

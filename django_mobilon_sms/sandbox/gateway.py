@@ -20,7 +20,7 @@ from types import EllipsisType
 from typing import Any
 
 from .broken_replies import FAULTS, Case, Function
-from .faults import EXAMPLE, Fault, Rule, find
+from .faults import EXAMPLE, NO_FAULT, Fault, Rule, find
 from .page import HEADERS, page
 from .records import Exchange, Received
 from .request_checks import (
@@ -204,8 +204,8 @@ class Sandbox:
     def _decide(self, request: Request) -> tuple[Exchange, Reply]:
         exchange = Exchange(request.method, request.path, request.headers)
         refused = head_refusal(request, self._token)
-        fault = None if refused else self._next_fault(request.path)
-        if fault is not None and fault.unread:
+        fault = NO_FAULT if refused else self._next_fault(request.path)
+        if fault.unread:
             return replace(exchange, fault=fault.name), fault.reply(EXAMPLE)
         body = request.read()
         objects = parsed_array(body)
@@ -213,25 +213,25 @@ class Sandbox:
         refused = refused or body_refusal(request.path, objects)
         if refused is not None:
             return replace(exchange, code=refused.code), refused
-        return self._accepted(exchange, objects or [], fault)
+        return self._reply(exchange, objects or [], fault)
 
-    def _next_fault(self, path: str) -> Fault | None:
+    def _next_fault(self, path: str) -> Fault:
         with self._lock:
             striking = (rule.fault for rule in self._rules if rule.strikes(path, self.random))
-            return next(striking, None)
+            return next(striking, NO_FAULT)
 
-    def _accepted(
-        self, exchange: Exchange, objects: list[Any], fault: Fault | None
+    def _reply(
+        self, exchange: Exchange, objects: list[Any], fault: Fault
     ) -> tuple[Exchange, Reply]:
-        received = new_messages(objects) if exchange.path == SEND else ()
-        case = Case([acceptance(message) for message in received], list(received))
-        if exchange.path != SEND:
+        received: tuple[Received, ...] = ()
+        if exchange.path == SEND:
+            received = new_messages(objects)
+            case = Case([acceptance(message) for message in received], [*received])
+        else:
             case = self._reports([asked["id"] for asked in objects])
-        if fault is None:
-            reply = json_reply(case.answers)
-            return replace(exchange, received=received, code=reply.code), reply
-        reply, taken = fault.reply(case), received if fault.taken else ()
-        return replace(exchange, received=taken, fault=fault.name, code=reply.code), reply
+        reply = fault.reply(case)
+        accepted = received if fault.taken else ()
+        return replace(exchange, received=accepted, fault=fault.name, code=reply.code), reply
 
     def _reports(self, ids: list[str]) -> Case:
         with self._lock:

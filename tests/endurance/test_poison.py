@@ -29,9 +29,9 @@ class Choosy(Sandbox):
         super().__init__()
         self.fault_of_poison = find(FAULTS, fault)
 
-    def _accepted(self, exchange, objects, fault):
+    def _reply(self, exchange, objects, fault):
         poisoned = any(asked.get("text") == POISON for asked in objects)
-        return super()._accepted(exchange, objects, self.fault_of_poison if poisoned else fault)
+        return super()._reply(exchange, objects, self.fault_of_poison if poisoned else fault)
 
 
 @pytest.fixture
