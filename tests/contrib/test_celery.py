@@ -36,11 +36,11 @@ def test_broker_that_is_down_costs_no_message(settings, caplog):
     assert list(SmsMessage.objects.values_list("status")) == [("pending",)]
 
 
-def test_trouble_with_the_database_is_told_without_its_words(sandbox, monkeypatch):
+def test_error_of_the_database_is_raised_without_its_text(sandbox, monkeypatch):
     def fail(**options):
         raise OperationalError("Failing row contains (Код 4821, +79135292926)")
 
-    # No database can be made to quote a row at a given point.
+    # Because no database can be made to quote a row at a given point.
     monkeypatch.setattr(jobs, "deliver", fail)
     with pytest.raises(RuntimeError) as raised:
         tasks.send()
@@ -48,7 +48,7 @@ def test_trouble_with_the_database_is_told_without_its_words(sandbox, monkeypatc
     assert raised.value.__suppress_context__
 
 
-def test_settings_of_the_docs_name_what_there_is():
+def test_settings_in_the_docs_name_existing_tasks():
     [given] = [b for b in blocks(DOCS / "operations.rst", "Celery") if b.language == "python"]
     named: dict[str, object] = {}
     exec(given.text, named)
@@ -56,5 +56,5 @@ def test_settings_of_the_docs_name_what_there_is():
     assert named["CELERY_IMPORTS"] == [tasks.__name__]
     schedule = named["CELERY_BEAT_SCHEDULE"].values()
     ours = [tasks.send, tasks.refresh, tasks.purge]
-    assert [each["task"] for each in schedule] == [task.name for task in ours]
-    assert parse_duration(*next(each["args"] for each in schedule if "args" in each))
+    assert [entry["task"] for entry in schedule] == [task.name for task in ours]
+    assert parse_duration(*next(entry["args"] for entry in schedule if "args" in entry))

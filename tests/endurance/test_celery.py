@@ -1,6 +1,6 @@
-"""The tasks for Celery, by real workers on Redis and on RabbitMQ.
+"""The tasks for Celery, with real workers on Redis and RabbitMQ.
 
-Without a broker they are skipped, or fail where CELERY_REQUIRED is set: ``make celery``.
+Without a broker they are skipped, or fail if CELERY_REQUIRED is set, as ``make celery`` does.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ WAKE_UP = "django_mobilon_sms.contrib.celery.wake_up"
 
 
 class Broker:
-    """A queue of its own in a broker, and this process as one that publishes to it."""
+    """A queue of its own in a broker, to which this process publishes."""
 
     def __init__(self, url: str) -> None:
         self.url, self.queue = url, f"mobilon_sms_{uuid4().hex}"
@@ -46,9 +46,9 @@ class Broker:
             self.app.conf.broker_transport_options = {"global_keyprefix": self.queue}
 
     def count(self) -> int:
-        """How many tasks wait in the queue."""
+        """Return the number of tasks in the queue."""
         with self.app.connection_for_read() as connection:
-            # As Celery declares it: Redis knows no queue that is empty.
+            # Declared as Celery does, because Redis has no empty queues.
             queue = connection.default_channel.queue_declare(
                 self.queue, durable=True, auto_delete=False
             )
@@ -64,9 +64,9 @@ class Broker:
 
     @contextmanager
     def worker(self, sandbox, *options: str, **environment: str):
-        """A worker of Celery that takes from the queue, once it does."""
+        """Start a Celery worker on the queue and yield its process once it is ready."""
         command = ("-m", "celery", "-A", "tests.support.celery_app", "worker", "--loglevel=INFO")
-        # Two of one name on one RabbitMQ take each other's queue of commands.
+        # Two workers of one name on one RabbitMQ would share a queue of commands.
         quiet = (f"--hostname={uuid4().hex}@%h", "--without-gossip", "--without-mingle")
         given = {
             "CELERY_BROKER_URL": self.url,
@@ -76,13 +76,13 @@ class Broker:
         }
         options = options or ("--concurrency=1",)
         with group(*command, *quiet, *options, **given, **environment) as process:
-            told = []
+            output = []
             for line in process.stdout:
-                told.append(line)
+                output.append(line)
                 if line.rstrip().endswith(" ready."):
                     break
             else:
-                pytest.fail("The worker ended before it was ready:\n" + "".join(told))
+                pytest.fail("The worker ended before it was ready:\n" + "".join(output))
             yield process
 
 
@@ -94,7 +94,7 @@ def broker(request):
     except (BrokerError, OSError):
         if os.environ.get("CELERY_REQUIRED"):
             raise
-        pytest.skip(f"no {request.param} listens where {request.param} is looked for")
+        pytest.skip(f"{request.param} does not listen at its address")
     broker.app.set_current()
     cache.clear()
     yield broker
@@ -113,7 +113,7 @@ def fill(count: int) -> None:
     send_many({"number": "+79135292926", "text": f"Заказ {n}"} for n in range(count))
 
 
-def test_committed_message_is_sent_by_a_worker_that_nothing_else_wakes(sandbox, settings, broker):
+def test_committed_message_wakes_a_worker_that_sends_it(sandbox, settings, broker):
     settings.MOBILON_SMS_WAKE_UP = WAKE_UP
     with broker.worker(sandbox):
         with transaction.atomic():
@@ -137,7 +137,7 @@ def test_ten_thousand_messages_make_few_tasks(settings, broker):
     assert 2 <= broker.count() <= 2 * (took + 1)
 
 
-def test_tasks_at_once_and_again_send_every_message_once(sandbox, broker):
+def test_tasks_at_the_same_time_send_every_message_once(sandbox, broker):
     fill(300)
     for _ in range(4):
         tasks.send.delay()
@@ -156,7 +156,7 @@ def test_killed_worker_loses_nothing_and_the_next_sends_nothing_twice(sandbox, b
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
     sandbox.latency = 0
-    # Nobody publishes anything: the task itself is delivered again.
+    # Nothing is published: the broker delivers the task again.
     with broker.worker(sandbox, MOBILON_SMS_BATCH_SIZE="10"):
         wait_until(lambda: statuses() == {"sending": 10, "accepted": 20})
         SmsBatch.objects.filter(outcome="").update(lease_until="2020-01-01T00:00:00Z")
@@ -180,12 +180,12 @@ def test_killed_child_of_a_pool_loses_nothing(sandbox, broker):
 
 
 def child_at_work() -> int:
-    """The process of the pool that has a request under way."""
+    """Return the pid of the pool process that has a request under way."""
     [name] = SmsBatch.objects.filter(outcome="").values_list("worker", flat=True)
     return int(name.partition(":")[2])
 
 
-def test_child_of_a_pool_that_is_told_again_and_again_still_records(sandbox, broker):
+def test_child_of_a_pool_that_gets_several_signals_still_records(sandbox, broker):
     fill(10)
     sandbox.latency = 2
     tasks.send.delay()
@@ -208,7 +208,7 @@ def test_soft_time_limit_lets_the_request_finish_and_leaves_the_rest_to_another(
         wait_until(lambda: statuses() == {"accepted": 20})
         process.send_signal(signal.SIGTERM)
         log = process.communicate(timeout=PATIENCE)[0]
-    # Billiard tells it once more where a task ends as its limit comes.
+    # Billiard reports it once more if a task ends just at its limit.
     assert log.count("Soft time limit (1.0s) exceeded for mobilon_sms.send") >= 2, log
     assert log.count("'claimed': 10") == 2, log
     assert_no_copies(sandbox)
@@ -216,7 +216,7 @@ def test_soft_time_limit_lets_the_request_finish_and_leaves_the_rest_to_another(
 
 
 @pytest.mark.parametrize("to_all", [False, True], ids=["worker", "group"])
-def test_worker_told_to_stop_records_what_is_under_way(sandbox, broker, to_all):
+def test_worker_that_is_stopped_records_the_request_under_way(sandbox, broker, to_all):
     fill(20)
     sandbox.latency = 2
     tasks.send.delay()
@@ -225,7 +225,7 @@ def test_worker_told_to_stop_records_what_is_under_way(sandbox, broker, to_all):
         wait_until(lambda: sandbox.messages)
         (os.killpg if to_all else os.kill)(process.pid, signal.SIGTERM)
         process.wait(timeout=PATIENCE)
-    # Told alone, it ends when its tasks do: this one within its shift.
+    # Without its group it ends when its tasks do: this task may finish its shift.
     assert statuses() in ({"accepted": 10, "pending": 10}, {"accepted": 20})
     assert_no_copies(sandbox)
 

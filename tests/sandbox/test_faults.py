@@ -30,7 +30,7 @@ def post(sandbox: Sandbox, path: str = "send/", **changes: object) -> int:
     return request(sandbox, path, **changes).status_code
 
 
-def test_a_fault_strikes_once_unless_told_otherwise(sandbox: Sandbox) -> None:
+def test_a_fault_strikes_once_by_default(sandbox: Sandbox) -> None:
     sandbox.fault("http_500")
     assert [post(sandbox) for _ in range(3)] == [500, 200, 200]
     sandbox.fault("http_503", times=2)
@@ -75,7 +75,7 @@ def test_faults_can_be_cleared(sandbox: Sandbox) -> None:
     assert (post(sandbox), sandbox.faults) == (200, [])
 
 
-def test_what_would_be_refused_anyway_is_refused(sandbox: Sandbox) -> None:
+def test_a_wrong_request_is_refused_in_spite_of_a_fault(sandbox: Sandbox) -> None:
     sandbox.fault("not_json")
     assert post(sandbox, guid="") == 400
     assert [(exchange.fault, exchange.code) for exchange in sandbox.posts] == [("", 400)]
@@ -157,13 +157,13 @@ def test_faults_strike_status_replies_too(
     (received,) = sandbox.messages
     good = request(sandbox, "status/", id=received.id).json()
     sandbox.fault(name, path="/status/")
-    told = {**good[0], **changes}
-    expected = {key: value for key, value in told.items() if value is not None}
+    answer = {**good[0], **changes}
+    expected = {key: value for key, value in answer.items() if value is not None}
     assert request(sandbox, "status/", id=received.id).json() == [expected]
     assert request(sandbox, "status/", id=received.id).json() == good
 
 
-def test_an_unknown_fault_is_an_error_that_lists_those_there_are(sandbox: Sandbox) -> None:
+def test_an_unknown_fault_is_an_error_that_lists_all_faults(sandbox: Sandbox) -> None:
     with pytest.raises(ValueError, match="No fault is called 'gremlin'") as caught:
         sandbox.fault("gremlin")
     names = ", ".join(sorted([*FAULTS, *BROKEN_REPLIES]))
