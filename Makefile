@@ -67,7 +67,7 @@ screenshots: browser
 # REDIS_URL and AMQP_URL name the brokers where they are not on this host.
 celery: export CELERY_REQUIRED := 1
 celery: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal tests/contrib/test_celery.py
+	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal tests/endurance/test_celery.py
 
 # CHAOS="--set long --database postgres://..." runs all of it, or another database.
 chaos: $(VENV)/.installed-test

@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.utils import translation
 
 from django_mobilon_sms.sandbox import Sandbox
+from tests.support.broken_replies import BROKEN_REPLIES
 
 
 class Run(NamedTuple):
@@ -32,7 +33,7 @@ def _english() -> Iterator[None]:
 @pytest.fixture
 def sandbox(settings: Any) -> Iterator[Sandbox]:
     """A gateway on a free port, and the settings that lead to it."""
-    with Sandbox() as server:
+    with Sandbox(faults=BROKEN_REPLIES) as server:
         settings.MOBILON_SMS_BASE_URL = server.url
         yield server
 

@@ -1,118 +1,40 @@
-"""The sandbox's faults by name, and the rules that say when one strikes."""
+"""Faults with their options, and the rules that decide when one strikes."""
 
 from __future__ import annotations
 
-import math
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import broken_replies
-from .broken_replies import Case, Function, body, breaks_off, each, lacks, made, silent
-from .server import Ending, Reply
+from .broken_replies import Case, Function, http
+from .server import Ending, Reply, json_reply
 
-FAULTS: dict[str, Function] = {
-    # Another HTTP code, or any body: the general ones.
-    "http": broken_replies.http,  # code, headers, body; nothing is taken in unless taken=True
-    "code": broken_replies.another_code,  # code: the right reply under it
-    "body": broken_replies.any_body,  # body, code, content_type, headers
-    # Nothing is answered.
-    "close_unread": silent(Ending.CLOSE),
-    "reset_unread": silent(Ending.RESET),
-    "close_after_read": silent(Ending.CLOSE),
-    "reset_after_read": silent(Ending.RESET),
-    "hang": silent(Ending.HANG),
-    # The answer is broken off, slow, or too much.
-    "not_http": breaks_off(b"220 smtp.example ESMTP\r\n"),
-    "half_status_line": breaks_off(b"HTTP/1.1 2"),
-    "half_header": breaks_off(b"HTTP/1.1 200 OK\r\nContent-Ty", code=200),
-    "long_header": broken_replies.long_header,
-    "many_headers": broken_replies.many_headers,
-    "early_hints": broken_replies.early_hints,  # code, count: interim replies before the right one
-    "late": broken_replies.late,  # seconds
-    "drip_headers": broken_replies.drip_headers,  # interval: seconds between two bytes
-    "drip_body": broken_replies.drip_body,  # interval
-    "cut_body": broken_replies.cut_body,
-    "cut_without_length": broken_replies.cut_without_length,
-    "cut_chunked": broken_replies.cut_chunked,
-    "bad_chunk": broken_replies.bad_chunk,
-    "bad_gzip": body(b"\x1f\x8bno gzip", Content_Encoding="gzip"),
-    "gzip_bomb": broken_replies.gzip_bomb,  # megabytes
-    "five_megabytes": broken_replies.five_megabytes,
-    "endless": broken_replies.endless,
-    # The body is not the JSON it should be.
-    "not_json": body(b"OK"),
-    "html": body(b"<!DOCTYPE html><title>502 Bad Gateway</title>", "text/html; charset=utf-8"),
-    "empty": body(b""),
-    "null": body(b"null"),
-    "object": made(lambda answers: answers[0] if answers else {}),
-    "nested": made(lambda answers: [answers]),
-    "bom": broken_replies.bom,
-    "charset": broken_replies.charset,
-    "deep": body(b"[" * 100_000 + b"]" * 100_000),
-    "huge_int": broken_replies.huge_int,  # digits
-    "nan": each(status=math.nan),
-    "duplicate_keys": broken_replies.duplicate_keys,
-    # The objects are not those that were asked for.
-    "shuffled": made(lambda answers: answers[::-1]),
-    "partial": broken_replies.partial,  # keep: how many are answered; all but the last unless told
-    "doubled": made(lambda answers: [told for answer in answers for told in (answer, answer)]),
-    "contradictory": broken_replies.contradictory,  # changes: what the second object says otherwise
-    "strangers": made(lambda answers: [*answers, broken_replies.stranger(answers)]),
-    "same_id": made(lambda answers: [{**answer, "id": answers[0]["id"]} for answer in answers]),
-    # The objects hold something else.
-    # changes, without, at: of every object, or of the one at a place
-    "changed": broken_replies.changed,
-    "extra_keys": broken_replies.extra_keys,
-    "no_id": lacks("id"),
-    "null_id": each(id=None),
-    "int_id": each(id=58),
-    "long_id": each(id="5" * 10_000),
-    "other_id": each(id="f" * 24),
-    "upper_guid": broken_replies.upper_guid,  # dashes
-    "other_guid": each(guid="00000000-0000-4000-8000-000000000000"),
-    "status": broken_replies.status,  # value
-    "string_status": made(lambda answers: [{**it, "status": str(it["status"])} for it in answers]),
-    "float_status": made(lambda answers: [{**it, "status": float(it["status"])} for it in answers]),
-    "true_status": each(status=True),
-    "false_status": each(status=False),
-    "bad_date": broken_replies.bad_date,  # value
-    "no_date": lacks("dateTimeSent"),
-}
-
-
-UNREAD = frozenset({"close_unread", "reset_unread"})
-
-
-EXAMPLE = Case(answers=[{"status": 0, "guid": "g", "id": "i"}], echoes=[{}])
+EXAMPLE = Case(answers=[{"status": 0, "guid": "g", "id": "i"}], messages=[None])
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault with its options. `taken`: the messages of the request are taken in all the same."""
+    """A fault with its options.
+
+    `reply` returns what is sent in place of the right reply. `taken` says whether the messages of
+    the request are accepted nevertheless, `unread` whether the fault strikes before its body is
+    read.
+    """
 
     name: str
-    function: Function = field(repr=False)
-    options: Mapping[str, Any] = field(repr=False)
+    reply: Callable[[Case], Reply] = field(repr=False)
     taken: bool
-    ending: Ending | None = None
+    unread: bool
 
-    @property
-    def unread(self) -> bool:
-        """Whether it strikes before the body is read."""
-        return self.name in UNREAD
 
-    def reply(self, case: Case) -> Reply:
-        """Return what goes over the wire in place of the right reply."""
-        reply = self.function(case, **self.options)
-        return reply if self.ending is None else replace(reply, ending=self.ending)
+NO_FAULT = Fault("", lambda case: json_reply(case.answers), taken=True, unread=False)
 
 
 @dataclass
 class Rule:
-    """When a fault strikes: the next `times` requests to `path`, or each with chance `rate`."""
+    """A fault for the next `times` requests to `path`, or for each with probability `rate`."""
 
     fault: Fault
     path: str
@@ -131,15 +53,15 @@ class Rule:
 
     @property
     def over(self) -> bool:
-        """Whether it has struck as often as it should."""
+        """Whether the fault has struck as often as it should."""
         return self.times == 0
 
-    def told(self) -> dict[str, Any]:
-        """Return the rule as JSON tells it."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the rule without the options of its fault."""
         return {"name": self.fault.name, "path": self.path, "times": self.times, "rate": self.rate}
 
     def strikes(self, path: str, chance: random.Random) -> bool:
-        """Say whether the fault strikes this request, and count it."""
+        """Return whether the fault strikes this request, and count it."""
         if path != self.path or self.over:
             return False
         if self.rate is not None:
@@ -153,29 +75,35 @@ def _is_probability(value: object) -> bool:
 
 
 def find(
-    name: str, *, taken: bool | None = None, ending: str | None = None, **options: Any
+    functions: Mapping[str, Function],
+    name: str,
+    /,
+    *,
+    taken: bool | None = None,
+    ending: str | None = None,
+    **options: Any,
 ) -> Fault:
-    """Return the fault called `name`; `http_503` is http with that code, `code_202` likewise.
+    """Return the fault called `name`; `http_503` is `http` with that code, `code_202` likewise.
 
-    ValueError: there is none called so (those there are are listed), or no such option or value.
+    ValueError: no such fault (the message lists all of them), option or value.
     """
     numbered = re.fullmatch(r"(http|code)_([1-9][0-9]{2})", name)
     if numbered is not None:
         options["code"] = int(numbered[2])
-    function = FAULTS.get(numbered[1] if numbered else name)
+    function = functions.get(numbered[1] if numbered else name)
     if function is None:
-        raise ValueError(f"No fault is called {name!r}. There are: {', '.join(sorted(FAULTS))}.")
-    if taken is None:
-        taken = function is not broken_replies.http and name not in UNREAD
+        raise ValueError(f"No fault is called {name!r}. There are: {', '.join(sorted(functions))}.")
     last = None if ending is None else Ending(ending)
-    return _proved(Fault(name, function, options, taken, last))
 
+    def reply(case: Case) -> Reply:
+        reply = function(case, **options)
+        return replace(reply, ending=last or reply.ending)
 
-def _proved(fault: Fault) -> Fault:
-    if fault.unread and fault.taken:
-        raise ValueError(f"Fault {fault.name}: what was not read can not be taken.")
     try:
-        fault.reply(EXAMPLE)
+        unread = reply(EXAMPLE).unread
     except (TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"Fault {fault.name}: {error}") from error
-    return fault
+        raise ValueError(f"Fault {name}: {error}") from error
+    if taken and unread:
+        raise ValueError(f"Fault {name}: messages that were not read cannot be taken.")
+    default = function is not http and not unread
+    return Fault(name, reply, default if taken is None else taken, unread)

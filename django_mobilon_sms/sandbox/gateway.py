@@ -5,26 +5,22 @@
         ...  # something that posts to sandbox.url
         assert sandbox.copies(guid) == 1
 
-It knows no Django. Where the vendor's page is silent, its answers are our invention, and each
-docstring says so.
+Where the vendor's page is silent, the answers are our invention, and each docstring says so.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import secrets
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from datetime import datetime, timezone
-from types import EllipsisType, TracebackType
+from types import EllipsisType
 from typing import Any
 
-from .broken_replies import Answer, Case, json_reply
-from .faults import EXAMPLE, Fault, Rule, find
+from .broken_replies import FAULTS, Case, Function
+from .faults import EXAMPLE, NO_FAULT, Fault, Rule, find
 from .page import HEADERS, page
 from .records import Exchange, Received
 from .request_checks import (
@@ -38,17 +34,18 @@ from .request_checks import (
     parsed_array,
     refusal,
 )
-from .server import Reply, Request, Server, http_reply
+from .right_replies import Answer, acceptance, new_messages, report, timestamp
+from .server import Reply, Request, Server, http_reply, json_reply
 
 
 class Sandbox:
-    """A gateway on 127.0.0.1, on `port` or a free one, for one user.
+    """A gateway on 127.0.0.1 for one user, on `port` or on a free one.
 
-    `latency` is how many seconds an answer waits after its messages were taken in, `sent_after`
-    how many pass until a message is reported as sent; both may be changed while it runs.
-    `on_request` is called with every exchange before it is answered, in its connection's thread.
-    `random` decides for faults with a rate. A guid that comes again is taken in again, under
-    another id (our invention).
+    `latency` is the time in seconds between accepting messages and answering, `sent_after` the
+    time until a message is reported as sent; both may change while the sandbox runs. `on_request`
+    is called with every exchange before it is answered, in the thread of its connection. `faults`
+    adds named functions to those in `broken_replies.FAULTS`. `random` decides about faults with a
+    rate. A guid that comes again is accepted again under another id (our invention).
     """
 
     def __init__(
@@ -60,23 +57,26 @@ class Sandbox:
         latency: float = 0.0,
         sent_after: float = 0.0,
         on_request: Callable[[Exchange], None] | None = None,
+        faults: Mapping[str, Function] | None = None,
     ) -> None:
         self.latency = latency
         self.sent_after = sent_after
         self.on_request = on_request
         self.random = random.Random(0)  # noqa: S311
-        self.statuses: dict[str, Answer] = {}
         self._port = port
         self._token = basic_token(username, password)
+        self._functions = {**FAULTS, **(faults or {})}
         self._server: Server | None = None
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
         self._exchanges: list[Exchange] = []
-        self._taken: dict[str, Received] = {}
-        self._copies: Counter[str] = Counter()
+        self._received: dict[str, Received] = {}
+        self._statuses: dict[str, Answer] = {}
+
+    # Listen
 
     def start(self) -> Sandbox:
-        """Listen, after a stop on the same port. OSError: the port can not be had."""
+        """Listen; after a stop, on the same port. OSError: the port is not available."""
         if self._server is not None:
             raise RuntimeError("This sandbox runs already.")
         self._server = Server(self._port, self._answer)
@@ -84,7 +84,7 @@ class Sandbox:
         return self
 
     def stop(self) -> None:
-        """Stop listening and cut every connection; what was received stays to be asked for."""
+        """Stop listening and cut every connection. The records remain."""
         server, self._server = self._server, None
         if server is not None:
             server.stop()
@@ -92,24 +92,21 @@ class Sandbox:
     def __enter__(self) -> Sandbox:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     @property
     def url(self) -> str:
-        """The base URL, with a slash at its end; after a stop it is where nobody listens."""
+        """The base URL, with a final slash. It stays the same after a stop."""
         if not self._port:
             raise RuntimeError("This sandbox has no port yet: start it first.")
         return f"http://127.0.0.1:{self._port}/"
 
+    # Ask what was received
+
     @property
     def exchanges(self) -> list[Exchange]:
-        """Every request heard, in order of arrival, but for those to the sandbox's own pages."""
+        """Every request in order of arrival, except those to the sandbox's own pages."""
         with self._lock:
             return list(self._exchanges)
 
@@ -120,19 +117,28 @@ class Sandbox:
 
     @property
     def messages(self) -> list[Received]:
-        """Every message taken in, in order of arrival."""
-        return [message for exchange in self.exchanges for message in exchange.received]
+        """Every accepted message in order of arrival."""
+        with self._lock:
+            return list(self._received.values())
+
+    def copies(self, guid: object) -> int:
+        """Return how often this guid was accepted."""
+        return sum(message.guid == str(guid) for message in self.messages)
+
+    def forget(self) -> None:
+        """Forget every request, message and status."""
+        with self._lock:
+            self._exchanges.clear()
+            self._received.clear()
+            self._statuses.clear()
+
+    # Set what is answered
 
     @property
     def faults(self) -> list[dict[str, Any]]:
         """The faults that may still strike: name, path, and times (left) or rate."""
         with self._lock:
-            return [rule.told() for rule in self._rules if not rule.over]
-
-    def copies(self, guid: object) -> int:
-        """Return how often this guid was taken in."""
-        with self._lock:
-            return self._copies[str(guid)]
+            return [rule.as_json() for rule in self._rules if not rule.over]
 
     def fault(
         self,
@@ -145,29 +151,21 @@ class Sandbox:
     ) -> None:
         """Let a fault strike the next `times` requests to `path` (default 1), or a share of them.
 
-        Options are those of the fault (see `sandbox_faults.FAULTS`), and for each of them `taken`,
-        whether the messages are taken in all the same, and `ending`, what becomes of the
-        connection: "keep", "close", "reset" or "hang". Of several faults the one set first strikes;
-        what would be refused anyway is refused. ValueError: no such fault or option.
+        Every fault takes its own options and two more: `taken`, whether the messages are accepted
+        nevertheless, and `ending`, the end of the connection: "keep", "close", "reset" or "hang".
+        If several faults are set, the first one strikes. A wrong request is refused all the same.
+        ValueError: no such fault or option.
         """
         if path not in FIELDS:
             raise ValueError(f"path must be one of {', '.join(FIELDS)}.")
-        rule = Rule(find(name, **options), path, times, rate)
+        rule = Rule(find(self._functions, name, **options), path, times, rate)
         with self._lock:
             self._rules.append(rule)
 
     def clear_faults(self) -> None:
-        """Behave well from now on."""
+        """Answer correctly from now on."""
         with self._lock:
             self._rules.clear()
-
-    def forget(self) -> None:
-        """Forget every request, message and status."""
-        with self._lock:
-            self._exchanges.clear()
-            self._taken.clear()
-            self._copies.clear()
-            self.statuses.clear()
 
     def set_status(
         self,
@@ -177,99 +175,79 @@ class Sandbox:
         *,
         guid: str | None = None,
     ) -> None:
-        """Let /status/ answer this for `id`, also where no such message was received.
+        """Let /status/ answer this for `id`, even if there is no such message.
 
-        `date` is given as it is; None leaves it out, and the default is now. `guid` is the
-        message's, unless told.
+        `date` is answered unchanged; by default it is now, and None leaves it out. `guid` is by
+        default the message's.
         """
         with self._lock:
-            known = self._taken.get(id)
+            message = self._received.get(id)
             answer = {
                 "status": status,
-                "guid": known.guid if guid is None and known is not None else guid,
-                "dateTimeSent": _timestamp(time.time()) if date is ... else date,
+                "guid": message.guid if guid is None and message is not None else guid,
+                "dateTimeSent": timestamp(time.time()) if date is ... else date,
                 "id": id,
             }
-            self.statuses[id] = {key: told for key, told in answer.items() if told is not None}
+            self._statuses[id] = {key: answer[key] for key in answer if answer[key] is not None}
+
+    # Hear a request, decide, record
 
     def _answer(self, request: Request) -> Reply:
         if request.path not in FIELDS and request.method in METHODS.get(request.path, ()):
             return _own_answer(self, request)
         exchange, reply = self._decide(request)
-        with self._lock:
-            self._exchanges.append(exchange)
-            self._taken.update((message.id, message) for message in exchange.received)
-            self._copies.update(message.guid for message in exchange.received)
+        self._record(exchange)
         if self.on_request is not None:
             self.on_request(exchange)
         return replace(reply, delay=reply.delay + self.latency)
 
     def _decide(self, request: Request) -> tuple[Exchange, Reply]:
-        heard = Exchange(request.method, request.path, request.headers, b"", None, "", None)
+        exchange = Exchange(request.method, request.path, request.headers)
         refused = head_refusal(request, self._token)
-        fault = None if refused else self._draw(request.path)
-        if fault is not None and fault.unread:
-            return replace(heard, fault=fault.name), fault.reply(EXAMPLE)
+        fault = NO_FAULT if refused else self._next_fault(request.path)
+        if fault.unread:
+            return replace(exchange, fault=fault.name), fault.reply(EXAMPLE)
         body = request.read()
-        heard = replace(heard, body=body, objects=parsed_array(body))
-        refused = refused or body_refusal(request.path, heard.objects)
+        objects = parsed_array(body)
+        exchange = replace(exchange, body=body, objects=objects)
+        refused = refused or body_refusal(request.path, objects)
         if refused is not None:
-            return replace(heard, code=refused.code), refused
-        return self._answered(heard, heard.objects or [], fault)
+            return replace(exchange, code=refused.code), refused
+        return self._reply(exchange, objects or [], fault)
 
-    def _draw(self, path: str) -> Fault | None:
+    def _next_fault(self, path: str) -> Fault:
         with self._lock:
             striking = (rule.fault for rule in self._rules if rule.strikes(path, self.random))
-            return next(striking, None)
+            return next(striking, NO_FAULT)
 
-    def _answered(
-        self, heard: Exchange, objects: list[Answer], fault: Fault | None
+    def _reply(
+        self, exchange: Exchange, objects: list[Any], fault: Fault
     ) -> tuple[Exchange, Reply]:
-        received = _received(objects) if heard.path == SEND else ()
-        case = _send_case(received) if heard.path == SEND else self._status_case(objects)
-        if fault is None:
-            reply = json_reply(case.answers)
-            return replace(heard, received=received, code=reply.code), reply
+        received: tuple[Received, ...] = ()
+        if exchange.path == SEND:
+            received = new_messages(objects)
+            case = Case([acceptance(message) for message in received], [*received])
+        else:
+            case = self._reports([asked["id"] for asked in objects])
         reply = fault.reply(case)
-        taken = received if fault.taken else ()
-        return replace(heard, received=taken, fault=fault.name, code=reply.code), reply
+        accepted = received if fault.taken else ()
+        return replace(exchange, received=accepted, fault=fault.name, code=reply.code), reply
 
-    def _status_case(self, objects: list[Answer]) -> Case:
+    def _reports(self, ids: list[str]) -> Case:
         with self._lock:
-            pairs = [(self._report(asked["id"]), self._taken.get(asked["id"])) for asked in objects]
-        told = [(answer, message) for answer, message in pairs if answer is not None]
-        return Case([answer for answer, _ in told], [_echo(message) for _, message in told])
+            answers = [answer for id in ids if (answer := self._report(id)) is not None]
+            return Case(answers, [self._received.get(answer["id"]) for answer in answers])
 
     def _report(self, id: str) -> Answer | None:
-        # Status 0 without a date until it is sent, no answer for an unknown id: our inventions.
-        message = self._taken.get(id)
-        if id in self.statuses or message is None:
-            return self.statuses.get(id)
-        if max(0.0, time.time() - message.at) < self.sent_after:
-            return {"status": 0, "guid": message.guid, "id": id}
-        sent_at = _timestamp(message.at + self.sent_after)
-        return {"status": 1, "guid": message.guid, "dateTimeSent": sent_at, "id": id}
+        message = self._received.get(id)
+        if id in self._statuses or message is None:  # no answer for an unknown id: our invention
+            return self._statuses.get(id)
+        return report(message, self.sent_after)
 
-
-def _received(objects: list[Answer]) -> tuple[Received, ...]:
-    at = time.time()
-    fields = ({name: asked[name] for name in FIELDS[SEND]} for asked in objects)
-    return tuple(Received(**told, id=secrets.token_hex(12), at=at) for told in fields)
-
-
-def _send_case(received: tuple[Received, ...]) -> Case:
-    answers = [{"status": 0, "guid": message.guid, "id": message.id} for message in received]
-    return Case(answers, [_echo(message) for message in received])
-
-
-def _echo(message: Received | None) -> Answer:
-    names = ("text", "number", "source") if message else ()
-    return {name: getattr(message, name) for name in names}
-
-
-def _timestamp(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    def _record(self, exchange: Exchange) -> None:
+        with self._lock:
+            self._exchanges.append(exchange)
+            self._received.update((message.id, message) for message in exchange.received)
 
 
 def _own_answer(sandbox: Sandbox, request: Request) -> Reply:
@@ -288,7 +266,7 @@ def _own_answer(sandbox: Sandbox, request: Request) -> Reply:
 
 
 def _set_fault(sandbox: Sandbox, request: Request, body: bytes) -> Reply:
-    if not is_json(request.headers):  # also keeps other sites' forms from reaching this door
+    if not is_json(request.headers):  # a form of another site cannot declare JSON
         return refusal(415, "Content-Type must be application/json.")
     try:
         sandbox.fault(**json.loads(body))

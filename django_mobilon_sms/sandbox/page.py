@@ -1,4 +1,4 @@
-"""The sandbox's own page: HTML of what it received and of the faults that are set."""
+"""The sandbox's own page: the messages it received and the faults that are set, as HTML."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ from typing import Any
 
 from .records import Received
 
-SHOWN = 500
-
-
+SHOWN = 500  # messages
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
 }
-
-
 FRAME = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -51,21 +47,15 @@ code {{ font-size: .8rem; color: var(--quiet); }}
 </body>
 </html>
 """
-
-
 EMPTY = """<p>Nothing has come in yet. Point <code>MOBILON_SMS_BASE_URL</code> at this address,
-write a message and run <code>manage.py send_sms</code>: it will show up here by itself, and nothing
-is really sent.</p>"""
-
-
+write a message and run <code>manage.py send_sms</code>: it appears on this page, and nothing is
+really sent.</p>"""
 TABLE = """<div class="scroll"><table>
 <thead><tr><th>Time</th><th>To</th><th>From</th><th>Text</th><th>Guid and id</th></tr></thead>
 <tbody>
 {rows}
 </tbody>
 </table></div>"""
-
-
 ROW = (
     '<tr><td class="plain"><time datetime="{iso}">{clock}</time></td>'
     '<td class="plain">{number}</td>'
@@ -75,7 +65,7 @@ ROW = (
 
 
 def page(messages: Sequence[Received], heard: int, faults: Sequence[dict[str, Any]]) -> bytes:
-    """Return the page for these messages (oldest first), `heard` requests and the faults set."""
+    """Return the page. `messages` are the oldest first, `heard` is the number of requests."""
     copies = Counter(message.guid for message in messages)
     rows = [_row(message, copies[message.guid]) for message in messages[: -SHOWN - 1 : -1]]
     content = TABLE.format(rows="\n".join(rows)) if rows else EMPTY
@@ -104,9 +94,9 @@ def _fault(fault: dict[str, Any]) -> str:
 
 def _row(message: Received, copies: int) -> str:
     moment = datetime.fromtimestamp(message.at).astimezone()
-    again = f"<br><strong>taken in {copies} times</strong>" if copies > 1 else ""
+    again = f"<br><strong>accepted {copies} times</strong>" if copies > 1 else ""
     fields = ("number", "source", "text", "guid", "id")
-    told = {name: escape(getattr(message, name)) for name in fields}
+    values = {name: escape(getattr(message, name)) for name in fields}
     return ROW.format(
-        iso=moment.isoformat(), clock=moment.strftime("%H:%M:%S"), again=again, **told
+        iso=moment.isoformat(), clock=moment.strftime("%H:%M:%S"), again=again, **values
     )

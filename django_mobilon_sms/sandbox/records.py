@@ -1,4 +1,4 @@
-"""What the sandbox keeps of each request and message."""
+"""Records of the requests and messages that the sandbox received."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Received:
-    """A message taken in. `at` is in seconds since 1970, `id` the one the gateway gave it."""
+    """An accepted message. `at` is a Unix time in seconds, `id` the one the sandbox gave it."""
 
     guid: str
     text: str = field(repr=False)
@@ -21,17 +21,17 @@ class Received:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request heard, and how it was answered. `headers` are found in any case of letters.
+    """A request and its answer. Names in `headers` are case-insensitive.
 
-    `objects` is None where the body was no JSON array, `fault` empty where none struck, `code`
-    None where no HTTP code was answered; `received` are the messages that were taken in.
+    `objects` is None if the body was not a JSON array, `fault` is empty if none struck, `code` is
+    None if no HTTP code was answered, and `received` are the messages accepted.
     """
 
     method: str
     path: str
     headers: Message = field(repr=False)
-    body: bytes = field(repr=False)
-    objects: list[Any] | None = field(repr=False)
-    fault: str
-    code: int | None
+    body: bytes = field(repr=False, default=b"")
+    objects: list[Any] | None = field(repr=False, default=None)
+    fault: str = ""
+    code: int | None = None
     received: tuple[Received, ...] = ()

@@ -1,4 +1,4 @@
-"""What the sandbox refuses. The vendor documents no refusal: all of it is our invention."""
+"""Refusals of wrong requests. All are our inventions, because the vendor documents none."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import base64
 import hmac
 import json
 import re
+from collections.abc import Mapping
 from email.message import Message
 from typing import Any
 
-from .broken_replies import json_reply
-from .server import Reply, Request
+from .server import Reply, Request, json_reply
 
 SEND = "/send/"
-
-
 STATUS = "/status/"
-
-
 METHODS = {
     SEND: ("POST",),
     STATUS: ("POST",),
@@ -25,42 +21,34 @@ METHODS = {
     "/messages.json": ("GET",),
     "/faults/": ("POST", "DELETE"),
 }
-
-
 FIELDS = {SEND: ("guid", "text", "number", "source"), STATUS: ("id",)}
-
-
 MAX_OBJECTS = 100
 
 
-def refusal(code: int, sentence: str, **headers: str) -> Reply:
-    """Return an answer whose `error` says what is wrong; `_` in a header's name is read as `-`."""
-    return json_reply(
-        {"error": sentence},
-        code,
-        {name.replace("_", "-"): value for name, value in headers.items()},
-    )
+def refusal(code: int, error: str, headers: Mapping[str, str] | None = None) -> Reply:
+    """Return a reply whose `error` says what is wrong."""
+    return json_reply({"error": error}, code, headers)
 
 
 def basic_token(username: str, password: str) -> bytes:
-    """Return what follows `Basic` in the header of these credentials, in UTF-8."""
+    """Return the value after `Basic` in the Authorization header, encoded in UTF-8."""
     return base64.b64encode(f"{username}:{password}".encode())
 
 
 def head_refusal(request: Request, token: bytes) -> Reply | None:
-    """Refuse an unknown path (404), another method (405), a stranger (401), another type (415)."""
+    """Refuse an unknown path (404), a wrong method (405), credentials (401) or type (415)."""
     methods = METHODS.get(request.path)
     if methods is None:
         return refusal(404, f"Nothing is here. There are: {', '.join(METHODS)}.")
     if request.method not in methods:
         allowed = ", ".join(methods)
-        return refusal(405, f"This path takes {allowed} only.", Allow=allowed)
+        return refusal(405, f"This path takes {allowed} only.", {"Allow": allowed})
     if not _is_authorized(request.headers, token):
         challenge = 'Basic realm="sandbox", charset="UTF-8"'
-        return refusal(401, "User name and password are needed.", WWW_Authenticate=challenge)
-    return (
-        None if is_json(request.headers) else refusal(415, "Content-Type must be application/json.")
-    )
+        return refusal(401, "User name and password are needed.", {"WWW-Authenticate": challenge})
+    if not is_json(request.headers):
+        return refusal(415, "Content-Type must be application/json.")
+    return None
 
 
 def _is_authorized(headers: Message, token: bytes) -> bool:
@@ -69,12 +57,12 @@ def _is_authorized(headers: Message, token: bytes) -> bool:
 
 
 def is_json(headers: Message) -> bool:
-    """Say whether the body is declared as JSON."""
+    """Return whether the body is declared as JSON."""
     return headers.get_content_type() == "application/json"
 
 
 def parsed_array(body: bytes) -> list[Any] | None:
-    """Return the JSON array in `body`, None where there is none."""
+    """Return the JSON array in `body`, or None."""
     try:
         value = json.loads(body.decode())
     except (ValueError, RecursionError):
@@ -83,17 +71,18 @@ def parsed_array(body: bytes) -> list[Any] | None:
 
 
 def body_refusal(path: str, objects: list[Any] | None) -> Reply | None:
-    """Refuse with 400 what is no array of 1 to 100 objects with the fields of `path` as strings."""
+    """Refuse (400) anything but an array of 1 to 100 objects with the fields of `path`."""
     if objects is None:
         return refusal(400, "The body must be a JSON array.")
     if not 1 <= len(objects) <= MAX_OBJECTS:
         return refusal(400, f"The array must hold 1 to {MAX_OBJECTS} objects, not {len(objects)}.")
-    wrongs = ((place, _wrong(path, value)) for place, value in enumerate(objects))
-    wrong = next(((place, wrong) for place, wrong in wrongs if wrong), None)
-    return refusal(400, f"Object {wrong[0]}: {wrong[1]}") if wrong else None
+    for index, value in enumerate(objects):
+        if error := _error(path, value):
+            return refusal(400, f"Object {index}: {error}")
+    return None
 
 
-def _wrong(path: str, value: Any) -> str:
+def _error(path: str, value: Any) -> str:
     if not isinstance(value, dict):
         return "it must be an object."
     for name in FIELDS[path]:

@@ -1,8 +1,9 @@
-"""The sandbox's wire: a threaded HTTP/1.1 server on loopback that sends broken replies too."""
+"""A threaded HTTP/1.1 server on loopback that can also send broken replies."""
 
 from __future__ import annotations
 
 import io
+import json
 import socket
 import socketserver
 import struct
@@ -18,35 +19,38 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-MAX_BODY = 64 * 1024 * 1024
-
-
+MAX_BODY = 64 * 1024 * 1024  # bytes
 JSON_TYPE = "application/json; charset=utf-8"
 
 
 class Ending(Enum):
-    """What becomes of the connection after a reply."""
+    """State of the connection after a reply."""
 
-    KEEP = "keep"  # open for the next request, where the client wants that
+    KEEP = "keep"  # open for the next request, if the client wants that
     CLOSE = "close"  # closed in order (FIN)
-    RESET = "reset"  # thrown away (RST)
+    RESET = "reset"  # aborted (RST)
     HANG = "hang"  # open and silent until the client leaves or the server stops
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes over the wire: raw pieces, after `delay` seconds, `interval` seconds apart."""
+    """Raw pieces of a reply, sent after `delay` seconds and `interval` seconds apart.
+
+    `code` is for the record; None if the client gets no status line. With `unread`, the request's
+    body is not read first.
+    """
 
     code: int | None
     pieces: Iterable[bytes] = ()
     delay: float = 0.0
     interval: float = 0.0
     ending: Ending = Ending.KEEP
+    unread: bool = False
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request whose head has been heard; `read` reads its whole body, once."""
+    """A request whose head was received; `read` returns its body and may be called once."""
 
     method: str
     path: str
@@ -55,7 +59,7 @@ class Request:
 
 
 def head(code: int, headers: Mapping[str, str]) -> bytes:
-    """Return a status line and header lines, with the empty line after them."""
+    """Return a status line and headers, with the empty line that ends them."""
     phrase = HTTPStatus(code).phrase if code in HTTPStatus._value2member_map_ else "Unknown"
     lines = [f"HTTP/1.1 {code:d} {phrase}", *(f"{name}: {headers[name]}" for name in headers)]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
@@ -64,15 +68,25 @@ def head(code: int, headers: Mapping[str, str]) -> bytes:
 def http_reply(
     code: int, body: bytes, content_type: str, headers: Mapping[str, str] | None = None
 ) -> Reply:
-    """Return a well-formed reply with its length; `headers` come on top and replace ours."""
-    ours = {"Content-Type": content_type, "Content-Length": str(len(body))}
-    return Reply(code, [head(code, {**ours, **(headers or {})}) + body])
+    """Return a well-formed reply with its length; `headers` override the usual ones."""
+    usual = {"Content-Type": content_type, "Content-Length": str(len(body))}
+    return Reply(code, [head(code, {**usual, **(headers or {})}) + body])
+
+
+def json_bytes(value: object) -> bytes:
+    """Return `value` as JSON in UTF-8."""
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def json_reply(value: object, code: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    """Return `value` as a JSON reply."""
+    return http_reply(code, json_bytes(value), JSON_TYPE, headers)
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Listens on 127.0.0.1, a thread for each connection; `answer` says what a request gets."""
+    """Listens on 127.0.0.1, with a thread per connection; `answer` replies to a request."""
 
-    allow_reuse_address = True  # a sandbox that comes back listens where it listened
+    allow_reuse_address = True  # so that a restarted sandbox can listen on the same port
     daemon_threads = True
     request_queue_size = 1024
 
@@ -85,14 +99,15 @@ class Server(socketserver.ThreadingTCPServer):
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
-        """Stop listening and end every connection, whatever it waits for, within about a second."""
+        """Stop listening and end every connection, even a waiting one, within about a second."""
         self.stopping.set()
         self.shutdown()
         self.server_close()
         with self._lock:
             left = dict(self._open)
         for connection in left:
-            _wake(connection)
+            with suppress(OSError):  # already closed
+                connection.shutdown(socket.SHUT_RDWR)
         deadline = time.monotonic() + 1.0
         for thread in left.values():
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -111,17 +126,12 @@ class Server(socketserver.ThreadingTCPServer):
         super().close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], OSError):  # a client that leaves is no error of ours
+        if not isinstance(sys.exc_info()[1], OSError):  # a client that leaves is not our error
             super().handle_error(request, client_address)
 
 
-def _wake(connection: socket.socket) -> None:
-    with suppress(OSError):  # it is gone already
-        connection.shutdown(socket.SHUT_RDWR)
-
-
 class _Lines(io.BufferedReader):
-    """Remembers the last line, to tell a head that ended from one that broke off."""
+    """Remembers the last line read, to tell a complete head from one that was cut off."""
 
     last = b""
 
@@ -131,7 +141,7 @@ class _Lines(io.BufferedReader):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Hears requests on one connection and delivers their replies."""
+    """Reads the requests of one connection and sends their replies."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -143,17 +153,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def parse_request(self) -> bool:
         parsed = super().parse_request()
-        if not self.rfile.last:  # the standard library takes a broken head for a whole one
+        if not self.rfile.last:  # because the standard library accepts a head that was cut off
             raise ConnectionAbortedError("The client left in the middle of its request.")
         return parsed
 
     def serve(self) -> None:
-        self._deliver(self._framing_refusal() or self.server.answer(self._request()))
+        request = Request(self.command, self.path, self.headers, self._read)
+        self._deliver(self._framing_refusal() or self.server.answer(request))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = serve
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: a line in the middle of a test's or a command's output helps nobody."""
+        """Log nothing, because a line in a test's or a command's output would only disturb."""
 
     def _framing_refusal(self) -> Reply | None:
         length = self.headers.get("Content-Length", "0")
@@ -162,9 +173,6 @@ class Handler(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()):
             return _refused_unread(400)
         return _refused_unread(413) if int(length) > MAX_BODY else None
-
-    def _request(self) -> Request:
-        return Request(self.command, self.path, self.headers, self._read)
 
     def _read(self) -> bytes:
         length = int(self.headers.get("Content-Length", "0"))
@@ -183,20 +191,16 @@ class Handler(BaseHTTPRequestHandler):
                 return
             self.connection.sendall(piece)
         if reply.ending is Ending.HANG:
-            self._wait_until_the_client_leaves()
+            while self.connection.recv(65536):  # until the client leaves
+                pass
         if reply.ending is Ending.RESET:
             self._reset()
 
-    def _wait_until_the_client_leaves(self) -> None:
-        while self.connection.recv(65536):
-            pass
-
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        socket.close(self.connection.detach())  # at once: the usual way says FIN first
+        socket.close(self.connection.detach())  # directly, because socketserver sends a FIN first
 
 
 def _refused_unread(code: int) -> Reply:
-    return Reply(
-        code, [head(code, {"Content-Length": "0", "Connection": "close"})], ending=Ending.CLOSE
-    )
+    headers = {"Content-Length": "0", "Connection": "close"}
+    return Reply(code, [head(code, headers)], ending=Ending.CLOSE, unread=True)

@@ -1,12 +1,12 @@
-"""What may happen to messages, told a second time from docs/protocol.rst: no Django, no database.
+"""A second writing of the rules in docs/protocol.rst, without Django and without a database.
 
-A state is everything that outlives a moment: the rows, the journal, what each worker has in its
-memory, and how many copies of each message the gateway took. ``Protocol`` holds the rules as
-functions from a state to the next one; a rule whose condition is not met changes nothing.
-``steps()`` names everything that can happen next, ``wrong()`` and ``wrong_step()`` say what must
-never be, and ``search()`` walks every reachable state.
+A state holds the rows, the journal, the memory of each worker, and the number of copies of each
+message that the gateway took. ``Protocol`` holds the rules as functions from a state to the next
+one; a rule whose condition is not met changes nothing. ``steps()`` yields everything that can
+happen next, ``wrong()`` and ``wrong_step()`` find violations, and ``search()`` walks every
+reachable state.
 
-With a ``mistake`` one rule is broken: the search must then find a state that must not be.
+A ``mistake`` breaks one rule: the search must then find a violation.
 """
 
 from __future__ import annotations
@@ -17,43 +17,43 @@ from itertools import chain, combinations, product
 from typing import NamedTuple
 
 WORKERS = "AB"
-#: The gateway has it, as far as the row says.
+#: According to the row, the gateway has the message.
 TAKEN = ("accepted", "sent", "delivered")
-#: Nothing was ever given to the gateway, as far as the row says.
+#: According to the row, the gateway never got the message.
 CLEAN = ("pending", "cancelled", "expired", "failed")
-#: Nothing will happen to it any more.
+#: Final statuses.
 OVER = ("cancelled", "expired", "failed", "delivered")
 
 
 class Row(NamedTuple):
-    """A message. ``why`` is the error code, as far as a rule asks for it."""
+    """A message. ``why`` is the error code, if a rule depends on it."""
 
     status: str = "pending"
     resends: int = 0
     resolution: str = ""
     why: str = ""
-    #: The place of its batch in the journal.
+    #: The index of its batch in the journal.
     batch: int = -1
     expiry: str = "ahead"  # none, ahead, over
     copies: int = 0
 
 
 class Batch(NamedTuple):
-    """A row of the journal, and what its worker remembers of it.
+    """A row of the journal, and the memory of its worker.
 
-    ``answer`` and ``outcome`` are words: one for each row, or one for all (back, lost).
+    ``answer`` and ``outcome`` hold one word for each row, or one for all (back, lost).
 
     ========  ==============================================================
     accepted  an object with an id
-    failed    the gateway's own answer to this message
+    failed    the gateway says so of this message
     nothing   no proof: no reply, an unreadable one, none for this message
-    back      it never left, or the gateway refused the whole request
-    lost      the sweep's word: the lease is over without an outcome
+    back      the request never left, or the gateway refused all of it
+    lost      the sweep found the lease over and no outcome
     ========  ==============================================================
     """
 
     rows: tuple[int, ...]
-    worker: str = ""  # who still holds it; nobody once it is recorded or its worker is dead
+    worker: str = ""  # the holder; empty once it is recorded or its worker is dead
     leased: bool = True
     answer: tuple[str, ...] = ()
     outcome: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class Batch(NamedTuple):
 
 
 class State(NamedTuple):
-    """All that there is."""
+    """All rows and batches."""
 
     rows: tuple[Row, ...]
     batches: tuple[Batch, ...] = ()
@@ -74,12 +74,12 @@ class State(NamedTuple):
         return self._replace(batches=(*self.batches[:index], batch, *self.batches[index + 1 :]))
 
     def held_by(self, worker: str) -> int | None:
-        """The place of the batch in this worker's hands."""
+        """Return the index of the batch that this worker holds."""
         return next((at for at, batch in enumerate(self.batches) if batch.worker == worker), None)
 
 
 class Step(NamedTuple):
-    """Who did what, for the path that leads to a state that must not be."""
+    """Who did what, for the path to a violation."""
 
     who: str
     does: str
@@ -90,7 +90,7 @@ class Step(NamedTuple):
 
 
 def undecided(row: Row) -> bool:
-    """Under way, or lost with its worker and not decided about by a person."""
+    """Return whether it is under way, or lost with its worker and not resolved by a person."""
     return row.status == "sending" or (
         row.status == "unknown" and row.why == "lost" and not row.resolution
     )
@@ -100,7 +100,7 @@ def ended(row: Row) -> bool:
     return row.status in OVER or (row.status == "unknown" and row.resolution != "")
 
 
-#: Each breaks one rule, and must be found out.
+#: Each breaks one rule, and must be found.
 MISTAKES = (
     "lost goes back to pending",
     "no proof goes back to pending",
@@ -127,7 +127,7 @@ MISTAKES = (
 
 
 class Protocol:
-    """The rules, one of them broken if there is a ``mistake``."""
+    """The rules; a ``mistake`` breaks one of them."""
 
     def __init__(self, mistake: str = "") -> None:
         if mistake and mistake not in MISTAKES:
@@ -137,7 +137,7 @@ class Protocol:
     # The worker
 
     def claim(self, state: State, worker: str, wanted: tuple[int, ...]) -> State:
-        """Take what is still to be sent into a new batch; nobody left: no batch."""
+        """Claim the messages still to be sent in a new batch; without any, make no batch."""
         taken = tuple(index for index in wanted if self._claimable(state.rows[index]))
         if not taken or state.held_by(worker) is not None:
             return state
@@ -152,9 +152,9 @@ class Protocol:
         return in_time and (row.status == "pending" or self.mistake == "claim whatever the status")
 
     def unfit(self, state: State, worker: str, index: int) -> State:
-        """A claimed message that can not be put on the wire fails; the others of its batch go on.
+        """Fail a claimed message that cannot be put on the wire; the rest of its batch goes on.
 
-        Its batch carries it no further, whatever comes of the request.
+        The outcome of the request no longer concerns it.
         """
         place = state.held_by(worker)
         if place is None or state.batches[place].answer or index not in state.batches[place].rows:
@@ -166,7 +166,7 @@ class Protocol:
         return state.with_batch(place, rows=left)
 
     def may_post(self, state: State, worker: str) -> bool:
-        """A worker with too little of its lease left does not send."""
+        """Return whether the worker may send: not with too little of its lease left."""
         place = state.held_by(worker)
         if place is None or state.batches[place].answer or not state.batches[place].rows:
             return False
@@ -175,7 +175,7 @@ class Protocol:
     def post(
         self, state: State, worker: str, took: tuple[bool, ...], said: tuple[str, ...]
     ) -> State:
-        """The gateway takes some of the batch, and the worker hears something about it."""
+        """Let the gateway take some of the batch, and the worker hear something about it."""
         place = state.held_by(worker)
         if place is None or not self.may_post(state, worker):
             return state
@@ -185,7 +185,7 @@ class Protocol:
         return state.with_batch(place, answer=said)
 
     def put_back(self, state: State, worker: str) -> State:
-        """The request never leaves, or the gateway refuses all of it."""
+        """Let the request never leave, or the gateway refuse all of it."""
         place = state.held_by(worker)
         if place is None or state.batches[place].answer:
             return state
@@ -196,7 +196,7 @@ class Protocol:
         return state if place is None else state.with_batch(place, worker="", answer=())
 
     def close(self, state: State, worker: str) -> State:
-        """The worker's own word goes to the batch, also in place of "lost"."""
+        """Write the worker's outcome to the batch, also in place of "lost"."""
         place = state.held_by(worker)
         if place is None or not state.batches[place].answer:
             return state
@@ -208,13 +208,13 @@ class Protocol:
         )
 
     def record(self, state: State, worker: str) -> State:
-        """The same, and to its messages, in one transaction."""
+        """Write the outcome to the batch and to its messages, in one transaction."""
         place = state.held_by(worker)
         closed = self.close(state, worker)
         return closed if place is None or closed == state else self.apply(closed, place)
 
     def apply(self, state: State, place: int) -> State:
-        """Take an outcome to the messages of its batch, once."""
+        """Apply an outcome to the messages of its batch, once."""
         batch = state.batches[place]
         if not batch.outcome or batch.applied:
             return state
@@ -248,7 +248,7 @@ class Protocol:
         return row
 
     def _end(self, row: Row, status: str, why: str) -> Row:
-        """A row that was resent may have gone out before: it is held instead."""
+        """End a row, or hold it if it was resent, because an earlier copy may have gone out."""
         for_good = {
             "cancelled": "cancel a resent row for good",
             "failed": "fail a resent row for good",
@@ -259,7 +259,7 @@ class Protocol:
     # The sweep, at the beginning of every run
 
     def lose(self, state: State, place: int) -> State:
-        """A batch without an outcome whose lease is over: nobody knows how far it came."""
+        """Record as lost a batch whose lease is over and that has no outcome."""
         batch = state.batches[place]
         early = self.mistake == "sweep before the lease is over"
         if batch.outcome or (batch.leased and not early):
@@ -295,14 +295,14 @@ class Protocol:
         return state.with_row(index, self._end(row, "cancelled", "cancelled"))
 
     def hold(self, state: State, index: int) -> State:
-        """``hold_sms``: a copy of the database may have sent it."""
+        """Hold a pending message, as ``hold_sms`` does: a copy of the database may have sent it."""
         row = state.rows[index]
         if row.status != "pending":
             return state
         return state.with_row(index, row._replace(status="unknown", why="held"))
 
     def resend(self, state: State, index: int) -> State:
-        """Once no request of it can be under way; a passed expiry is cleared."""
+        """Send again, once no request can be under way; clear an expiry that has passed."""
         row = state.rows[index]
         if self.mistake == "resend while the lease runs":
             allowed = row.status in ("unknown", "sending") and not row.resolution
@@ -399,7 +399,7 @@ class Protocol:
         yield Step(worker, "hears that nothing was taken"), self.put_back(state, worker)
         for index in batch.rows:
             yield (
-                Step(worker, "can not put on the wire", str(index)),
+                Step(worker, "cannot put on the wire", str(index)),
                 self.unfit(state, worker, index),
             )
         if self.may_post(state, worker):
@@ -434,7 +434,7 @@ class Protocol:
                 yield Step("the gateway", f"reports {word} of", what), reported
 
 
-#: What one message of a POST meets: whether the gateway takes it, and what the worker hears.
+#: The fates of a message in a POST: whether the gateway takes it, and what the worker hears.
 FATES = ((True, "accepted"), (True, "nothing"), (False, "nothing"), (False, "failed"))
 
 
@@ -442,12 +442,12 @@ FATES = ((True, "accepted"), (True, "nothing"), (False, "nothing"), (False, "fai
 
 
 def wrong(protocol: Protocol, state: State) -> str:
-    """What is wrong with a state; empty if nothing is."""
+    """Return the violation in a state, or an empty string."""
     for row in state.rows:
         if row.copies > 1 + row.resends:
             return "more copies than anybody asked for"
         if row.status in TAKEN and not row.copies:
-            return f"{row.status}, and the gateway has it not"
+            return f"{row.status}, and the gateway does not have it"
         clean = row.status in CLEAN and row.why != "reported" and row.resends == 0
         if clean and row.copies:
             return f"{row.status}, and the gateway has it"
@@ -457,7 +457,7 @@ def wrong(protocol: Protocol, state: State) -> str:
 
 
 def _stuck(protocol: Protocol, state: State) -> str:
-    """With all workers dead and all leases over, one sweep must leave a way on for everything."""
+    """Return what one sweep leaves stuck when all workers are dead and all leases over."""
     for worker in WORKERS:
         state = protocol.kill(state, worker)
     for place in range(len(state.batches)):
@@ -477,7 +477,7 @@ def _stuck(protocol: Protocol, state: State) -> str:
 
 
 def wrong_step(before: State, step: Step, after: State) -> str:
-    """What is wrong with a step; empty if nothing is."""
+    """Return the violation in a step, or an empty string."""
     for old, new in zip(before.rows, after.rows):
         if new.copies > old.copies and not _claimed(before, old):
             return "the gateway received what the database did not show as under way"
@@ -503,7 +503,7 @@ def _backwards(old: Row, new: Row) -> bool:
 
 
 def _forgotten(before: State, step: Step, after: State) -> str:
-    """An answer that a worker wrote down, or a sweep found written, must reach its message."""
+    """Return a violation if a recorded acceptance did not reach its message."""
     if step.does == "records":
         words = [batch.answer if batch.worker == step.who else () for batch in before.batches]
     elif step.does == "applies the outcome":
@@ -523,7 +523,7 @@ def _forgotten(before: State, step: Step, after: State) -> str:
 
 
 def canonical(state: State) -> State:
-    """The same state without what no rule asks for any more, and with equal workers alike."""
+    """Return the state without what no rule depends on, and with interchangeable workers."""
     live = sorted(
         (
             batch.rows,
@@ -532,7 +532,7 @@ def canonical(state: State) -> State:
             batch.outcome,
             batch.applied,
             batch.worker != "",
-            [row.batch == place for row in state.rows],  # of two like ones, which is a row's
+            [row.batch == place for row in state.rows],  # tells two equal batches apart
             place,
         )
         for place, batch in enumerate(state.batches)
@@ -561,7 +561,7 @@ def _slim(row: Row, places: dict[int, int]) -> Row:
 
 
 class Found(NamedTuple):
-    """What a search came to: how many states, and the way to the first that must not be."""
+    """The number of states that a search reached, and the path to the first violation."""
 
     states: int
     wrong: str = ""
@@ -578,7 +578,7 @@ def search(
     most_resends: int,
     allowed: Callable[[Step], bool] = lambda step: True,
 ) -> Found:
-    """Walk every state that can be reached, the nearest first."""
+    """Walk every reachable state, the nearest first, up to a violation."""
     start = canonical(start)
     came_from: dict[State, State | None] = {start: None}
     waiting = deque([start])
@@ -602,7 +602,7 @@ def search(
 def _path(
     protocol: Protocol, came_from: dict[State, State | None], state: State, most_resends: int
 ) -> list[str]:
-    """The steps to a state and the wrong one after it, walked again: each worker keeps its name."""
+    """Return the steps to a state and the violation after it; each worker keeps its name."""
     way = [state]
     while (before := came_from[way[-1]]) is not None:
         way.append(before)

@@ -1,4 +1,4 @@
-"""The judge of the storms: each thing that must not be is found when it is."""
+"""The checks after a storm: each kind of violation is found."""
 
 from __future__ import annotations
 
@@ -59,17 +59,17 @@ def test_outbox_that_agrees_with_the_ledger_has_no_violation():
         ("wrong_changes", {"changes": [Change("unknown", "pending", "sent")]}),
     ],
 )
-def test_what_must_not_be_is_found(name, given):
+def test_violation_is_found(name, given):
     assert judged(**given).violations == {name: 1}
 
 
-def test_late_truth_may_move_a_message_that_was_decided_about():
+def test_late_acceptance_may_move_a_message_that_was_resolved():
     late = Change("unknown", "accepted", "given_up")
     findings = judged(changes=[late, Change("pending", "accepted", "", 1)])
     assert (findings.violations, findings.late) == ({}, 1)
 
 
-def test_every_status_has_its_allowed_changes_or_is_an_end():
+def test_every_status_has_allowed_changes_or_is_final():
     ends = {"delivered", "failed", "expired", "cancelled"}
     assert set(ALLOWED) == set(Status.values) - ends
 

@@ -1,7 +1,7 @@
-"""An hour's outage of each kind, with cron each minute and two workers: few messages are held.
+"""An outage of an hour, of each kind, with cron every minute and two workers: few are held.
 
-What the breaker promises is in these numbers. Two workers lose at most what they have under way
-when it begins, and a probe, a single message, whenever a wait is over.
+These numbers are the promise of the breaker. Two workers hold at most the messages under way when
+the outage begins, and the one message of a probe whenever a wait is over.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ MESSAGES, BATCH, WORKERS, CONCURRENCY = 5000, 100, 2, 4
 HOUR = 60  # minutes
 FOR_GOOD = 1_000_000  # times a fault strikes
 
-#: The minutes of the probes. A wait begins a second after the minute, so cron comes a minute
-#: later than it is over: after waits of 1, 2, 4, 8, 15 minutes, of one minute, of ten.
+#: The minutes of the probes. A wait begins a second after the minute, so cron comes up to a minute
+#: after its end: after waits of 1, 2, 4, 8 and 15 minutes; of one minute; of ten.
 NO_PROOF = [2, 5, 10, 19, 35, 51, 67]
 REFUSED = [*range(2, HOUR + 1, 2)]
 TEN_MINUTES = [*range(11, HOUR + 11, 11)]
@@ -35,7 +35,7 @@ on_all_databases = pytest.mark.databases
 
 
 def kind(name, code, error_code, probes, *, id=None, marks=(), **options):
-    """An outage; the exit code of a run that meets it, and its messages' error code."""
+    """Return an outage with the exit code of a run and the error code of its messages."""
     return pytest.param(name, options, code, error_code, probes, id=id or name, marks=marks)
 
 
@@ -73,7 +73,7 @@ OUTAGE = ("name", "options", "code", "error_code", "probes")
 
 
 class Outage:
-    """A gateway out of order from ``begin()`` to ``end()``."""
+    """A gateway that fails from ``begin()`` to ``end()``."""
 
     def __init__(self, sandbox, settings, name, options):
         self.sandbox, self.settings = sandbox, settings
@@ -84,7 +84,7 @@ class Outage:
             self.sandbox.stop()
             return
         self.sandbox.fault(self.name, times=FOR_GOOD, **self.options)
-        if self.name == "hang":  # an answer that never comes is never in time
+        if self.name == "hang":  # because no timeout is long enough
             self.settings.MOBILON_SMS_TIMEOUT = 0.2
 
     def end(self):
@@ -96,7 +96,7 @@ class Outage:
 
 @pytest.fixture
 def queue():
-    """The messages that wait."""
+    """Pending messages."""
     send_many({"number": "+79135292926", "text": "Ваш заказ готов"} for _ in range(MESSAGES))
 
 
@@ -105,7 +105,7 @@ def statuses():
 
 
 def hour_and_what_follows(cron, outage, last):
-    """Run cron through the hour, end the outage, and go on up to the minute after ``last``."""
+    """Run cron for an hour, end the outage, and go on up to the minute after ``last``."""
     codes = {}
     for minute in range(last + 2):
         if minute == HOUR:
@@ -115,7 +115,7 @@ def hour_and_what_follows(cron, outage, last):
 
 
 def expected_codes(code, probes):
-    """Both workers meet the outage; then one probes at times, and otherwise messages wait."""
+    """Return the exit codes: both workers meet the outage, then one probes, and else all wait."""
     *failing, good = probes
     met = dict.fromkeys(failing, tuple(sorted([3, code])))
     waiting = dict.fromkeys(range(good), (3, 3))
@@ -123,7 +123,7 @@ def expected_codes(code, probes):
 
 
 def assert_all_is_well(sandbox, unknown, error_code):
-    """The queue is drained, all that is held is told as such, and nothing was taken twice."""
+    """Assert that the queue is empty, ``unknown`` messages are held, and none was taken twice."""
     expected = {"accepted": MESSAGES - unknown, "unknown": unknown}
     assert statuses() == +Counter(expected)
     held = SmsMessage.objects.filter(status="unknown")
@@ -138,7 +138,7 @@ def assert_all_is_well(sandbox, unknown, error_code):
 
 @pytest.mark.parametrize(OUTAGE, PROVES_NOTHING + PROVES_NOTHING_WAS_TAKEN)
 @pytest.mark.usefixtures("queue")
-def test_outage_between_two_runs_costs_a_batch_a_worker_at_most(
+def test_outage_between_two_runs_costs_at_most_a_batch_per_worker(
     sandbox, settings, monkeypatch, name, options, code, error_code, probes
 ):
     outage = Outage(sandbox, settings, name, options)
@@ -161,12 +161,12 @@ def test_outage_between_two_runs_costs_a_batch_a_worker_at_most(
     ],
 )
 @pytest.mark.usefixtures("queue")
-def test_outage_in_the_middle_of_a_run_costs_what_is_under_way_at_most(
+def test_outage_in_the_middle_of_a_run_costs_at_most_the_requests_under_way(
     sandbox, settings, monkeypatch, name, options, code, error_code, probes
 ):
     outage = Outage(sandbox, settings, name, options)
     under_way = WORKERS * CONCURRENCY
-    # All that may be under way at once is, when the outage begins.
+    # The outage begins when as many requests as possible are under way.
     together = threading.Barrier(under_way, action=outage.begin, timeout=PATIENCE)
 
     def begin(before):
@@ -181,7 +181,7 @@ def test_outage_in_the_middle_of_a_run_costs_what_is_under_way_at_most(
 
 
 @pytest.mark.usefixtures("queue")
-def test_answers_for_some_only_hold_the_others_and_stop_nothing(sandbox, settings, monkeypatch):
+def test_partial_answers_hold_the_other_messages_and_stop_nothing(sandbox, settings, monkeypatch):
     sandbox.fault("partial", times=FOR_GOOD)
     with Cron(monkeypatch, settings, workers=WORKERS) as cron:
         assert cron.run(0) == (4, 4)
@@ -190,7 +190,7 @@ def test_answers_for_some_only_hold_the_others_and_stop_nothing(sandbox, setting
 
 
 @pytest.mark.databases
-def test_run_that_finds_the_breaker_open_asks_the_database_a_few_times_only(sandbox):
+def test_run_that_finds_the_breaker_open_makes_few_queries(sandbox):
     send_many({"number": "+79135292926", "text": "Ваш заказ готов"} for _ in range(300))
     sandbox.fault("http_500")
     deliver()

@@ -1,4 +1,4 @@
-"""A message for which the gateway refuses, or chokes on, the whole request: the rest goes out."""
+"""A poison message makes the gateway refuse its whole request, or fail: the others go out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.outbox import send_many
 from django_mobilon_sms.sandbox import Sandbox
+from django_mobilon_sms.sandbox.broken_replies import FAULTS
 from django_mobilon_sms.sandbox.faults import find
 from tests.support.cron import Cron
 from tests.support.messages import write
@@ -22,15 +23,15 @@ HOURS = 2 * 60  # minutes
 
 
 class Choosy(Sandbox):
-    """A gateway that answers every request with the poison in it by a fault."""
+    """A gateway on which a fault strikes every request that contains the poison."""
 
     def __init__(self, fault):
         super().__init__()
-        self.fault_of_poison = find(fault)
+        self.fault_of_poison = find(FAULTS, fault)
 
-    def _answered(self, heard, objects, fault):
+    def _reply(self, exchange, objects, fault):
         poisoned = any(asked.get("text") == POISON for asked in objects)
-        return super()._answered(heard, objects, self.fault_of_poison if poisoned else fault)
+        return super()._reply(exchange, objects, self.fault_of_poison if poisoned else fault)
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def write_with_poison(place):
 
 
 def drain(cron, *, start, within):
-    """Run cron until all but the poison have left ``pending``; the next minute."""
+    """Run cron until only the poison is pending; return the next minute."""
     others = SmsMessage.objects.exclude(text=POISON)
     for minute in range(start, start + within):
         cron.run(minute)
@@ -68,7 +69,7 @@ def assert_everything_else_was_taken_once(sandbox):
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("fault", ["http_403", "http_413"])
-def test_refused_poison_waits_and_is_the_only_one_not_sent(sandbox, settings, monkeypatch, place):
+def test_refused_poison_waits_and_only_it_is_not_sent(sandbox, settings, monkeypatch, place):
     write_with_poison(place)
     with Cron(monkeypatch, settings) as cron:
         drain(cron, start=0, within=10)
@@ -81,7 +82,7 @@ def test_refused_poison_waits_and_is_the_only_one_not_sent(sandbox, settings, mo
 
 @pytest.mark.databases
 @pytest.mark.parametrize("fault", ["http_403"])
-def test_refused_poison_comes_again_ever_rarer_and_holds_up_others_for_minutes_only(
+def test_refused_poison_is_retried_ever_more_rarely_and_delays_others_for_minutes_only(
     sandbox, settings, monkeypatch
 ):
     write_with_poison(150)
@@ -94,7 +95,7 @@ def test_refused_poison_comes_again_ever_rarer_and_holds_up_others_for_minutes_o
             longest = max(longest, others.filter(status="pending").count())
         drain(cron, start=HOURS, within=3)
     assert_everything_else_was_taken_once(sandbox)
-    assert longest <= 2  # the breaker's minute after each trial, and what cron adds to it
+    assert longest <= 2  # the breaker waits a minute after each attempt, and cron adds to it
     [attempts] = SmsMessage.objects.filter(text=POISON).values_list("attempts", flat=True)
     assert 6 <= attempts <= 9  # after 1, 2, 4, 8, 16, 32, 60 minutes
 
@@ -104,7 +105,7 @@ def test_refused_poison_comes_again_ever_rarer_and_holds_up_others_for_minutes_o
 @pytest.mark.parametrize(
     ("fault", "error_code"), [("http_400", "rejected"), ("http_500", "http_error")]
 )
-def test_poison_that_holds_its_batch_is_the_only_one_held_after_a_resend(
+def test_poison_that_holds_its_batch_is_the_only_message_held_after_a_resend(
     sandbox, settings, monkeypatch, place, error_code
 ):
     write_with_poison(place)

@@ -1,4 +1,4 @@
-"""Real `manage.py send_sms` processes, several at once, on the database under test."""
+"""Several `manage.py send_sms` processes at once on the database under test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = [
 
 
 def start(sandbox, *options: str) -> subprocess.Popen[str]:
-    """A worker on the test database, through the settings a project would have."""
+    """Start a worker on the test database."""
     environment = os.environ | {
         "DATABASE_URL": database_url(),
         "MOBILON_SMS_BASE_URL": sandbox.url,
@@ -69,7 +69,7 @@ def test_killed_worker_leaves_its_messages_unknown_and_nothing_is_sent_twice(san
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_worker_told_to_stop_records_what_is_under_way(sandbox, number):
+def test_worker_that_is_stopped_records_the_request_under_way(sandbox, number):
     write_many(20)
     sandbox.latency = 1
     worker = start(sandbox, "--loop", "--interval=0.1", "--batch-size=10")

@@ -1,7 +1,7 @@
-"""The real verbs on a real database, in any order, against the model of the protocol.
+"""The real functions on a real database, in any order, against the model of the protocol.
 
-The worker's own steps, the sweep, people and the gateway's reports are called as the app calls
-them. The gateway itself is a counter here: it must meet each message as the test says.
+The steps of the worker, the sweep, people and the gateway's reports are called as the app calls
+them. Only the gateway is a counter, so that the test decides what each message meets.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ pytestmark = [
 PROTOCOL = Protocol()
 LONG_AGO = datetime(2020, 1, 1, tzinfo=timezone.utc)
 REPORTS = {"sent": 1, "delivered": 2, "failed": 3, "": 9}
-#: The gateway took nothing of the request.
+#: Errors that prove that the gateway took nothing of the request.
 NOTHING_TAKEN = (
     NeverLeft("connection"),
     NeverLeft("lease_short"),
     Refused("http_refused", http_code=413),
     Refused("credentials", http_code=401),
 )
-#: What proves nothing about a message: the whole reply, no object for it, or these.
+#: Answers that prove nothing about a message: a broken reply, no object for it, or these.
 SILENCES = ("broken", "none", (0, ""), (None, None), "contradicts")
 
 
@@ -74,7 +74,7 @@ def _a_code_for_each_word(settings):
 
 
 class Outbox:
-    """The database and the model, side by side: each verb is done to both."""
+    """The database and the model, side by side: each method changes both."""
 
     def __init__(self, *, listens: bool) -> None:
         self.model = State(())
@@ -85,30 +85,30 @@ class Outbox:
         self.proofs = {}
         self.gateway = Counter()
         self.listens = listens
-        self.told = {}
-        if listens:  # the app's updates take another way then
+        self.signalled = {}
+        if listens:  # because the app updates differently then
             status_changed.connect(self.hear)
 
     def clear(self) -> None:
         status_changed.disconnect(self.hear)
-        QuerySet(SmsMessage).delete()  # the app's own refuses what is not ended
+        QuerySet(SmsMessage).delete()  # because the app's own refuses messages that have not ended
         SmsBatch.objects.all().delete()
 
     def hear(self, message, old, new, **kwargs):
-        self.told[message.pk] = new
+        self.signalled[message.pk] = new
 
     def rows(self, indexes):
         return SmsMessage.objects.filter(pk__in=[self.messages[index].pk for index in indexes])
 
     def held(self, *, answered):
-        """The workers with a batch in their hands, before or after the end of its request."""
+        """Return the workers that hold a batch, before or after the end of its request."""
         return [worker for worker in self.claims if (worker in self.proofs) == answered]
 
     def batch_of(self, worker):
         return self.model.batches[self.model.held_by(worker)]
 
     def check(self):
-        """Every row and every batch is what the model says."""
+        """Assert that every row and every batch agrees with the model."""
         real = SmsMessage.objects.order_by("pk").values_list(
             "pk", "status", "resends", "resolution", "error_code", "expires_at"
         )
@@ -135,13 +135,13 @@ class Outbox:
             assert real == (batch.outcome != (), batch.outcome == ("lost",), batch.applied)
         if self.listens:
             for pk, status, *_rest in real_statuses():
-                assert self.told.get(pk, "pending") == status or status == "sending"
+                assert self.signalled.get(pk, "pending") == status or status == "sending"
 
     # Callers and workers
 
     def write(self, *, expires: bool, fit: bool = True) -> None:
         [message] = write()
-        values = {"send_at": LONG_AGO}  # an expiry that is over must still lie after it
+        values = {"send_at": LONG_AGO}  # so that a passed expiry still lies after it
         if expires:
             values["expires_at"] = db_now() + timedelta(hours=1)
         if not fit:
@@ -177,7 +177,7 @@ class Outbox:
         self.model = PROTOCOL.put_back(self.model, worker)
 
     def post(self, worker: str, fates, silence) -> None:
-        """Each message of the batch meets its fate."""
+        """Post the batch; each of its messages meets its fate."""
         indexes = self.batch_of(worker).rows
         took, said = zip(*fates[: len(indexes)])
         self.gateway.update(index for index, taken in zip(indexes, took) if taken)
@@ -185,7 +185,7 @@ class Outbox:
         self.model = PROTOCOL.post(self.model, worker, took, said)
 
     def proof(self, indexes, said, silence) -> Proof:
-        """An answer that says so, or the error that does."""
+        """Return the proof of a reply, or of an error, that says this."""
         if silence == "broken" and said == ("failed",):
             return proofs.of_error(Refused("rejected", http_code=400))
         if silence == "broken" and set(said) == {"nothing"}:
@@ -229,8 +229,8 @@ class Outbox:
         self.model = PROTOCOL.lease_over(self.model, place)
 
     def time_over(self, indexes) -> None:
-        late = self.rows(indexes).filter(expires_at__isnull=False)
-        late.change(expires_at=LONG_AGO + timedelta(hours=1))
+        expiring = self.rows(indexes).filter(expires_at__isnull=False)
+        expiring.change(expires_at=LONG_AGO + timedelta(hours=1))
         for index in indexes:
             self.model = PROTOCOL.time_over(self.model, index)
 
@@ -251,10 +251,10 @@ class Outbox:
         done = self.rows(indexes).expire()
         assert sum(done.values()) == self.decide(indexes, PROTOCOL.expire)
 
-    # People, and what the gateway reports
+    # People and reports of the gateway
 
     def decide(self, indexes, verb, *args) -> int:
-        """Let the model do it; returns how many rows it changed."""
+        """Change the model and return the number of rows changed."""
         before = self.model
         for index in indexes:
             self.model = verb(self.model, index, *args)
@@ -292,23 +292,23 @@ def real_statuses():
     return SmsMessage.objects.order_by("pk").values_list("pk", "status")
 
 
-# Every kind of step, by the shortest way to it
+# Every kind of step, by the shortest path to it
 
 
 def sort_of(row: Row):
-    """What the rules tell rows apart by, the time aside."""
+    """Return what the rules distinguish rows by, except the time."""
     lost = row.status == "unknown" and row.why == "lost"
     return row.status, row.resends > 0, row.resolution != "", lost
 
 
 def place_of(before: State, after: State) -> int | None:
-    """The batch that a step was about."""
+    """Return the index of the batch that a step changed."""
     changes = enumerate(zip(before.batches, after.batches))
     return next((place for place, (old, new) in changes if old != new), None)
 
 
 def kind(before: State, step, after: State):
-    """Steps that the rules treat alike."""
+    """Return a key that is equal for steps that the rules treat alike."""
     [row], place = before.rows, place_of(before, after)
     if place is None:
         return sort_of(row), row.expiry == "over", step.does
@@ -320,7 +320,7 @@ def kind(before: State, step, after: State):
 
 
 def ways(most_resends: int):
-    """For each kind of step: the states on the shortest way to it, and the kind."""
+    """Return the states on the shortest path to each kind of step, by the kind."""
     start = canonical(State((Row(),)))
     way = {start: (start,)}
     found = {}
@@ -328,7 +328,7 @@ def ways(most_resends: int):
     while waiting:
         state = waiting.popleft()
         for step, reached in PROTOCOL.steps(state, most_resends):
-            if step.does == "can not put on the wire":  # such a message never could be
+            if step.does == "cannot put on the wire":  # a property of the message, not an event
                 continue
             found.setdefault(kind(state, step, reached), way[state])
             after = canonical(reached)
@@ -339,7 +339,7 @@ def ways(most_resends: int):
 
 
 def walk(outbox: Outbox, way, last, variant: int) -> None:
-    """Go the way and take a step of the last kind, comparing after each."""
+    """Follow the path and take a step of the last kind, comparing after each step."""
     outbox.write(expires=True)
     for target in (*way[1:], None):
         before = outbox.model
@@ -354,7 +354,7 @@ def walk(outbox: Outbox, way, last, variant: int) -> None:
 
 
 def perform(outbox: Outbox, step, place: int | None, variant: int) -> None:
-    """Do what the model calls so."""
+    """Perform the real equivalent of a step of the model."""
     who, does, what = step
     verb, _, word = does.partition(" ")
     word = word.removesuffix(" of")
@@ -387,7 +387,7 @@ def pass_time(outbox: Outbox, place: int | None) -> None:
 
 
 def try_what_changes_nothing(outbox: Outbox) -> None:
-    """Everything that anybody may ask for at any time, and the model says is not to be done."""
+    """Try everything that the model says changes nothing now."""
     free = next((worker for worker in WORKERS if worker not in outbox.claims), None)
     attempts = [
         (PROTOCOL.cancel(outbox.model, 0), lambda: outbox.cancel([0])),
@@ -402,7 +402,7 @@ def try_what_changes_nothing(outbox: Outbox) -> None:
     for place in range(len(outbox.batches)):
         applied, lost = PROTOCOL.apply(outbox.model, place), PROTOCOL.lose(outbox.model, place)
         attempts.append((applied, lambda place=place: outbox.apply(place)))
-        if not outbox.model.batches[place].leased:  # nobody looks at the others
+        if not outbox.model.batches[place].leased:  # the sweep only looks at these
             attempts.append((lost, lambda place=place: outbox.lose(place)))
     for word in REPORTS:
         reported = PROTOCOL.report(outbox.model, 0, word) if word else outbox.model
@@ -416,7 +416,7 @@ def try_what_changes_nothing(outbox: Outbox) -> None:
             outbox.check()
 
 
-def test_each_kind_of_step_that_the_model_knows_does_the_same_to_real_rows():
+def test_each_kind_of_step_in_the_model_does_the_same_to_real_rows():
     tried = set()
     found = ways(most_resends=1)
     assert len(found) > 250
@@ -433,7 +433,7 @@ def test_each_kind_of_step_that_the_model_knows_does_the_same_to_real_rows():
             outbox.clear()
 
 
-# Ways that start with more than one message, or with an odd one
+# Paths that begin with several messages, or with one that is not valid
 
 
 @pytest.fixture
@@ -443,7 +443,7 @@ def outbox():
     outbox.clear()
 
 
-def test_message_that_can_not_be_put_on_the_wire_stays_failed_whatever_the_others_meet(outbox):
+def test_message_that_cannot_be_put_on_the_wire_stays_failed_whatever_the_others_meet(outbox):
     for silence in SILENCES:
         outbox.write(expires=True)
         outbox.write(expires=True, fit=False)
@@ -459,7 +459,7 @@ def test_resent_message_is_not_resent_again_before_its_batch_is_closed_or_its_le
     outbox.write(expires=True, fit=False)
     outbox.hold()
     outbox.resend([0])
-    outbox.claim("A", [0])  # unknown at once: it can not be put on the wire
+    outbox.claim("A", [0])  # unknown at once, because it cannot be put on the wire
     outbox.check()
     outbox.resend([0])
     outbox.check()
@@ -495,7 +495,7 @@ def accept_as_a_resend(outbox: Outbox) -> None:
 
 # Anything in any order
 
-number = st.integers(0, 11)  # which of those that there are
+number = st.integers(0, 11)  # an index, modulo the number of candidates
 some = st.sets(number, min_size=1, max_size=3)
 MOST_ROWS = 8
 
@@ -506,7 +506,7 @@ def choose(which, candidates):
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Several messages, workers that die and are late, people, time, and the gateway."""
+    """Several messages, workers that die or are slow, people, time, and the gateway."""
 
     outbox: Outbox | None = None
 
@@ -521,20 +521,20 @@ class AnyOrder(RuleBasedStateMachine):
             return
         try:
             SmsBatch.objects.update(lease_until=LONG_AGO)
-            sweep_leftovers()  # every worker is gone
+            sweep_leftovers()  # as if every worker were dead
             assert not SmsMessage.objects.filter(status="sending").exists()
             assert not SmsBatch.objects.filter(applied_at__isnull=True).exists()
         finally:
             self.outbox.clear()
 
     @invariant()
-    def real_and_model_agree_and_nothing_is_there_that_must_not_be(self):
+    def database_and_model_agree_and_nothing_is_wrong(self):
         if self.outbox is not None:
             self.outbox.check()
             assert state_model.wrong(PROTOCOL, self.outbox.model) == ""
 
     def some_rows(self, numbers):
-        """Mostly such as something can still happen to."""
+        """Return indexes of rows, mostly of rows that can still change."""
         rows = list(enumerate(self.outbox.model.rows))
         ended = [index for index, row in rows if state_model.ended(row)]
         alive = [index for index, row in rows if not state_model.ended(row)]
@@ -629,7 +629,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.outbox.report(index, word, names, dated=dated)
 
 
-def test_rows_go_where_the_model_says_whatever_happens_in_whatever_order():
+def test_rows_follow_the_model_through_any_events_in_any_order():
     run_state_machine_as_test(
         AnyOrder,
         settings=settings(
@@ -637,7 +637,7 @@ def test_rows_go_where_the_model_says_whatever_happens_in_whatever_order():
             stateful_step_count=40,
             deadline=None,
             derandomize=True,
-            # To shorten a failure takes minutes on a database; the shortest ways are walked above.
+            # Shrinking a failure takes minutes on a database; the shortest paths are tested above.
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),

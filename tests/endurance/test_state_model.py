@@ -1,4 +1,4 @@
-"""Every state that the rules of docs/protocol.rst can lead to, and that none of them is wrong."""
+"""No state that the rules of docs/protocol.rst can lead to is a violation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.endurance.state_model import MISTAKES, Protocol, Row, State, Step, se
 pytestmark = pytest.mark.slow
 
 ONE, TWO = State((Row(),)), State((Row(), Row()))
-#: What a batch goes through. People and reports touch each message by itself: one is enough there.
+#: Steps of batches. For people and reports, which touch single messages, one message is enough.
 OF_BATCHES = (
     "claims",
     "posts:",
@@ -27,33 +27,33 @@ def of_batches_and_one_resent(step: Step) -> bool:
     return step.does in OF_BATCHES or step == ("a person", "resends", "0")
 
 
-def test_no_way_leads_a_message_to_a_second_copy_a_false_word_or_a_dead_end():
+def test_no_path_leads_a_message_to_a_second_copy_a_false_status_or_a_dead_end():
     found = search(Protocol(), ONE, most_resends=2)
     assert not found.wrong, str(found)
-    assert found.states > 30_000  # as many as there were; far fewer: a rule leads nowhere
+    assert found.states > 30_000  # far fewer would mean that a rule leads nowhere
 
 
-def test_no_way_leads_two_messages_of_one_batch_there():
+def test_no_path_leads_two_messages_of_one_batch_to_a_violation():
     found = search(Protocol(), TWO, most_resends=0)
     assert not found.wrong, str(found)
     assert found.states > 5_000
 
 
-def test_no_way_leads_a_batch_there_of_which_one_message_is_resent():
+def test_no_path_leads_a_batch_with_one_resent_message_to_a_violation():
     found = search(Protocol(), TWO, most_resends=1, allowed=of_batches_and_one_resent)
     assert not found.wrong, str(found)
     assert found.states > 15_000
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_broken_rule_leads_to_what_must_not_be(mistake):
+def test_broken_rule_leads_to_a_violation(mistake):
     found = search(Protocol(mistake), ONE, most_resends=2)
     print(found)
     assert found.wrong
-    assert 1 <= len(found.path) <= 8  # short enough to be read: the search takes the nearest
+    assert 1 <= len(found.path) <= 8  # short enough to read, because the search finds the nearest
 
 
-def test_counterexample_is_told_as_the_steps_that_lead_to_it():
+def test_counterexample_lists_the_steps_that_lead_to_it():
     found = search(Protocol("lost goes back to pending"), ONE, most_resends=2)
     assert str(found).splitlines() == [
         "pending, and the gateway has it, after:",
@@ -64,7 +64,7 @@ def test_counterexample_is_told_as_the_steps_that_lead_to_it():
     ]
 
 
-def test_each_step_in_a_counterexample_belongs_to_the_worker_that_really_took_it():
+def test_counterexample_names_the_worker_that_really_took_each_step():
     found = search(Protocol("record without the token"), ONE, most_resends=2)
     assert found.path == (
         "A claims 0",

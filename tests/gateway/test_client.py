@@ -20,6 +20,7 @@ from django_mobilon_sms.exceptions import GatewayError, NeverLeft, OutcomeUnknow
 from django_mobilon_sms.gateway import MobilonGateway, OutgoingMessage, SendResult, StatusReport
 from django_mobilon_sms.gateway.reply_parser import parse, send_results, status_reports
 from django_mobilon_sms.sandbox import Sandbox
+from tests.support.broken_replies import BROKEN_REPLIES
 from tests.support.ports import PATIENT, free_port, full_port, https
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,7 @@ GUID = UUID("7802d99b-3917-41ac-a0b7-52d5d44e6cd3")
 
 @pytest.fixture
 def sandbox():
-    with Sandbox() as server:
+    with Sandbox(faults=BROKEN_REPLIES) as server:
         yield server
 
 
@@ -169,8 +170,9 @@ SECRETS = ("Zq7login", "Zq7password", "Zq7text", "89135292926", "Zq7source")
 def test_no_credential_text_or_number_is_shown(fault, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     outgoing = message(text="Zq7text", source="Zq7source")
-    with Sandbox(username="Zq7login", password="Zq7password") as server:
-        client = gateway(server.url, username="Zq7login", password="Zq7password")
+    credentials = {"username": "Zq7login", "password": "Zq7password"}
+    with Sandbox(**credentials, faults=BROKEN_REPLIES) as server:
+        client = gateway(server.url, **credentials)
         shown = [repr(outgoing), str(outgoing), repr(client), repr([outgoing])]
         if fault:
             server.fault(fault)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connections
 from django.utils.timezone import override
-from hypothesis import HealthCheck, given, strategies
-from hypothesis import settings as hypothesis_settings
 
 from django_mobilon_sms.choices import Priority, Status
 from django_mobilon_sms.conf import conf
@@ -51,25 +47,6 @@ def sent():
     ):
         parts[source] += segments
     return dict(parts)
-
-
-def sent_in(seconds):
-    """The parts claimed in each window, by its number."""
-    parts = Counter()
-    rows = SmsMessage.objects.exclude(batch=None).values_list("batch__created_at", "segments")
-    for at, segments in rows:
-        parts[pace.window_at(at, seconds).number] += segments
-    return parts
-
-
-def at_most(parts, limit):
-    """Over any windows in a row no more than their limits, and what one message goes beyond."""
-    first, last = min(parts), max(parts)
-    for start in range(first, last + 1):
-        total = 0
-        for number in range(start, last + 1):
-            total += parts[number]
-            assert total <= (number - start + 1) * limit + conf.MAX_SEGMENTS - 1
 
 
 # Windows
@@ -271,70 +248,3 @@ def test_time_to_empty_is_what_the_pace_says(settings, clock):
     SmsMessage.objects.filter(source=B).change(due_at=START)
     # The second of them begins with the second hour.
     assert monitoring.observe().time_to_empty.total_seconds() == pytest.approx(59 * 60, abs=1)
-
-
-# The property
-
-
-@hypothesis_settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(
-    limit=strategies.integers(1, 40),
-    parts=strategies.lists(strategies.sampled_from(list(PARTS)), min_size=1, max_size=40),
-    size=strategies.sampled_from([1, 7, 100]),
-    polls=strategies.lists(strategies.floats(0, 59), min_size=1, max_size=3),
-    restarts=strategies.booleans(),
-)
-def test_no_windows_take_more_and_none_less_while_work_waits(
-    settings, clock, limit, parts, size, polls, restarts
-):
-    settings.MOBILON_SMS_RATE = f"{limit}/m"
-    for rows in (SmsMessage, SmsBatch, SenderPace):
-        rows.objects.all()._raw_delete(using=SmsMessage.objects.for_write().db)
-    clock.now = clock.minute = START
-    for number in parts:
-        write(1, text=PARTS[number])
-    SmsMessage.objects.all().change(due_at=START - timedelta(days=1))
-    for minute in range(200):
-        for second in sorted(polls):
-            clock.now = START + timedelta(minutes=minute, seconds=second)
-            deliver(batch_size=size)
-            if restarts:
-                connections.close_all()
-        waits = SmsMessage.objects.filter(status=Status.PENDING).exists()
-        total = sum(sent().values())
-        if not waits:
-            break
-        assert total >= (minute + 1) * limit  # which is more than 95 %
-    assert not waits
-    at_most(sent_in(60), limit)
-
-
-def test_workers_at_once_keep_the_pace_together(settings):
-    """In real time, so that windows end while claims are under way; however slow it is."""
-    settings.MOBILON_SMS_RATE = "40/s"
-    write(120)
-    write(20, text=PARTS[3])
-    failures = []
-
-    def work():
-        try:
-            while SmsMessage.objects.filter(status=Status.PENDING).exists():
-                deliver(batch_size=7)
-        except Exception as error:
-            failures.append(error)
-        finally:
-            connections.close_all()
-
-    workers = [threading.Thread(target=work) for _ in range(4)]
-    for each in workers:
-        each.start()
-    for each in workers:
-        each.join()
-    assert failures == []
-    assert sum(sent().values()) == 180
-    assert Counter(sms.guid for sms in MemoryBackend.sent).most_common(1)[0][1] == 1
-    at_most(sent_in(1), 40)

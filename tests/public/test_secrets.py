@@ -1,4 +1,4 @@
-"""Credentials, texts and numbers stay in: every way out is searched for canaries."""
+"""Credentials, texts and numbers do not leak: every output is searched for canaries."""
 
 from __future__ import annotations
 
@@ -25,27 +25,28 @@ from django_mobilon_sms.gateway import MobilonGateway, OutgoingMessage
 from django_mobilon_sms.models import SmsBatch, SmsMailing, SmsMessage
 from django_mobilon_sms.outbox import send_many, send_sms
 from django_mobilon_sms.sandbox import Sandbox
-from django_mobilon_sms.sandbox.faults import FAULTS
+from django_mobilon_sms.sandbox.broken_replies import FAULTS
 from django_mobilon_sms.worker.candidates import Candidate
 from django_mobilon_sms.worker.request_threads import RequestThreads
 from django_mobilon_sms.worker.run import Claim
 from tests.rest.test_views import ALL, login
 from tests.support.admin_door import ADD, DECIDE, EVERYTHING, LIST, person
+from tests.support.broken_replies import BROKEN_REPLIES
 from tests.support.messages import write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CREDENTIALS = {"login": "Zq7login", "password": "Zq7password"}
 CREDENTIALS["token"] = base64.b64encode(b"Zq7login:Zq7password").decode()
-#: Django tells settings whose names it thinks harmless, and USERNAME is one.
+#: Django shows settings whose names look harmless, such as USERNAME.
 HIDDEN = {name: CREDENTIALS[name] for name in ("password", "token")}
-#: The number as every way of writing it holds it.
+#: The number, in digits that every notation contains.
 CONTENTS = {"text": "Zq7text", "number": "9135550199", "source": "Zq7source"}
 MESSAGE = {"number": "+79135550199", "text": "Zq7text", "source": "Zq7source"}
 
 
 def found(*shown, of=CREDENTIALS | CONTENTS):
-    """The canaries in what was shown."""
+    """Return the canaries in the output."""
     everything = "\n".join(map(str, shown))
     return [name for name, canary in of.items() if canary in everything]
 
@@ -59,16 +60,18 @@ def _canaries(settings):
 
 @pytest.fixture
 def sandbox(settings):
-    with Sandbox(username=CREDENTIALS["login"], password=CREDENTIALS["password"]) as server:
+    login, password = CREDENTIALS["login"], CREDENTIALS["password"]
+    with Sandbox(username=login, password=password, faults=BROKEN_REPLIES) as server:
         settings.MOBILON_SMS_BASE_URL = server.url
         yield server
 
 
 @pytest.fixture
 def logs(caplog):
-    """Everything that any logger says, from DEBUG, and all that a record holds."""
+    """Return everything that any logger logs, from DEBUG, with all attributes of the records."""
     caplog.set_level(logging.DEBUG)
-    loggers = [one for one in logging.root.manager.loggerDict.values() if hasattr(one, "level")]
+    known = logging.root.manager.loggerDict.values()
+    loggers = [logger for logger in known if hasattr(logger, "level")]
     before = [(logger, logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.NOTSET)
@@ -80,7 +83,7 @@ def logs(caplog):
 
 
 class Witness(MobilonGateway):
-    """The gateway's adapter, which keeps what it raised."""
+    """The gateway client, which keeps the errors that it raised."""
 
     raised: list[BaseException]
 
@@ -94,21 +97,22 @@ class Witness(MobilonGateway):
 
 @pytest.fixture
 def raised(settings, monkeypatch):
-    """What was raised by the adapter, in all the words that an error has."""
+    """Return every text of the errors that the client raised."""
     settings.MOBILON_SMS_BACKEND = "tests.public.test_secrets.Witness"
     errors: list[BaseException] = []
     monkeypatch.setattr(Witness, "raised", errors, raising=False)
-    return lambda: [word for error in errors for word in words(error)]
+    return lambda: [text for error in errors for text in texts(error)]
 
 
-def words(error):
+def texts(error):
     return [str(error), repr(error), str(vars(error)), *traceback.format_exception(error)]
 
 
 def journal():
-    """All that is kept, but for the three columns where a message's contents belong."""
-    own = [one.name for one in SmsMessage._meta.concrete_fields if one.name not in CONTENTS]
-    return [*SmsBatch.objects.values(), *SmsMessage.objects.values(*own)]
+    """Return all rows, without the three columns that hold the contents of a message."""
+    fields = [field.name for field in SmsMessage._meta.concrete_fields]
+    others = [name for name in fields if name not in CONTENTS]
+    return [*SmsBatch.objects.values(), *SmsMessage.objects.values(*others)]
 
 
 # The worker
@@ -116,7 +120,7 @@ def journal():
 
 @pytest.fixture
 def run(worker, logs, raised, capfd, settings, monkeypatch):
-    """One message is sent; everything that was shown or kept of it."""
+    """Send one message, and return all output and rows."""
     settings.MOBILON_SMS_TIMEOUT = 0.5
     monkeypatch.setattr("django_mobilon_sms.worker.run.GRACE", 0.5)
 
@@ -129,7 +133,7 @@ def run(worker, logs, raised, capfd, settings, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("fault", [None, *FAULTS])
+@pytest.mark.parametrize("fault", [None, *FAULTS, *BROKEN_REPLIES])
 def test_run_shows_nothing_whatever_the_gateway_does(sandbox, run, fault):
     options = {"status": {"value": 5}}.get(fault, {})
     if fault:
@@ -138,7 +142,7 @@ def test_run_shows_nothing_whatever_the_gateway_does(sandbox, run, fault):
 
 
 @pytest.mark.parametrize("code", [301, 400, 401, 402, 403, 413, 429, 500, 503])
-def test_run_shows_nothing_though_a_refusal_repeats_the_request(sandbox, run, code):
+def test_run_shows_nothing_even_if_a_refusal_repeats_the_request(sandbox, run, code):
     echo = str(MESSAGE | CREDENTIALS)
     headers = {"X-Echo": echo, "Location": f"http://{echo}/", "Retry-After": echo}
     sandbox.fault("http", code=code, headers=headers, body=echo)
@@ -147,7 +151,7 @@ def test_run_shows_nothing_though_a_refusal_repeats_the_request(sandbox, run, co
 
 @contextmanager
 def server(answer):
-    """A port whose first visitor is given to ``answer``."""
+    """Yield a port whose first connection is passed to ``answer``."""
 
     def serve():
         with suppress(OSError):
@@ -202,7 +206,7 @@ ECHO = " ".join((MESSAGE | CREDENTIALS).values()).encode()
     ],
     ids=["line", "code", "reason", "length", "chunk", "encoding", "body"],
 )
-def test_run_shows_nothing_though_a_broken_reply_repeats_the_request(run, settings, reply):
+def test_run_shows_nothing_even_if_a_broken_reply_repeats_the_request(run, settings, reply):
     def answer(visitor):
         visitor.recv(65536)
         visitor.sendall(reply + b"\r\n\r\n")
@@ -212,7 +216,7 @@ def test_run_shows_nothing_though_a_broken_reply_repeats_the_request(run, settin
         assert found(*run()) == []
 
 
-# The database's own words
+# Errors of the database
 
 
 @pytest.fixture
@@ -230,7 +234,7 @@ def refuse():
             execute(f"ALTER TABLE {table} ADD CONSTRAINT refusal CHECK (status <> '{status}')")
             statements.append(f"ALTER TABLE {table} DROP CONSTRAINT refusal")
             return
-        for word in ("INSERT", "UPDATE"):  # SQLite adds no constraint to a table that is there
+        for word in ("INSERT", "UPDATE"):  # SQLite cannot add a constraint to a table
             execute(
                 f"CREATE TRIGGER refuse_{word} BEFORE {word} ON {table}"
                 f" WHEN new.status = '{status}'"
@@ -249,7 +253,7 @@ def test_run_shows_nothing_when_the_database_refuses_the_work(sandbox, refuse, w
     write(**MESSAGE)
     with pytest.raises(CommandError) as error:
         worker()
-    assert found(*words(error.value), *logs(), *journal()) == []
+    assert found(*texts(error.value), *logs(), *journal()) == []
 
 
 @pytest.mark.databases
@@ -262,21 +266,21 @@ def test_run_shows_nothing_when_the_database_refuses_the_work(sandbox, refuse, w
     ],
     ids=["send_sms", "send_many", "resend"],
 )
-def test_error_of_the_database_names_its_rule_and_repeats_no_row(refuse, write):
+def test_error_of_the_database_names_the_constraint_and_repeats_no_row(refuse, write):
     send_sms(**MESSAGE)
     SmsMessage.objects.all().hold(ErrorCode.TIMEOUT)
     refuse(Status.PENDING)
     with pytest.raises(IntegrityError, match="refusal") as error:
         write()
-    assert found(*words(error.value)) == []
+    assert found(*texts(error.value)) == []
 
 
-# The 500 page, and the mail that tells of it
+# The 500 page, and the mail about it
 
 
 @pytest.fixture
-def told(settings):
-    """Mails about errors go out, with all that Django puts into them."""
+def mails(settings):
+    """Send mails about errors, and return everything that Django puts into them."""
     admin = "admin@shop.example"
     settings.ADMINS = [("Admin", admin)] if django.VERSION < (6, 0) else [admin]
     settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
@@ -285,7 +289,7 @@ def told(settings):
     yield lambda: [
         part
         for message in mail.outbox
-        for part in (message.subject, message.body, *(str(one) for one in message.alternatives))
+        for part in (message.subject, message.body, *map(str, message.alternatives))
     ]
     logger.removeHandler(handler)
 
@@ -349,7 +353,7 @@ FORM = {"numbers": MESSAGE["number"], "priority": 5} | {
     name: MESSAGE[name] for name in ("text", "source")
 }
 
-#: What is there, what is refused, and who does what.
+#: By door: a function that prepares, the status refused by the database, the action.
 WRITING = {
     "admin add": (nothing, "pending", lambda: admin().post(ADD, FORM)),
     "admin list": (
@@ -379,20 +383,20 @@ ACTING = {
 
 @pytest.mark.databases
 @pytest.mark.parametrize("door", [*WRITING, *ACTING])
-def test_page_mail_and_log_of_an_error_show_nothing(refuse, told, logs, door):
+def test_page_mail_and_log_of_an_error_show_nothing(refuse, mails, logs, door):
     before, refused, do = (WRITING | ACTING)[door]
     before()
     refuse(refused)
     response = do()
     assert response.status_code == 500
-    assert len(mail.outbox) == 2  # Django's own, and one with all that it can hold
-    shown = [response.content.decode(), *told(), *logs()]
+    assert len(mail.outbox) == 2  # Django's own, and the one with HTML
+    shown = [response.content.decode(), *mails(), *logs()]
     assert found(*shown, of=HIDDEN | CONTENTS) == []
 
 
 @pytest.mark.databases
 @pytest.mark.parametrize("door", [*WRITING, *ACTING])
-def test_debug_page_shows_no_credential_and_no_contents_that_were_not_just_given(
+def test_debug_page_shows_no_credential_and_no_contents_except_those_just_entered(
     settings, refuse, door
 ):
     settings.DEBUG = True
@@ -406,7 +410,7 @@ def test_debug_page_shows_no_credential_and_no_contents_that_were_not_just_given
     assert found(page, of=HIDDEN | (CONTENTS if door in ACTING else {})) == []
 
 
-# What is shown of objects
+# Representations of objects
 
 
 def test_representations_show_nothing(sandbox):
@@ -414,25 +418,10 @@ def test_representations_show_nothing(sandbox):
     outgoing = OutgoingMessage(message.guid, "89135550199", message.text, message.source)
     gateway = MobilonGateway(sandbox.url, CREDENTIALS["login"], CREDENTIALS["password"], 5)
     candidate = Candidate(message.pk, message.guid, message.number, message.text, message.source, 1)
-    calls = RequestThreads(60)
-    calls.start(batch, lambda: gateway.send([outgoing]))
-    [(key, result)] = calls.wait()
-    assert (
-        found(
-            *(
-                f"{one!r} {one!s} {[one]!r} {one}"
-                for one in (
-                    message,
-                    SmsMessage.objects.all(),
-                    batch,
-                    outgoing,
-                    gateway,
-                    Claim(batch, [candidate], 0.0, False),
-                    calls,
-                    key,
-                    result,
-                )
-            )
-        )
-        == []
-    )
+    threads = RequestThreads(60)
+    threads.start(batch, lambda: gateway.send([outgoing]))
+    [(key, result)] = threads.wait()
+    claim = Claim(batch, [candidate], 0.0, False)
+    messages = SmsMessage.objects.all()
+    objects = [message, messages, batch, outgoing, gateway, claim, threads, key, result]
+    assert found(*(f"{each!r} {each!s} {[each]!r} {each}" for each in objects)) == []

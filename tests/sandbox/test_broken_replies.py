@@ -3,28 +3,23 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
 
 from django_mobilon_sms.sandbox import Sandbox
-from django_mobilon_sms.sandbox.faults import FAULTS
+from django_mobilon_sms.sandbox.broken_replies import FAULTS
+from tests.support.broken_replies import BROKEN_REPLIES
 
 GUIDS = ("7802d99b-3917-81ac-e0b7-52d5d44e6cd3", "70be9f43-1cbd-42fc-977f-416b1561e07e")
 JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n"
-PROMPT = 30  # seconds: what may take that long is not prompt on any machine
-LONG = 3600  # seconds: what takes that long has not happened yet on any machine
+PROMPT = 30  # seconds: only a defect takes that long
+LONG = 3600  # seconds: longer than any test
 ECHO = {"text": "привет", "number": "89135290000", "source": "89234560000"}
 
 Answers = list[dict[str, Any]]
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def messages() -> Answers:
@@ -50,7 +45,7 @@ def lacking(key: str) -> Callable[[Answers], object]:
     return lambda right: [{name: it[name] for name in it if name != key} for it in right]
 
 
-# What a client reads as JSON, from the right objects (of two messages).
+# The JSON that a client reads, from the right objects (of two messages).
 OBJECTS: dict[str, Callable[[Answers], object]] = {
     "code": lambda right: right,
     "early_hints": lambda right: right,
@@ -86,7 +81,7 @@ def body(right: Answers) -> bytes:
     return json.dumps(right).encode()
 
 
-# What a client reads as a body, under code 200 (500 for http), where JSON is not what to look at.
+# The body that a client reads under code 200 (500 for http), for faults in its bytes.
 BODIES: dict[str, Callable[[Answers], bytes]] = {
     "http": lambda right: b"",
     "body": lambda right: b"",
@@ -124,7 +119,7 @@ def one_chunk(size: bytes) -> Callable[[Answers], bytes]:
     return lambda right: start + body(right)[:20] + b"\r\n"
 
 
-# What comes over the wire before the connection ends, or before nothing more is said.
+# The bytes before the connection is closed, or falls silent.
 CLOSED: dict[str, Callable[[Answers], bytes]] = {
     "close_after_read": lambda right: b"",
     "not_http": lambda right: b"220 smtp.example ESMTP\r\n",
@@ -148,18 +143,18 @@ SILENT: dict[str, tuple[dict[str, Any], Callable[[Answers], bytes]]] = {
     "drip_body": ({"interval": LONG}, head),
 }
 
-# With a test of their own, by the test's name.
-BY_THEMSELVES = {
+# Faults with a test of their own, and its name.
+WITH_OWN_TEST = {
     "close_unread": "test_close_unread_ends_without_a_byte",
-    "strangers": "test_strangers_add_an_object_nobody_asked_for",
+    "strangers": "test_strangers_add_an_object_that_was_not_asked_for",
     "endless": "test_endless_goes_on_until_the_client_leaves",
 }
 
 
 def test_every_fault_has_a_test() -> None:
-    tested = [*OBJECTS, *BODIES, *CLOSED, *RESET, *SILENT, *BY_THEMSELVES]
-    assert sorted(tested) == sorted(FAULTS)
-    assert [name for name in BY_THEMSELVES.values() if name not in globals()] == []
+    tested = [*OBJECTS, *BODIES, *CLOSED, *RESET, *SILENT, *WITH_OWN_TEST]
+    assert sorted(tested) == sorted([*FAULTS, *BROKEN_REPLIES])
+    assert [name for name in WITH_OWN_TEST.values() if name not in globals()] == []
 
 
 @pytest.mark.parametrize("name", OBJECTS)
@@ -202,9 +197,9 @@ def test_a_fault_that_falls_silent(sandbox: Sandbox, name: str) -> None:
     sandbox.fault(name, **options)
     with connect(sandbox) as client:
         assert arrived.wait(PROMPT)
-        told = expected(right(sandbox))
+        start = expected(right(sandbox))
         reader = client.makefile("rb")
-        assert reader.read(len(told)) == told
+        assert reader.read(len(start)) == start
         client.settimeout(0.2)
         with pytest.raises(TimeoutError):
             reader.read(1)
@@ -212,7 +207,7 @@ def test_a_fault_that_falls_silent(sandbox: Sandbox, name: str) -> None:
 
 
 def talk(sandbox: Sandbox) -> tuple[bytes, str]:
-    """Post both messages; return what came back, and how the connection ended."""
+    """Post both messages; return the bytes received and the end of the connection."""
     heard = b""
     with connect(sandbox) as client:
         try:
@@ -240,15 +235,15 @@ def test_close_unread_ends_without_a_byte(sandbox: Sandbox) -> None:
     sandbox.fault("close_unread")
     heard, ended = talk(sandbox)
     assert heard == b""
-    assert ended in ("closed", "reset")  # which of them is the kernel's choice: bytes were unread
+    assert ended in ("closed", "reset")  # the kernel decides, because bytes were unread
     assert sandbox.messages == []
     assert [(exchange.body, exchange.code) for exchange in sandbox.posts] == [(b"", None)]
 
 
-def test_strangers_add_an_object_nobody_asked_for(sandbox: Sandbox) -> None:
+def test_strangers_add_an_object_that_was_not_asked_for(sandbox: Sandbox) -> None:
     sandbox.fault("strangers")
-    *told, stranger = post(sandbox).json()
-    assert told == right(sandbox)
+    *answers, stranger = post(sandbox).json()
+    assert answers == right(sandbox)
     assert sorted(stranger) == ["guid", "id", "status"]
     assert stranger["guid"] not in GUIDS
     assert len(stranger["id"]) == 24
@@ -262,7 +257,7 @@ def test_endless_goes_on_until_the_client_leaves(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("name", ["drip_headers", "drip_body"])
-def test_what_drips_arrives_whole_in_the_end(sandbox: Sandbox, name: str) -> None:
+def test_a_dripping_reply_arrives_whole_in_the_end(sandbox: Sandbox, name: str) -> None:
     sandbox.fault(name, interval=0.0001)
     assert talk(sandbox) == (whole(right(sandbox)), "closed")
 
@@ -284,7 +279,8 @@ OPTIONS: list[tuple[str, dict[str, Any], Callable[[Answers], object]]] = [
 
 
 def twice(right: Answers, **changes: object) -> Answers:
-    return [told for answer in right for told in (answer, {**answer, **changes})]
+    pairs = [(answer, {**answer, **changes}) for answer in right]
+    return [answer for pair in pairs for answer in pair]
 
 
 def bare(answer: dict[str, Any]) -> dict[str, Any]:

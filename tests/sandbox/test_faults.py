@@ -2,24 +2,18 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
-from django_mobilon_sms.sandbox import Sandbox
-from django_mobilon_sms.sandbox.faults import FAULTS
+from django_mobilon_sms.sandbox import Case, Reply, Sandbox, json_reply
+from django_mobilon_sms.sandbox.broken_replies import FAULTS
+from tests.support.broken_replies import BROKEN_REPLIES
 
 TEXT = "text/plain; charset=utf-8"
 GUID = "7802d99b-3917-81ac-e0b7-52d5d44e6cd3"
 MESSAGE = {"guid": GUID, "text": "привет", "number": "89135290000", "source": "89234560000"}
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def request(sandbox: Sandbox, path: str = "send/", **changes: object) -> requests.Response:
@@ -36,7 +30,7 @@ def post(sandbox: Sandbox, path: str = "send/", **changes: object) -> int:
     return request(sandbox, path, **changes).status_code
 
 
-def test_a_fault_strikes_once_unless_told_otherwise(sandbox: Sandbox) -> None:
+def test_a_fault_strikes_once_by_default(sandbox: Sandbox) -> None:
     sandbox.fault("http_500")
     assert [post(sandbox) for _ in range(3)] == [500, 200, 200]
     sandbox.fault("http_503", times=2)
@@ -81,7 +75,7 @@ def test_faults_can_be_cleared(sandbox: Sandbox) -> None:
     assert (post(sandbox), sandbox.faults) == (200, [])
 
 
-def test_what_would_be_refused_anyway_is_refused(sandbox: Sandbox) -> None:
+def test_a_wrong_request_is_refused_in_spite_of_a_fault(sandbox: Sandbox) -> None:
     sandbox.fault("not_json")
     assert post(sandbox, guid="") == 400
     assert [(exchange.fault, exchange.code) for exchange in sandbox.posts] == [("", 400)]
@@ -163,16 +157,33 @@ def test_faults_strike_status_replies_too(
     (received,) = sandbox.messages
     good = request(sandbox, "status/", id=received.id).json()
     sandbox.fault(name, path="/status/")
-    told = {**good[0], **changes}
-    expected = {key: value for key, value in told.items() if value is not None}
+    answer = {**good[0], **changes}
+    expected = {key: value for key, value in answer.items() if value is not None}
     assert request(sandbox, "status/", id=received.id).json() == [expected]
     assert request(sandbox, "status/", id=received.id).json() == good
 
 
-def test_an_unknown_fault_is_an_error_that_lists_those_there_are(sandbox: Sandbox) -> None:
+def test_an_unknown_fault_is_an_error_that_lists_all_faults(sandbox: Sandbox) -> None:
     with pytest.raises(ValueError, match="No fault is called 'gremlin'") as caught:
         sandbox.fault("gremlin")
-    assert str(caught.value).endswith(f"There are: {', '.join(sorted(FAULTS))}.")
+    names = ", ".join(sorted([*FAULTS, *BROKEN_REPLIES]))
+    assert str(caught.value).endswith(f"There are: {names}.")
+
+
+def test_a_fault_of_ones_own_strikes_by_its_name() -> None:
+    def maintenance(case: Case, *, minutes: int = 5) -> Reply:
+        return json_reply({"messages": len(case.messages), "minutes": minutes}, 503)
+
+    with Sandbox(faults={"maintenance": maintenance}) as sandbox:
+        sandbox.fault("maintenance", minutes=10, taken=False)
+        reply = request(sandbox)
+        assert (reply.status_code, reply.json()) == (503, {"messages": 1, "minutes": 10})
+        assert [exchange.fault for exchange in sandbox.posts] == ["maintenance"]
+        assert sandbox.messages == []
+        with pytest.raises(ValueError, match="gremlin") as caught:
+            sandbox.fault("gremlin")
+    names = ", ".join(sorted([*FAULTS, "maintenance"]))
+    assert str(caught.value).endswith(f"There are: {names}.")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +201,7 @@ def test_an_unknown_fault_is_an_error_that_lists_those_there_are(sandbox: Sandbo
         (
             "close_unread",
             {"taken": True},
-            "Fault close_unread: what was not read can not be taken.",
+            "Fault close_unread: messages that were not read cannot be taken.",
         ),
         ("http_999x", {}, "No fault is called 'http_999x'."),
         ("http", {"code": "abc"}, "Fault http: Unknown format code 'd' for object of type 'str'"),

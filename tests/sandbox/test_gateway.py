@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -22,13 +21,7 @@ from django_mobilon_sms.sandbox import Exchange, Sandbox, gateway
 GUID = "7802d99b-3917-81ac-e0b7-52d5d44e6cd3"
 OTHER_GUID = "70be9f43-1cbd-42fc-977f-416b1561e07e"
 AUTH = ("sandbox", "sandbox")
-PROMPT = 30  # seconds: what may take that long is not prompt on any machine
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
+PROMPT = 30  # seconds: only a defect takes that long
 
 
 def message(**changes: Any) -> dict[str, Any]:
@@ -64,7 +57,7 @@ def test_a_send_is_answered_as_on_the_vendors_page(sandbox: Sandbox) -> None:
     assert first.id != second.id
 
 
-def test_what_was_received_can_be_asked_for(sandbox: Sandbox) -> None:
+def test_requests_and_messages_are_recorded(sandbox: Sandbox) -> None:
     post(sandbox, [message()])
     (received,) = sandbox.messages
     assert (received.guid, received.text) == (GUID, "привет, мир!")
@@ -84,7 +77,7 @@ def test_only_requests_to_send_are_posts(sandbox: Sandbox) -> None:
     assert [exchange.path for exchange in sandbox.posts] == ["/send/"]
 
 
-def test_a_repeated_guid_is_taken_twice_under_two_ids(sandbox: Sandbox) -> None:
+def test_a_repeated_guid_is_accepted_twice_under_two_ids(sandbox: Sandbox) -> None:
     post(sandbox, [message()])
     post(sandbox, [message()])
     assert (sandbox.copies(GUID), sandbox.copies(OTHER_GUID)) == (2, 0)
@@ -99,7 +92,7 @@ def test_no_repr_shows_a_text_a_number_or_a_credential() -> None:
     assert not re.search("привет|8913529|8923456|пароль|Basic", shown)
 
 
-def test_a_hundred_objects_are_taken(sandbox: Sandbox) -> None:
+def test_a_hundred_objects_are_accepted(sandbox: Sandbox) -> None:
     assert post(sandbox, [message(guid=f"g{place}") for place in range(100)]).status_code == 200
     assert [received.guid for received in sandbox.messages] == [f"g{place}" for place in range(100)]
 
@@ -108,10 +101,10 @@ def test_a_message_is_reported_as_sent_with_the_time(sandbox: Sandbox) -> None:
     post(sandbox, [message()])
     (received,) = sandbox.messages
     (report,) = ask(sandbox, received.id)
-    told = datetime.fromisoformat(report["dateTimeSent"].replace("Z", "+00:00"))
+    sent_at = datetime.fromisoformat(report["dateTimeSent"].replace("Z", "+00:00"))
     assert report == {**report, "status": 1, "guid": GUID, "id": received.id}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", report["dateTimeSent"])
-    assert abs(told.timestamp() - received.at) < 0.001
+    assert abs(sent_at.timestamp() - received.at) < 0.001
 
 
 def test_a_message_is_not_sent_before_its_time(sandbox: Sandbox) -> None:
@@ -136,9 +129,9 @@ def test_a_status_can_be_set_for_an_id(sandbox: Sandbox) -> None:
     sandbox.set_status("strange", 3, None)
     sandbox.set_status("other", 4, None, guid=OTHER_GUID)
     sandbox.set_status("dated", 1)
-    *told, dated = ask(sandbox, received.id, "strange", "other", "dated")
+    *undated, dated = ask(sandbox, received.id, "strange", "other", "dated")
     date = "2017-02-22T16:57:24.705Z"
-    assert told == [
+    assert undated == [
         {"status": 2, "guid": GUID, "dateTimeSent": date, "id": received.id},
         {"status": 3, "id": "strange"},
         {"status": 4, "guid": OTHER_GUID, "id": "other"},
@@ -147,7 +140,7 @@ def test_a_status_can_be_set_for_an_id(sandbox: Sandbox) -> None:
 
 
 def test_fifty_requests_are_answered_at_once(sandbox: Sandbox) -> None:
-    everybody = threading.Barrier(50)  # lets nobody have an answer before all fifty are there
+    everybody = threading.Barrier(50)  # no request is answered before all fifty arrived
 
     def wait(exchange: Exchange) -> None:
         everybody.wait(PROMPT)
@@ -172,17 +165,17 @@ def test_a_connection_is_kept_for_the_next_request(sandbox: Sandbox) -> None:
     connection.close()
 
 
-def test_a_slow_answer_comes_after_the_message_was_taken_in(sandbox: Sandbox) -> None:
+def test_a_slow_answer_comes_after_the_message_was_accepted(sandbox: Sandbox) -> None:
     sandbox.latency = 3600
-    taken = threading.Event()
-    sandbox.on_request = lambda exchange: taken.set()
+    heard = threading.Event()
+    sandbox.on_request = lambda exchange: heard.set()
     with pytest.raises(requests.ReadTimeout):
         post(sandbox, [message()], timeout=0.2)
-    assert taken.wait(PROMPT)
+    assert heard.wait(PROMPT)
     assert sandbox.copies(GUID) == 1
 
 
-def test_the_caller_hears_of_a_request_before_its_answer(sandbox: Sandbox) -> None:
+def test_on_request_is_called_before_the_answer(sandbox: Sandbox) -> None:
     heard: list[Any] = []
     sandbox.on_request = lambda exchange: heard.append((exchange.code, sandbox.copies(GUID)))
     post(sandbox, [message()])
@@ -227,7 +220,7 @@ def assert_it_ends(client: socket.socket) -> None:
         while client.recv(65536):
             pass
     except ConnectionResetError:
-        pass  # as good an end as any
+        pass  # also an end
 
 
 def test_a_stopped_sandbox_refuses_connections_and_comes_back_where_it_was() -> None:
@@ -246,7 +239,7 @@ def test_a_stopped_sandbox_refuses_connections_and_comes_back_where_it_was() -> 
     assert sandbox.copies(GUID) == 2
 
 
-def test_it_can_not_be_started_twice_nor_asked_for_its_url_too_early(sandbox: Sandbox) -> None:
+def test_it_cannot_be_started_twice_nor_asked_for_its_url_too_early(sandbox: Sandbox) -> None:
     with pytest.raises(RuntimeError, match="runs already"):
         sandbox.start()
     with pytest.raises(RuntimeError, match="start it first"):
@@ -254,7 +247,7 @@ def test_it_can_not_be_started_twice_nor_asked_for_its_url_too_early(sandbox: Sa
 
 
 @pytest.mark.parametrize("end", [25, 80, -5])  # in two places of the head, in the body
-def test_a_client_that_leaves_in_the_middle_of_its_request_is_not_heard(
+def test_a_request_that_is_cut_off_is_not_recorded(
     sandbox: Sandbox, capfd: pytest.CaptureFixture[str], end: int
 ) -> None:
     with socket.create_connection(address(sandbox), PROMPT) as client:
@@ -264,7 +257,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_request_is_not_heard(
     assert (sandbox.exchanges, capfd.readouterr().err) == ([], "")
 
 
-def test_what_was_received_can_be_forgotten(sandbox: Sandbox) -> None:
+def test_requests_and_messages_can_be_forgotten(sandbox: Sandbox) -> None:
     post(sandbox, [message()])
     (received,) = sandbox.messages
     sandbox.forget()
@@ -272,7 +265,7 @@ def test_what_was_received_can_be_forgotten(sandbox: Sandbox) -> None:
     assert ask(sandbox, received.id) == []
 
 
-def test_it_needs_nothing_but_the_standard_library() -> None:
+def test_it_needs_only_the_standard_library() -> None:
     root = Path(gateway.__file__).parents[1]
     ran = subprocess.run(
         [

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,12 +9,6 @@ import requests
 from django_mobilon_sms.sandbox import Sandbox
 
 GUID = "7802d99b-3917-81ac-e0b7-52d5d44e6cd3"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def send(sandbox: Sandbox, *texts: str, **changes: str) -> None:
@@ -51,10 +44,10 @@ def test_the_page_shows_messages_newest_first_with_counts(sandbox: Sandbox) -> N
     html = page(sandbox)
     assert texts(html) == ["третье", "второе", "первое"]
     assert "<p>3 messages · 2 requests</p>" in html
-    assert html.count("taken in 2 times") == 2
+    assert html.count("accepted 2 times") == 2
 
 
-def test_the_page_escapes_everything_that_came_in(sandbox: Sandbox) -> None:
+def test_the_page_escapes_everything_received(sandbox: Sandbox) -> None:
     evil = "<script>alert('&\"')</script>"
     send(sandbox, evil, guid=evil, source=evil)
     assert "<script" not in page(sandbox)
@@ -69,7 +62,7 @@ def test_the_page_shows_the_newest_five_hundred(sandbox: Sandbox) -> None:
     assert "<p>501 messages · the newest 500 shown · 6 requests</p>" in html
 
 
-def test_the_page_takes_nothing_from_elsewhere(sandbox: Sandbox) -> None:
+def test_the_page_loads_nothing_from_elsewhere(sandbox: Sandbox) -> None:
     send(sandbox, "привет")
     reply = requests.get(sandbox.url, timeout=30)
     policy = "default-src 'none'; style-src 'unsafe-inline'"
@@ -80,8 +73,8 @@ def test_the_page_takes_nothing_from_elsewhere(sandbox: Sandbox) -> None:
 def test_the_page_shows_the_faults_that_may_strike(sandbox: Sandbox) -> None:
     sandbox.fault("http_500", times=3)
     sandbox.fault("hang", rate=0.25, path="/status/")
-    told = "faults: http_500 on /send/ (3 times), hang on /status/ (25%)"
-    assert told in page(sandbox)
+    shown = "faults: http_500 on /send/ (3 times), hang on /status/ (25%)"
+    assert shown in page(sandbox)
 
 
 def test_other_processes_can_ask_what_was_received(sandbox: Sandbox) -> None:
@@ -100,7 +93,7 @@ def test_other_processes_can_ask_what_was_received(sandbox: Sandbox) -> None:
     ]
 
 
-def test_looking_at_the_pages_is_no_exchange(sandbox: Sandbox) -> None:
+def test_requests_to_the_pages_are_not_recorded(sandbox: Sandbox) -> None:
     page(sandbox)
     set_fault(sandbox, {"name": "hang"})
     assert sandbox.exchanges == []
@@ -108,11 +101,11 @@ def test_looking_at_the_pages_is_no_exchange(sandbox: Sandbox) -> None:
 
 def test_other_processes_can_set_and_clear_faults(sandbox: Sandbox) -> None:
     asked: dict[str, Any] = {"name": "http_503", "times": 2, "headers": {"Retry-After": "7"}}
-    told = {"name": "http_503", "path": "/send/", "times": 2, "rate": None}
-    assert set_fault(sandbox, asked).json() == [told]
+    fault = {"name": "http_503", "path": "/send/", "times": 2, "rate": None}
+    assert set_fault(sandbox, asked).json() == [fault]
     send(sandbox, "привет")
     assert [exchange.code for exchange in sandbox.exchanges] == [503]
-    assert sandbox.faults == [{**told, "times": 1}]
+    assert sandbox.faults == [{**fault, "times": 1}]
     assert requests.delete(sandbox.url + "faults/", timeout=30).json() == sandbox.faults == []
 
 
@@ -138,6 +131,6 @@ def test_a_wrong_fault_is_refused_with_a_sentence(
     assert sandbox.faults == []
 
 
-def test_another_sites_form_can_not_set_a_fault(sandbox: Sandbox) -> None:
+def test_a_form_of_another_site_cannot_set_a_fault(sandbox: Sandbox) -> None:
     reply = requests.post(sandbox.url + "faults/", data='{"name": "hang"}', timeout=30)
     assert (reply.status_code, sandbox.faults) == (415, [])

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,14 +9,8 @@ import requests
 from django_mobilon_sms.sandbox import Sandbox
 
 AUTH = ("sandbox", "sandbox")
-PROMPT = 30  # seconds: what may take that long is not prompt on any machine
+PROMPT = 30  # seconds: only a defect takes that long
 NOT_AN_ARRAY = "The body must be a JSON array."
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def message(**changes: Any) -> dict[str, Any]:
@@ -58,7 +51,7 @@ def test_another_content_type_is_refused(sandbox: Sandbox, path: str, kind: str)
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"{}", b"null", b'"guid"', b"\xff[]", b"\xef\xbb\xbf[]", b"[" * 100_000]
 )
-def test_a_body_that_is_no_json_array_is_refused(sandbox: Sandbox, path: str, body: bytes) -> None:
+def test_a_body_without_a_json_array_is_refused(sandbox: Sandbox, path: str, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     reply = post(sandbox, None, path, data=body, headers=headers)
     assert (reply.status_code, reply.json()) == (400, {"error": NOT_AN_ARRAY})
@@ -67,9 +60,7 @@ def test_a_body_that_is_no_json_array_is_refused(sandbox: Sandbox, path: str, bo
 
 @both_paths
 @pytest.mark.parametrize("count", [0, 101])
-def test_none_and_over_a_hundred_objects_are_refused(
-    sandbox: Sandbox, path: str, count: int
-) -> None:
+def test_no_objects_and_over_a_hundred_are_refused(sandbox: Sandbox, path: str, count: int) -> None:
     reply = post(sandbox, [message()] * count, path)
     error = f"The array must hold 1 to 100 objects, not {count}."
     assert (reply.status_code, reply.json()) == (400, {"error": error})
@@ -77,14 +68,16 @@ def test_none_and_over_a_hundred_objects_are_refused(
 
 @both_paths
 @pytest.mark.parametrize("value", [5, None, "guid", []])
-def test_what_is_no_object_is_refused(sandbox: Sandbox, path: str, value: object) -> None:
+def test_an_item_other_than_an_object_is_refused(
+    sandbox: Sandbox, path: str, value: object
+) -> None:
     reply = post(sandbox, [message(), value], path)
     assert (reply.status_code, reply.json()) == (400, {"error": "Object 1: it must be an object."})
 
 
 @pytest.mark.parametrize("value", [None, "", 5, ["x"], True])
 @pytest.mark.parametrize("name", ["guid", "text", "number", "source", "id"])
-def test_a_field_that_is_no_string_is_refused_by_name(
+def test_a_field_that_is_not_a_string_is_refused_by_name(
     sandbox: Sandbox, name: str, value: object
 ) -> None:
     path = "status/" if name == "id" else "send/"
@@ -94,7 +87,7 @@ def test_a_field_that_is_no_string_is_refused_by_name(
 
 
 @pytest.mark.parametrize("number", ["+79135290000", "8913529XXXX", "８9135290000", "89135290000\n"])
-def test_a_number_of_anything_but_digits_is_refused(sandbox: Sandbox, number: str) -> None:
+def test_a_number_with_anything_but_digits_is_refused(sandbox: Sandbox, number: str) -> None:
     reply = post(sandbox, [message(number=number)])
     error = "Object 0: number must be digits only."
     assert (reply.status_code, reply.json()) == (400, {"error": error})
@@ -133,7 +126,7 @@ def test_other_methods_and_paths_are_refused(
         ("Content-Length: 999999999999", 413),
     ],
 )
-def test_a_body_of_unknown_or_mad_length_is_refused(
+def test_a_body_of_unknown_or_excessive_length_is_refused(
     sandbox: Sandbox, header: str, code: int
 ) -> None:
     port = int(sandbox.url.rstrip("/").rpartition(":")[2])

@@ -17,7 +17,8 @@ from django.core.management import CommandError
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
-from django_mobilon_sms.sandbox.faults import FAULTS
+from django_mobilon_sms.sandbox.broken_replies import FAULTS
+from tests.support.broken_replies import BROKEN_REPLIES
 from tests.support.messages import write
 from tests.support.ports import free_port, full_port, https
 
@@ -547,4 +548,4 @@ def test_every_fault_that_the_sandbox_can_make_has_its_row():
     general = {"http", "code", "body", "changed", "status", "upper_guid", "partial"}
     slow = {"hang", "drip_body", "drip_headers"}
     rows = {*ODD_BUT_CLEAR, *UNPROVED, *NO_WHOLE_ANSWER, *UNREADABLE, *general, *slow}
-    assert rows == set(FAULTS)
+    assert rows == {*FAULTS, *BROKEN_REPLIES}

@@ -1,7 +1,7 @@
-"""``python -m tests.endurance.chaos``: storms over real workers, and a table of what they came to.
+"""``python -m tests.endurance.chaos``: run storms on real workers, and print their findings.
 
-Each database is worked on by a process of its own, two at a time. It ends with 0 only if no
-message was lost, sent twice, or shown as what it is not.
+Each database has a process of its own; two run at a time. The exit code is 0 only if no message
+was lost, sent twice, or shown with a wrong status.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SHOWN = (
 
 
 def main() -> int:
-    """Run the cells; the exit code."""
+    """Run the cells and return the exit code."""
     options = arguments()
     if options.inside:
         return inside(options)
@@ -55,16 +55,16 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
-    """What is asked for on the command line."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.endurance.chaos", description=__doc__)
     parser.add_argument("--set", choices=SETS, default="short")
     parser.add_argument(
         "--database",
         action="append",
         help="sqlite, wal, or an address like postgres://postgres@127.0.0.1:5432/test;"
-        " may be repeated; sqlite and wal unless told",
+        " may be repeated; by default sqlite and wal",
     )
-    parser.add_argument("--only", default="", help="cells whose name begins so")
+    parser.add_argument("--only", default="", help="only cells whose name begins with this")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2, help="databases at a time")
     parser.add_argument("--csv", type=Path, help="where to write the sums of each kind")
@@ -75,21 +75,21 @@ def arguments() -> argparse.Namespace:
 
 
 def chosen(database: str, options: argparse.Namespace) -> Iterator[Cell]:
-    """The cells of the set for this database, each with a seed of its own."""
+    """Yield the cells of the set for this database, each with its own seed."""
     for number, cell in enumerate(SETS[options.set](database)):
         if cell.name.startswith(options.only):
             yield dataclasses.replace(cell, seed=options.seed * 1000 + number)
 
 
 def outside(database: str, options: argparse.Namespace) -> list[tuple[Cell, Findings]]:
-    """Run a database's cells in a process that has it as its own; print as they end."""
+    """Run the cells of a database in a process of their own; print each result."""
     address = "sqlite:///chaos" if database in {"sqlite", "wal"} else database
     environment = os.environ | {
         "DATABASE_URL": address,
         "DJANGO_SETTINGS_MODULE": "tests.endurance.chaos.settings",
         "CHAOS_WAL": "1" if database == "wal" else "",
     }
-    told = ["--set", options.set, "--only", options.only, "--seed", str(options.seed)]
+    selection = ["--set", options.set, "--only", options.only, "--seed", str(options.seed)]
     command = [
         sys.executable,
         "-m",
@@ -97,7 +97,7 @@ def outside(database: str, options: argparse.Namespace) -> list[tuple[Cell, Find
         "--inside",
         "--database",
         database,
-        *told,
+        *selection,
     ]
     results = []
     todo = list(chosen(database, options))
@@ -112,7 +112,7 @@ def outside(database: str, options: argparse.Namespace) -> list[tuple[Cell, Find
 
 
 def inside(options: argparse.Namespace) -> int:
-    """Make the database, run its cells, and print what each came to as JSON."""
+    """Create the database, run its cells, and print the findings of each as JSON."""
     import django
 
     django.setup()
@@ -144,26 +144,26 @@ def inside(options: argparse.Namespace) -> int:
 
 
 def address(name: str) -> str:
-    """DATABASE_URL with another database's name."""
+    """Return DATABASE_URL with another database name."""
     url = os.environ["DATABASE_URL"]
     return f"sqlite:///{name}" if url.startswith("sqlite") else f"{url.rpartition('/')[0]}/{name}"
 
 
 def shown(database: str) -> str:
-    """The name of a database without its address."""
+    """Return the name of a database without its address."""
     names = {"sqlite": "SQLite", "wal": "SQLite WAL", "postgres": "PostgreSQL", "mysql": "MariaDB"}
     return names.get(database.partition(":")[0], database)
 
 
 def row(name: str, note: str, findings: Findings) -> str:
-    """A line of the table."""
-    told = " ".join(f"{field}={getattr(findings, field)}" for field in SHOWN)
+    """Return a line of the table."""
+    counts = " ".join(f"{field}={getattr(findings, field)}" for field in SHOWN)
     bad = f"  VIOLATIONS {findings.violations}" if findings.violations else ""
-    return f"{name:<34} {told} {note}{bad}"
+    return f"{name:<34} {counts} {note}{bad}"
 
 
 def write_csv(path: Path, by_kind: dict[tuple[str, str], Findings], total: Findings) -> None:
-    """Sums for each database and kind, and of all, for the documentation."""
+    """Write the sums for each database and kind, and the total, for the documentation."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["database", "storm", *(name.replace("_", " ") for name in SHOWN)])
@@ -175,7 +175,7 @@ def write_csv(path: Path, by_kind: dict[tuple[str, str], Findings], total: Findi
 def grouped(
     by_kind: dict[tuple[str, str], Findings],
 ) -> Iterable[tuple[tuple[str, str], Findings]]:
-    """The faults that strike alone, each a kind of its own, as one kind."""
+    """Return the findings with all faults that strike alone as one kind."""
     groups: dict[tuple[str, str], Findings] = {}
     for (database, kind), findings in by_kind.items():
         key = (database, "one fault at 100 %" if kind.endswith("%") else kind)

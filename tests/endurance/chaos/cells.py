@@ -1,4 +1,4 @@
-"""What is varied: databases, workers, batch sizes, faults, strikes. A cell is one of each."""
+"""Cells: combinations of database, workers, batch size, faults and strikes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from .apps import POINTS
 
-#: Every fault of the gateway that a POST can meet, each alone at 100 %.
+#: Every fault that a POST can meet, each alone and at 100 %.
 ALONE: list[dict[str, Any]] = [
     *(
         {"name": name}
@@ -27,7 +27,7 @@ ALONE: list[dict[str, Any]] = [
     *({"name": f"http_{code}"} for code in (302, 400, 401, 403, 408, 413, 422, 429, 500, 503)),
     *({"name": f"http_{code}", "taken": True} for code in (302, 408, 500, 502, 503, 504)),
 ]
-#: Faults that strike together, so that 30 % of the POSTs meet one.
+#: Faults that are set together, so that 30 % of the POSTs meet one.
 MIXED: list[dict[str, Any]] = [
     {"name": "reset_unread"},
     {"name": "reset_after_read"},
@@ -51,7 +51,7 @@ KILLS = (*(f"KILL {point}" for point in POINTS), "KILL", "KILL", "TERM")
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One storm. ``strikes`` are carried out in the seed's order, ``messages`` come in between."""
+    """One storm. The seed gives the order of ``strikes``; ``messages`` are written in between."""
 
     kind: str
     database: str
@@ -65,34 +65,34 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What it is called in the table and on the command line."""
+        """Name in the table and on the command line."""
         return f"{self.kind} {self.workers}x{self.batch}"
 
 
 def alone(fault: dict[str, Any]) -> dict[str, Any]:
-    """The fault for every request."""
+    """Return the fault for every request."""
     return {"rate": 1.0} | fault
 
 
 def mixed() -> tuple[dict[str, Any], ...]:
-    """Faults for three requests of ten."""
+    """Return faults for three requests of ten."""
     return tuple({"rate": MIXED_RATE} | fault for fault in MIXED)
 
 
 def many(strikes: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """So many of these in turn, and people and callers between them."""
+    """Return ``count`` of these strikes in turn, with the actions of people added."""
     return tuple(strikes[n % len(strikes)] for n in range(count)) + PEOPLE * (count // 6 + 1)
 
 
 def own_troubles(database: str, count: int) -> tuple[str, ...]:
-    """What can happen to this database: cut connections, or a file that is held locked."""
+    """Return the strikes on this database: cut connections, or a locked file."""
     if database.startswith(("sqlite", "wal")):
         return ("lock",) * (count // 10 or 1)
     return ("cut",) * count
 
 
 def short(database: str) -> Iterator[Cell]:
-    """A few of each, to be run with every change."""
+    """Yield a few cells of each kind, to run with every change."""
     yield Cell("killed", database, 1, 10, 200, many(KILLS, 5))
     yield Cell("killed", database, 8, 10, 400, many(KILLS[:6], 6), mixed())
     yield Cell("killed", database, 4, 100, 2000, many(KILLS[4:], 6))
@@ -111,7 +111,7 @@ def short(database: str) -> Iterator[Cell]:
 
 
 def long(database: str) -> Iterator[Cell]:
-    """All of it; 100,000 messages and 1,000 kills with four databases."""
+    """Yield all cells: 100,000 messages and 1,000 kills on four databases."""
     for workers in (1, 2, 4, 8):
         for batch, messages in ((1, 400), (10, 1500), (100, 7000)):
             faults = mixed() if (workers + batch) % 2 else ()

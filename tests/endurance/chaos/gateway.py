@@ -1,4 +1,4 @@
-"""The gateway of a storm, in its own process: it writes down what it takes in, then answers."""
+"""The gateway of a storm, in its own process: it records what it accepts, then answers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from django.db import DatabaseError, connection
 
 from django_mobilon_sms.sandbox import Exchange, Sandbox
 from django_mobilon_sms.sandbox.request_checks import SEND
+from tests.support.broken_replies import BROKEN_REPLIES
 
 
 def main() -> None:
     """Serve until SIGTERM. The first line printed is the address."""
     django.setup()
-    sandbox = Sandbox(latency=float(os.environ["CHAOS_LATENCY"]))
+    sandbox = Sandbox(latency=float(os.environ["CHAOS_LATENCY"]), faults=BROKEN_REPLIES)
     sandbox.random.seed(int(os.environ["CHAOS_SEED"]))
     sandbox.on_request = Ledger(Path(os.environ["CHAOS_FOLDER"]) / "ledger").note
     for fault in json.loads(os.environ["CHAOS_FAULTS"]):
@@ -33,14 +34,14 @@ def main() -> None:
 
 
 class Ledger:
-    """A line a POST, on disk before its answer leaves."""
+    """A file with a line per POST, written before the answer."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a")
         self._lock = threading.Lock()
 
     def note(self, exchange: Exchange) -> None:
-        """Look what the database shows of these messages, then write the line."""
+        """Look up these messages in the database, then write the line."""
         if exchange.path != SEND:
             return
         heard = [message["guid"] for message in exchange.objects or []]
@@ -57,10 +58,10 @@ class Ledger:
 
 
 def look(guids: list[str]) -> dict[str, Any]:
-    """What another connection sees of messages whose POST has just been heard.
+    """Return what another connection sees of messages whose POST has just arrived.
 
-    ``uncommitted`` are those whose claim it does not see. ``given_up`` are those whose worker, or
-    the sweep, closed the batch before the POST was heard here.
+    ``uncommitted`` are the messages whose claim it does not see. ``given_up`` are those whose batch
+    the worker or the sweep closed before the POST arrived.
     """
     from django_mobilon_sms.models import SmsMessage
 

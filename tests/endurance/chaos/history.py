@@ -1,4 +1,4 @@
-"""A trigger of the database notes each change of a status: none is missed, whoever makes it."""
+"""A database trigger records each change of a status, so that none is missed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def clear() -> None:
 
 
 def changes() -> list[Change]:
-    """Every change since ``clear()``."""
+    """Return every change since ``clear()``."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {COLUMNS} FROM chaos_history")
         return [Change(*row) for row in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""What must be true when a storm is over, checked on plain values."""
+"""Checks of plain values after a storm."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class Row(NamedTuple):
-    """A message as the database has it."""
+    """A message in the database."""
 
     guid: str
     status: str
@@ -19,7 +19,7 @@ class Row(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change of a message's status, as a trigger of the database noted it."""
+    """A change of a message's status, as the trigger recorded it."""
 
     old: str
     new: str
@@ -27,7 +27,7 @@ class Change(NamedTuple):
     resends: int = 0
 
 
-#: Which status may follow which. A resolved message may only be proved accepted.
+#: Allowed next statuses. A resolved message may only become accepted, by proof.
 ALLOWED = {
     "pending": {"sending", "cancelled", "expired"},
     "sending": {"pending", "accepted", "failed", "unknown"},
@@ -35,13 +35,13 @@ ALLOWED = {
     "sent": {"delivered", "failed"},
     "unknown": {"pending", "accepted", "failed"},
 }
-#: What else may become of a pending message that a person had sent again.
+#: More next statuses of a pending message that a person resent.
 ALLOWED_RESENT = {"unknown", "accepted"}
 
 
 @dataclasses.dataclass
 class Findings:
-    """What a storm came to. All but the counts of the first line must be 0."""
+    """Counts of a storm. Those in ``FAULTS`` must be 0."""
 
     messages: int = 0
     posts: int = 0
@@ -69,7 +69,7 @@ class Findings:
 
     @property
     def violations(self) -> dict[str, int]:
-        """What is not 0 though it must be."""
+        """Counts that must be 0 and are not."""
         return {name: value for name in self.FAULTS if (value := getattr(self, name))}
 
     def __add__(self, other: Findings) -> Findings:
@@ -88,7 +88,7 @@ def find(
     created: int,
     unapplied: int,
 ) -> Findings:
-    """Hold the rows and their changes against what the gateway wrote down."""
+    """Compare the rows and their changes with the gateway's ledger."""
     posts = list(ledger)
     copies: Counter[str] = Counter()
     ids: set[tuple[str, str]] = set()
@@ -115,12 +115,12 @@ def find(
 
 
 def is_false_sent(row: Row, copies: Counter[str]) -> bool:
-    """Whether the row says that the gateway has it, and the gateway has it not."""
+    """Return whether the row says that the gateway has it, and the gateway does not."""
     return row.status in {"accepted", "sent", "delivered"} and not copies[row.guid]
 
 
 def is_false_unsent(row: Row, copies: Counter[str]) -> bool:
-    """Whether the row says that it did not go out, and it did."""
+    """Return whether the row says that it did not go out, and it did."""
     says_so = row.status in {"cancelled", "expired", "failed"} or (
         row.status == "pending" and not row.resends
     )
@@ -128,7 +128,7 @@ def is_false_unsent(row: Row, copies: Counter[str]) -> bool:
 
 
 def is_allowed(change: Change) -> bool:
-    """Whether the status may follow the other; an ended message never changes."""
+    """Return whether the change is allowed; an ended message never changes."""
     if change.old == "unknown" and change.resolution:
         return change.new == "accepted"
     allowed = ALLOWED.get(change.old, set())

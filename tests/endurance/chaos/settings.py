@@ -1,4 +1,4 @@
-"""The tests' settings for the processes of a storm: short times, and traps in the workers."""
+"""Settings for the processes of a storm: short times, and traps in the workers."""
 
 import os
 import sys
@@ -17,11 +17,11 @@ MOBILON_SMS_TIMEOUT = 2
 MOBILON_SMS_LEASE = 6
 
 if not DATABASES["default"]["ENGINE"].endswith("mysql"):
-    DATABASES["default"]["OPTIONS"] = {}  # as Django sets it up
+    DATABASES["default"]["OPTIONS"] = {}  # Django's defaults
 if os.environ.get("CHAOS_WAL"):
     DATABASES["default"]["OPTIONS"] = {"init_command": "PRAGMA journal_mode=wal"}
 if os.environ.get("CHAOS_ROLE") == "gateway" and "sqlite" in DATABASES["default"]["ENGINE"]:
-    # It looks if it can: it must not make a sender wait for a database that is held locked.
+    # Short, because a sender must not wait while the gateway looks into a locked database.
     DATABASES["default"]["OPTIONS"]["timeout"] = 0.2
 
 LOGGING = {

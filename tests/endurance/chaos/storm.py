@@ -1,4 +1,4 @@
-"""One cell: real processes, struck while they work; then calm, one sweep, and the count."""
+"""Run one cell: strike real processes at work, then let them finish, sweep, and count."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from .invariants import Findings, Row, find
 from .settings import MOBILON_SMS_LEASE
 
 ROOT = Path(__file__).resolve().parents[3]
-#: How long anything is waited for that must come, in seconds: only a defect takes longer.
+#: Longest wait in seconds; only a defect takes longer.
 PATIENCE = 300.0
-#: How long a trap may stay without a worker that comes by, in seconds.
+#: Longest time in seconds that a trap waits for a worker.
 TRAP_LIFE = MOBILON_SMS_LEASE + 4.0
 SIGNALS = {name: getattr(signal, f"SIG{name}") for name in ("KILL", "TERM", "STOP")}
 
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 def run(cell: Cell, folder: Path) -> Findings:
-    """Let the storm pass over an empty outbox and return what it came to."""
+    """Run the storm on an empty outbox and return its findings."""
     folder.mkdir(parents=True)
     with ExitStack() as stack:
         url = stack.enter_context(gateway(cell, folder))
@@ -52,7 +52,7 @@ def run(cell: Cell, folder: Path) -> Findings:
 
 
 def process(role: str, folder: Path, *command: str, **environment: str) -> subprocess.Popen[str]:
-    """A Python process on the storm's database; what it logs goes to its folder."""
+    """Start a Python process on the storm's database that logs to the folder."""
     with (folder / f"{role}.log").open("a") as log:
         return subprocess.Popen(
             [sys.executable, *command],
@@ -67,13 +67,13 @@ def process(role: str, folder: Path, *command: str, **environment: str) -> subpr
 
 @contextmanager
 def gateway(cell: Cell, folder: Path) -> Iterator[str]:
-    """The gateway's process; its address."""
-    told = {
+    """Run the gateway's process and yield its address."""
+    environment = {
         "CHAOS_SEED": str(cell.seed),
         "CHAOS_LATENCY": str(cell.latency),
         "CHAOS_FAULTS": json.dumps(cell.faults),
     }
-    with process("gateway", folder, "-m", "tests.endurance.chaos.gateway", **told) as server:
+    with process("gateway", folder, "-m", "tests.endurance.chaos.gateway", **environment) as server:
         try:
             assert server.stdout is not None
             yield server.stdout.readline().strip()
@@ -82,7 +82,7 @@ def gateway(cell: Cell, folder: Path) -> Iterator[str]:
 
 
 class Storm:
-    """The workers of one cell and what befalls them. The seed decides what and in which order."""
+    """The workers of one cell and the strikes on them, in the order of the seed."""
 
     def __init__(self, cell: Cell, folder: Path, url: str) -> None:
         self.cell = cell
@@ -96,7 +96,7 @@ class Storm:
         self.stopped: dict[int, float] = {}
 
     def blow(self) -> None:
-        """Carry out every strike, with messages to send at each of them."""
+        """Carry out every strike, and write messages before each."""
         strikes = list(self.cell.strikes)
         self.random.shuffle(strikes)
         chunk = max(1, self.cell.messages // (len(strikes) + 1))
@@ -109,7 +109,7 @@ class Storm:
             self.wait(lambda: self.posts() >= 6 or not self.pending())
 
     def strike(self, strike: str) -> None:
-        """One of them: a signal, at once or at a point; the database; a person."""
+        """Carry out a strike: a signal, now or at a point; the database; a person."""
         kind, _, point = strike.partition(" ")
         if point:
             self.trap(kind, point)
@@ -121,7 +121,7 @@ class Storm:
             getattr(self, kind)()
 
     def trap(self, kind: str, point: str) -> None:
-        """Let the next worker that comes to the point be struck by the signal there."""
+        """Let the signal strike the next worker at this point."""
         trap, laid = self.folder / f"trap.{point}", self.folder / "trap"
         laid.write_text(str(int(SIGNALS[kind])))
         laid.rename(trap)
@@ -131,7 +131,7 @@ class Storm:
         trap.unlink(missing_ok=True)
 
     def tend(self) -> None:
-        """Start workers where some ended, wake those that were stopped for longer than a lease."""
+        """Replace workers that ended, and wake those stopped for longer than a lease."""
         self.wake()
         for worker in self.workers:
             if worker.poll() is not None:
@@ -144,12 +144,12 @@ class Storm:
         time.sleep(0.02)
 
     def start(self, *options: str) -> subprocess.Popen[str]:
-        """A `manage.py send_sms`."""
+        """Start a `manage.py send_sms`."""
         command = ("-m", "django", "send_sms", "--json", *options)
         return process("worker", self.folder, *command, MOBILON_SMS_BASE_URL=self.url)
 
     def wake(self) -> None:
-        """Let stopped workers go on once their lease is over."""
+        """Continue stopped workers once their lease is over."""
         now = time.monotonic()
         for pid in [worker.pid for worker in self.workers if is_stopped(worker.pid)]:
             if now > self.stopped.setdefault(pid, now + MOBILON_SMS_LEASE + 1):
@@ -160,7 +160,7 @@ class Storm:
     # The database
 
     def cut(self) -> None:
-        """End connections of the workers and of the gateway, once there are some."""
+        """End connections of the workers and of the gateway, as soon as there are any."""
         until = time.monotonic() + PATIENCE
         before = self.counts["cuts"]
         while self.counts["cuts"] == before and time.monotonic() < until:
@@ -168,7 +168,7 @@ class Storm:
             self.end_connections()
 
     def end_connections(self) -> None:
-        """End all connections but this, as an administrator would."""
+        """End all other connections, as an administrator would."""
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
                 cursor.execute(
@@ -182,12 +182,12 @@ class Storm:
                 " WHERE db = DATABASE() AND id <> CONNECTION_ID()"
             )
             for (number,) in cursor.fetchall():
-                with suppress(DatabaseError):  # it ended by itself
+                with suppress(DatabaseError):  # it has already ended
                     cursor.execute(f"KILL {number:d}")
                     self.counts["cuts"] += 1
 
     def lock(self) -> None:
-        """Hold SQLite's file locked for 10 s, longer than its timeout."""
+        """Lock SQLite's file for 10 s, longer than its timeout."""
         other = sqlite3.connect(connection.settings_dict["NAME"], timeout=60, isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
         time.sleep(10)
@@ -198,50 +198,50 @@ class Storm:
     # People and callers
 
     def write(self, count: int) -> None:
-        """Write so many messages into the outbox."""
+        """Write ``count`` messages into the outbox."""
         rows = [{"number": "+79135292926", "text": f"Заказ {n}"} for n in range(count)]
         if rows:
             self.created += self.persisting(lambda: send_many(rows))
 
     def some(self, status: Status) -> list[int]:
-        """A fifth of the messages in this status."""
+        """Return the primary keys of a fifth of the messages in this status."""
         found = SmsMessage.objects.filter(status=status, resolution="")
         pks = self.persisting(lambda: list(found.values_list("pk", flat=True)))
         return self.random.sample(pks, len(pks) // 5)
 
     def resend(self) -> None:
-        """A person sends unknown messages again."""
+        """Resend unknown messages, as a person does."""
         rows = SmsMessage.objects.filter(pk__in=self.some(Status.UNKNOWN))
         self.counts["resent"] += self.persisting(lambda: rows.resend(by=None))
 
     def resolve(self) -> None:
-        """A person decides about unknown messages."""
+        """Resolve unknown messages, as a person does."""
         rows = SmsMessage.objects.filter(pk__in=self.some(Status.UNKNOWN))
         decision = self.random.choice(list(Resolution))
         self.persisting(lambda: rows.resolve(decision, by=None))
 
     def cancel(self) -> None:
-        """A person takes back messages."""
+        """Cancel pending messages, as a person does."""
         rows = SmsMessage.objects.filter(pk__in=self.some(Status.PENDING))
         self.persisting(rows.cancel)
 
     def try_now(self) -> None:
-        """A person who does not wait for the breaker, but leaves a probe its time."""
+        """Unblock sending, as an impatient person does, but leave a probe its time."""
         states = GatewayState.objects.filter(blocked_until__gt=db_now())
         if time.monotonic() > self.pressed + 2.0:
             states, self.pressed = GatewayState.objects.all(), time.monotonic()
         self.persisting(states.try_now)
 
     def pause(self) -> None:
-        """A person pauses, and resumes a little later."""
+        """Pause sending and resume a little later, as a person does."""
         self.persisting(lambda: GatewayState.objects.pause(by=None))
         time.sleep(self.random.uniform(0.1, 0.5))
         self.persisting(GatewayState.objects.resume)
 
     def persisting(self, function: Callable[[], T]) -> T:
-        """People and callers try again too, where the database is held or cut.
+        """Retry while the database is locked or cut, as people and callers do.
 
-        A worker may have been stopped while it holds SQLite's lock: it must be woken meanwhile.
+        Meanwhile wake stopped workers, because one of them may hold SQLite's lock.
         """
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -256,7 +256,7 @@ class Storm:
     # The end
 
     def calm(self, url: str) -> None:
-        """No fault any more: let the workers send what waits, and end."""
+        """Clear the faults, and let the workers send all messages and end."""
         urllib.request.urlopen(urllib.request.Request(f"{url}faults/", method="DELETE"))
         self.persisting(GatewayState.objects.resume)
         self.wait(lambda: not self.pending())
@@ -267,38 +267,38 @@ class Storm:
             worker.wait(PATIENCE)
         leases = SmsBatch.objects.filter(outcome="")
         self.persisting(lambda: leases.update(lease_until=F("created_at")))
-        # One sweep, by a run that may send nothing: what it leaves is stuck.
+        # One sweep, by a run that may send nothing: a message still under way is stuck.
         self.persisting(lambda: GatewayState.objects.pause(by=None))
         self.start("--no-refresh").wait(PATIENCE)
         self.persisting(SmsMessage.objects.filter(status=Status.ACCEPTED).check_soon)
         self.start("--refresh-only").wait(PATIENCE)
 
     def end(self) -> None:
-        """Leave no process behind, whatever happened."""
+        """Kill every worker that is left."""
         for worker in self.workers:
             worker.kill()
             worker.wait()
 
     def pending(self) -> int:
-        """How many messages wait; those that wait for a later try are made to be due."""
+        """Return the number of pending messages, and make all of them due."""
         rows = SmsMessage.objects.filter(status=Status.PENDING)
         self.persisting(lambda: rows.filter(due_at__gt=db_now()).change(due_at=db_now()))
         return self.persisting(rows.count)
 
     def posts(self) -> int:
-        """How many POSTs the gateway wrote down."""
+        """Return the number of POSTs that the gateway recorded."""
         ledger = self.folder / "ledger"
         return len(ledger.read_text().splitlines()) if ledger.exists() else 0
 
     def wait(self, over: Callable[[], bool]) -> None:
-        """Keep the workers going until it is over. Raises ``AssertionError``: it never is."""
+        """Keep the workers going until ``over()``. AssertionError: it takes too long."""
         deadline = time.monotonic() + PATIENCE
         while not over():
             assert time.monotonic() < deadline, f"{self.cell.name}: see {self.folder}"
             self.tend()
 
     def count(self) -> Findings:
-        """Hold the outbox against the gateway's ledger."""
+        """Compare the outbox with the gateway's ledger."""
         fields = ("guid", "status", "resends", "gateway_id", "error_code")
         rows = [
             Row(str(guid), *values) for guid, *values in SmsMessage.objects.values_list(*fields)
@@ -321,7 +321,7 @@ class Storm:
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether the process was stopped by a signal."""
+    """Return whether the process is stopped by a signal."""
     with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
     return False
