@@ -18,6 +18,10 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")  # taken back while pending
 
 
+#: Ended without being sent: these can be copied, and do not make a later message a duplicate.
+NOT_SENT = (Status.FAILED, Status.EXPIRED, Status.CANCELLED)
+
+
 class Priority(models.IntegerChoices):
     """Which message goes first; the lower number wins."""
 
