@@ -205,9 +205,10 @@ def _messages(
     now: Callable[[], datetime],
 ) -> list[SmsMessage]:
     """Return the message of each row: the one with its guid, or a new one."""
-    known, messages = dict(existing), []
+    known: dict[Any, SmsMessage] = dict(existing)
+    messages = []
     for fields in cleaned:
-        message = known.get(fields.get("guid")) or _new(fields, now)  # type: ignore[arg-type]
+        message = known.get(fields.get("guid")) or _new(fields, now)
         known[message.guid] = message
         messages.append(message)
     return messages
