@@ -1,18 +1,18 @@
-"""Errors, named by what the caller may do next.
+"""The app's own errors, and what the caller may do after each.
 
 ::
 
     MobilonSmsError
-    ├── GatewayError
-    │   ├── NeverLeft       nothing was written to the gateway: it may be repeated
-    │   ├── Refused         the gateway refused the whole request: it may be repeated
-    │   └── OutcomeUnknown  it may have been processed: it must not be repeated
-    ├── GuidConflict        the guid belongs to a message with other content
-    ├── InvalidRows         send_many() wrote nothing: some rows are invalid
-    └── MessageIsWritten    a message is written once: cancel it and copy it instead
+    ├── GatewayError        a request to the gateway failed
+    │   ├── NeverLeft       nothing was written to the gateway: repeat the request
+    │   ├── Refused         the gateway refused the whole request: repeat it later
+    │   └── OutcomeUnknown  it may have been processed: do not repeat it
+    ├── GuidConflict        the message with this guid differs: use another guid
+    ├── InvalidRows         some rows are invalid, none was written: correct them
+    └── MessageIsWritten    a message cannot be edited: cancel it, or copy it
 
-A wrong value raises Django's ``ValidationError`` and a wrong setting its
-``ImproperlyConfigured``: both are the project's to catch, as everywhere in Django.
+Invalid values raise Django's ``ValidationError``, and invalid settings its
+``ImproperlyConfigured``. They are outside this tree, as everywhere in Django.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-#: HTTP codes taken as "nothing of this request was accepted", unless a setting says otherwise.
+#: HTTP codes that mean "nothing was accepted", unless ``REFUSED_HTTP_CODES`` is set.
 REFUSED_HTTP_CODES = frozenset({401, 402, 403, 404, 405, 407, 411, 413, 415, 429})
 
 
 class MobilonSmsError(Exception):
-    """The root of the app's own errors."""
+    """Base of the app's own errors."""
 
 
 class GatewayError(MobilonSmsError):
-    """A request to the gateway failed; the subclass says what that proves.
+    """A request to the gateway failed. The subclass says what that proves.
 
-    ``code`` names the reason in one word (see ``choices.ErrorCode``), ``http_code`` is the
-    reply's where there was one, ``retry_after`` the seconds the gateway asked to wait. The text
-    holds nothing that was sent or received.
+    ``code`` is a value of ``choices.ErrorCode``. ``http_code`` is the reply's, if there was one.
+    ``retry_after`` is the number of seconds the gateway asked to wait. The error's text contains
+    nothing that was sent or received.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class NeverLeft(GatewayError):
 
 
 class Refused(GatewayError):
-    """The gateway refused the whole request: nothing of it was accepted."""
+    """The gateway refused the whole request: it accepted none of the messages."""
 
 
 class OutcomeUnknown(GatewayError):
@@ -58,7 +58,7 @@ class OutcomeUnknown(GatewayError):
 
 
 class GuidConflict(MobilonSmsError):
-    """The guid belongs to a message with other content; ``fields`` names what differs."""
+    """The message with this guid has other content. ``fields`` names what differs."""
 
     def __init__(self, guid: object, fields: Sequence[str]) -> None:
         self.guid = guid
@@ -71,7 +71,7 @@ class GuidConflict(MobilonSmsError):
 
 @dataclasses.dataclass(frozen=True)
 class RowError:
-    """One fault of one row given to ``send_many()``."""
+    """One error of one row of ``send_many()``."""
 
     index: int
     field: str
@@ -80,9 +80,9 @@ class RowError:
 
 
 class InvalidRows(MobilonSmsError):
-    """``send_many()`` wrote nothing.
+    """Some rows of ``send_many()`` are invalid, and none was written.
 
-    ``errors`` holds the first 100 faults, ``count`` is how many rows have one.
+    ``errors`` lists the first 100 errors. ``count`` is the number of invalid rows.
     """
 
     def __init__(self, errors: Sequence[RowError], count: int) -> None:
@@ -96,7 +96,7 @@ class InvalidRows(MobilonSmsError):
 
 
 class MessageIsWritten(MobilonSmsError):
-    """A message is written once."""
+    """A message is written once and never edited."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,7 +1,7 @@
-"""Phone numbers: from what people type to E.164, and from there to the wire.
+"""Phone numbers: from the forms that people type to E.164, and from E.164 to the gateway's form.
 
-The pattern of allowed numbers decides what is let through; the library `phonenumbers` reads the
-numbers of other countries and tells what is wrong with a number that the pattern refuses.
+The pattern of allowed numbers alone decides which numbers are accepted. The library
+`phonenumbers` reads the numbers of other countries, and explains why a number is refused.
 """
 
 import re
@@ -10,11 +10,11 @@ import unicodedata
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-#: Any number that can be stored can be stopped, also one that is not allowed now.
+#: Every number that can be stored, for the stop list: it also takes numbers not allowed now.
 ANY_NUMBER = r"\+\d{7,15}"
 ALLOWED = r"\+79\d{9}"
 
-# What is wrong and the way out, by the code of the ValidationError.
+#: By the code of the ValidationError: what is wrong, and what to do.
 SENTENCES = {
     "not_text": _(
         "A phone number must be given as text. Write it in quotes, so that no digit is lost."
@@ -22,57 +22,56 @@ SENTENCES = {
     "empty": _("There is no number here. Enter a phone number."),
     "spreadsheet": _(
         "A spreadsheet has turned the number into a decimal."
-        " Format its column as text there, then copy the whole number again."
+        " Format the column as text, then copy the number again."
     ),
-    "extension": _("A message can not reach an extension. Enter a mobile number without one."),
-    "several": _("There is more than one number here. Write a message for each."),
-    "letters": _("A phone number can not hold letters. Enter all of its digits."),
-    "other_digits": _("Some digits are of another script. Type the number with the digits 0 to 9."),
+    "extension": _("An extension cannot get messages. Enter a mobile number without one."),
+    "several": _("There is more than one number here. Enter one number."),
+    "letters": _("A phone number cannot contain letters. Enter all of its digits."),
+    "other_digits": _(
+        "Some digits are from another script. Enter the number with the digits 0 to 9."
+    ),
     "characters": _(
-        "A phone number can hold digits, spaces, dashes, dots, brackets and a + before the first"
+        "A phone number can contain digits, spaces, dashes, dots, brackets and a + before the first"
         " digit. Remove everything else."
     ),
-    "too_short": _(
-        "There are too few digits for a phone number. A Russian number has ten after +7 or 8."
-    ),
+    "too_short": _("The phone number is too short. A Russian number has ten digits after +7 or 8."),
     "too_long": _(
-        "This is too long for a phone number. A Russian number has ten digits after +7 or 8;"
-        " a number of another country begins with + and the country code."
+        "The phone number is too long. A Russian number has ten digits after +7 or 8."
+        " A number of another country begins with + and the country code."
     ),
     "kazakhstan": _(
-        "This is a number of Kazakhstan, and no messages are sent to it."
-        " Enter a Russian mobile number."
+        "This number is in Kazakhstan. Messages are not sent there. Enter a Russian mobile number."
     ),
-    "landline": _("This is a landline, and no messages are sent to it. Enter a mobile number."),
+    "landline": _("This is a landline. Messages are not sent to landlines. Enter a mobile number."),
     "toll_free": _(
-        "This is a toll-free number, and no messages are sent to it. Enter a mobile number."
+        "This is a toll-free number. Messages are not sent to such numbers. Enter a mobile number."
     ),
     "country": _(
-        "This is a number of another country, and no messages are sent to it."
+        "This number is in another country. Messages are not sent there."
         " Check the digits after the +."
     ),
-    "invalid": _("There is no such phone number. Compare it with its source, digit by digit."),
+    "invalid": _("This phone number does not exist. Compare it with its source, digit by digit."),
     "not_allowed": _(
-        "No messages are sent to numbers of this kind."
-        " Enter another number, or ask the administrator to allow these."
+        "Messages are not sent to numbers of this kind."
+        " Enter another number, or ask the administrator to allow them."
     ),
 }
 
-# Whoever typed more than this has not typed a number; the rest is not even looked at.
-_LONGEST_TYPED = 200
-# What most numbers are typed with: once these are gone, a Russian number needs no closer look.
+# Characters of the value that are looked at. No number takes more to type.
+_MAX_TYPED = 200
+# The usual separators. Without them, most Russian numbers match at once.
 _USUAL = str.maketrans("", "", " ()-\N{NO-BREAK SPACE}")
-# Dashes by their Unicode property, but not of the category Pd.
+# Dashes by their Unicode property that are not of the category Pd.
 _OTHER_DASHES = "\N{SWUNG DASH}\N{SUPERSCRIPT MINUS}\N{SUBSCRIPT MINUS}\N{MINUS SIGN}"
 
-# Ten digits that begin with 89 or 79 are a mobile number that lacks one: no area is called so.
+# Ten digits that begin with 89 or 79 lack a digit, because no area code is 89x or 79x.
 _RUSSIAN = re.compile(r"(?:\+78(?=9)|\+7(?!89)|[78]|(?![78]9))([0-9]{10})")
 _RUSSIAN_E164 = re.compile(r"\+7[^67][0-9]{9}")
 _KAZAKH_E164 = re.compile(r"\+7[67][0-9]{9}")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _MASKABLE = re.compile(r"\+?[0-9]{7,15}")
 
-# What would make a wrong number, or a puzzling refusal, once the separators are gone.
+# Values that would become a wrong number, or a confusing error, without their separators.
 # \u0435 and \u0445 are the Cyrillic letters that look like e and x.
 _TRAPS = {
     "spreadsheet": re.compile(
@@ -90,11 +89,13 @@ _TRAPS = {
 
 
 def normalize_number(value: object, *, allowed: str = ALLOWED) -> str:
-    """Return the E.164 form, as `+79135290000`, of a number as people type it.
+    """Return the E.164 form, such as `+79135290000`, of a number as people type it.
 
-    Without a + it is read as Russian: ten digits, or eleven that begin with 8 or 7. What is let
-    through is decided by `allowed` alone, a regular expression for the whole E.164 form in ASCII.
-    Raises ValidationError, whose code is a key of `SENTENCES` and whose text never holds the value.
+    A number without a + is read as Russian: ten digits, or eleven that begin with 8 or 7.
+    `allowed` is a regular expression for the whole E.164 form. It alone decides which numbers
+    are accepted.
+
+    Raises ValidationError. Its code is a key of `SENTENCES`, and its text never contains the value.
     """
     if not isinstance(value, str):
         raise _refusal("not_text")
@@ -105,10 +106,10 @@ def normalize_number(value: object, *, allowed: str = ALLOWED) -> str:
 
 
 def wire_number(number: str) -> str:
-    """Return what the gateway is given for an E.164 number.
+    """Return the form of an E.164 number that the gateway expects.
 
-    `8XXXXXXXXXX` for a Russian one, as the vendor's page writes it; the plain digits of any other.
-    Raises ValueError, without the number in it, when it is not E.164.
+    It is `8XXXXXXXXXX` for a Russian number (source: the vendor's page), and the digits without
+    the + for any other. Raises ValueError, without the number in it, if it is not E.164.
     """
     if _RUSSIAN_E164.fullmatch(number):
         return f"8{number[2:]}"
@@ -118,9 +119,9 @@ def wire_number(number: str) -> str:
 
 
 def mask_number(number: object) -> str:
-    """Return a number as logs and titles may show it: `+7913*****26`. Never raises.
+    """Return a number as logs and titles may show it: `+7913*****26`. Never raise.
 
-    What is shorter than eight characters, or is no plain number, becomes stars.
+    A value that is shorter than eight characters or not a plain number becomes stars.
     """
     if not isinstance(number, str):
         return "*****"
@@ -140,19 +141,19 @@ def _russian(digits: str) -> str | None:
 
 
 def _digits(value: str) -> str:
-    """Take the separators away, and leave digits with or without a + before them."""
+    """Return the digits, with or without a + before them, and raise for anything unexpected."""
     typed = value.strip()
-    text = "".join(c for c in typed[:_LONGEST_TYPED] if unicodedata.category(c) != "Cf").strip()
+    text = "".join(c for c in typed[:_MAX_TYPED] if unicodedata.category(c) != "Cf").strip()
     for code, trap in _TRAPS.items():
         if trap.search(text):
             raise _refusal(code)
-    if len(typed) > _LONGEST_TYPED:
+    if len(typed) > _MAX_TYPED:
         raise _refusal("too_long")
     digits = "".join(c for c in text if not _is_separator(c))
     if not digits:
         raise _refusal("empty")
     if not re.fullmatch(r"\+?[0-9]*", digits):
-        raise _refusal(_foreign_matter(digits))
+        raise _refusal(_unexpected(digits))
     return digits
 
 
@@ -165,8 +166,8 @@ def _is_separator(character: str) -> bool:
     )
 
 
-def _foreign_matter(text: str) -> str:
-    """Name what keeps `text` from being digits only."""
+def _unexpected(text: str) -> str:
+    """Return the code for a text that holds more than digits."""
     if any(c.isdigit() and not c.isascii() for c in text):
         return "other_digits"
     return "letters" if any(c.isalpha() for c in text) else "characters"
@@ -184,20 +185,20 @@ def _international(digits: str) -> str:
 def _abroad(digits: str) -> str:
     """Read a number with the code of another country."""
     number = _parsed(digits)
-    # The library drops a trunk prefix, as in +44 (0) 20...; what is left must be read as itself,
-    # or a stored number would become another one when it is read again.
+    # The library drops a trunk prefix, as in +44 (0) 20... The result must be read as itself,
+    # because a stored number must not become another one when it is read again.
     if number != digits and _parsed(number) != number:
         raise _refusal("invalid")
     return number
 
 
 def _parsed(digits: str) -> str:
-    # Here and not above: the import takes about 25 ms, and Russian mobile numbers never need it.
+    # Imported here because it takes about 25 ms, and Russian mobile numbers never need it.
     import phonenumbers  # noqa: PLC0415
 
     if len(digits) < len("+") + 7:
         raise _refusal("too_short")
-    # The library reads longer ones, but E.164 ends here.
+    # The library accepts longer numbers, but E.164 does not.
     if len(digits) > len("+") + 15:
         raise _refusal("too_long")
     try:
@@ -205,16 +206,16 @@ def _parsed(digits: str) -> str:
     except phonenumbers.NumberParseException:
         raise _refusal("invalid") from None
     length = phonenumbers.ValidationResult
-    found = phonenumbers.is_possible_number_with_reason(number)
-    if found in (length.TOO_SHORT, length.IS_POSSIBLE_LOCAL_ONLY):
+    result = phonenumbers.is_possible_number_with_reason(number)
+    if result in (length.TOO_SHORT, length.IS_POSSIBLE_LOCAL_ONLY):
         raise _refusal("too_short")
-    if found != length.IS_POSSIBLE:
+    if result != length.IS_POSSIBLE:
         raise _refusal("too_long")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _reason(number: str) -> str:
-    """Name what keeps an E.164 number from being allowed."""
+    """Return the code for an E.164 number that is not allowed."""
     if _KAZAKH_E164.fullmatch(number):
         return "kazakhstan"
     import phonenumbers  # noqa: PLC0415 (the reason is in _parsed)

@@ -1,4 +1,4 @@
-"""Sending one text to an uploaded list."""
+"""Sending one text to an uploaded list: read it, preview it, write its messages once."""
 
 from .preview import COMMON
 

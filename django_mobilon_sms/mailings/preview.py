@@ -1,59 +1,43 @@
-"""What an uploaded list would become, before anything is written."""
+"""Preview of an uploaded list: the messages it would become, before any is written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import blake2b
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
-from django.db import router
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from ..models import GatewayState, SmsMailing, SmsMessage, db_now
-from ..outbox import (
-    COPYABLE,
-    DUPLICATE,
-    STOPPED,
-    clean,
-    recently_sent,
-    stopped_numbers,
-)
+from ..conf import conf
+from ..models import SmsMailing, chunked
+from ..outbox import DUPLICATE, STOPPED, clean, recently_sent, stopped_numbers
 from ..segments import count_segments
-from . import columns, spreadsheets
+from . import columns, placeholders, spreadsheets
 from .columns import Columns
 
-#: Recipients of one list: what is written in the time of one request.
-MOST_ROWS = 100_000
+#: Recipients of one list: as many as one request can write in its time.
+MAX_LIST_ROWS = 100_000
 
-
-#: What all messages of a list have in common.
+#: Fields that all messages of a list share.
 COMMON = ("source", "send_at", "expires_at", "priority")
 
+#: Entries that a preview shows of each kind.
+MAX_SHOWN = 10
+MAX_SHOWN_BAD = 50
 
-#: Rows of one INSERT, and numbers of one SELECT.
-CHUNK = 500
+#: A person may leave out recipients who got the same text within this time, in seconds.
+RECENT = timedelta(hours=24).total_seconds()
 
-#: How many messages, and how many bad rows, a preview shows.
-SHOWN = 10
-
-
-SHOWN_BAD = 50
-
-
-#: Who got the same text within this time is told apart.
-RECENT = timedelta(hours=24)
-
-
-TOO_MANY = _("There are more than %(most)d rows in this file. Split it.")
+TOO_MANY = _("This file has more than %(most)d rows. Split it.")
 
 
 class Entry(NamedTuple):
-    """A row of a list: what becomes of it, or why nothing can."""
+    """A row of a list: the message it becomes, or the reason why it becomes none."""
 
     line: int
     typed: str
@@ -64,53 +48,93 @@ class Entry(NamedTuple):
     is_duplicate: bool = False
 
     @property
+    def is_good(self) -> bool:
+        """Whether a message is written for this row."""
+        return not (self.reason or self.is_duplicate)
+
+    @property
     def segments(self) -> int:
-        """The parts of its text."""
+        """The segments of its text."""
         return count_segments(self.text).count
 
 
 @dataclass
 class Preview:
-    """What would be written of a list, by now."""
+    """Counts and first entries of a list, as of now."""
 
     columns: Columns
     rows: int = 0
     good: int = 0
     duplicates: int = 0
-    #: Messages beyond the first to the same number, with another text.
-    more: int = 0
     bad: int = 0
-    parts: int = 0
-    most_parts: int = 0
+    #: Good entries whose number an earlier one has too, with another text.
+    same_number: int = 0
+    #: Good entries whose recipient got the same text recently.
     recent: int = 0
-    recent_parts: int = 0
-    first: list[Entry] = field(default_factory=list)
+    segments: int = 0
+    max_segments: int = 0
+    first_good: list[Entry] = field(default_factory=list)
     first_bad: list[Entry] = field(default_factory=list)
     first_recent: list[Entry] = field(default_factory=list)
 
 
-def find_columns(data: bytes) -> Columns:
-    """The columns of a file. Raises ``ValidationError`` for what is no list."""
-    for _line, cells in spreadsheets.read(data):
-        return columns.find(cells)
-    raise spreadsheets.refusal("empty")
+@sensitive_variables()
+def preview(mailing: SmsMailing) -> Preview:
+    """Return the preview of a mailing. Raises ``ValidationError`` like ``entries()``."""
+    result = Preview(find_columns(bytes(mailing.file)))
+    numbers: set[str] = set()
+    for chunk in chunked(entries(mailing)):
+        recent = recently_sent({entry.number for entry in chunk if entry.is_good}, RECENT)
+        for entry in chunk:
+            result.rows += 1
+            if entry.reason:
+                result.bad += 1
+                _append(entry, result.first_bad, MAX_SHOWN_BAD)
+            elif entry.is_duplicate:
+                result.duplicates += 1
+            else:
+                result.same_number += entry.number in numbers
+                numbers.add(entry.number)
+                _count_good(entry, result, is_recent=(entry.number, entry.text) in recent)
+    return result
+
+
+def _count_good(entry: Entry, result: Preview, *, is_recent: bool) -> None:
+    segments = entry.segments
+    result.good += 1
+    result.segments += segments
+    result.max_segments = max(result.max_segments, segments)
+    _append(entry, result.first_good, MAX_SHOWN)
+    if is_recent:
+        result.recent += 1
+        _append(entry, result.first_recent, MAX_SHOWN)
+
+
+def _append(entry: Entry, shown: list[Entry], most: int) -> None:
+    if len(shown) < most:
+        shown.append(entry)
+
+
+def bad_rows(mailing: SmsMailing) -> Iterator[Entry]:
+    """Return the entries that become no message because something is wrong with them."""
+    return (entry for entry in entries(mailing) if entry.reason)
 
 
 @sensitive_variables()
 def entries(mailing: SmsMailing) -> Iterator[Entry]:
-    """Each row of the mailing's file, judged as any other message would be.
+    """Yield an entry for each row of the mailing's file, by the rules of any other message.
 
-    Raises ``ValidationError`` for what is wrong with all of it: no list, too many rows, an expiry
-    that has passed.
+    Raises ``ValidationError`` for an error of the whole list: an unreadable file, too many rows,
+    an expiry that has passed.
     """
-    alias = router.db_for_write(SmsMailing)
-    for chunk in chunks(_entries(mailing)):
+    for chunk in chunked(_entries(mailing)):
         numbers = {entry.number for entry in chunk if not entry.reason}
-        stopped, lately = stopped_numbers(numbers, alias), recently_sent(numbers, alias)
+        stopped = stopped_numbers(numbers)
+        duplicates = recently_sent(numbers, conf.DUPLICATE_WITHIN)
         for entry in chunk:
             if entry.number in stopped:
                 yield entry._replace(reason=str(STOPPED))
-            elif (entry.number, entry.text) in lately:
+            elif (entry.number, entry.text) in duplicates:
                 yield entry._replace(reason=str(DUPLICATE))
             else:
                 yield entry
@@ -118,92 +142,45 @@ def entries(mailing: SmsMailing) -> Iterator[Entry]:
 
 @sensitive_variables()
 def _entries(mailing: SmsMailing) -> Iterator[Entry]:
-    rows = spreadsheets.read(bytes(mailing.file))
-    if (first := next(rows, None)) is None:
-        raise spreadsheets.refusal("empty")
-    found = columns.find(first[1])
-    if not found.in_first_row:
-        rows = chain([first], rows)
-    clean_common(mailing, GatewayState.objects.current().now)
+    found, rows = _read(bytes(mailing.file))
+    clean_common(mailing)
     seen: set[bytes] = set()
     for count, (line, cells) in enumerate(rows, start=1):
-        if count > MOST_ROWS:
-            raise ValidationError(TOO_MANY, code="too_many", params={"most": MOST_ROWS})
-        typed = found.typed(cells)
+        if count > MAX_LIST_ROWS:
+            raise ValidationError(TOO_MANY, code="too_many", params={"most": MAX_LIST_ROWS})
+        typed = found.number_cell(cells)
         try:
-            row = {"number": typed, "text": found.text(mailing.text, cells)}
-            cleaned = clean(row, _no_time, names=row)
+            row = {"number": typed, "text": placeholders.fill(mailing.text, found, cells)}
+            fields = clean(row, names=row)
         except ValidationError as error:
             yield Entry(line, typed, reason=" ".join(error.messages))
             continue
-        number, text = cleaned["number"], cleaned["text"]
-        mark = _mark(number, text)
-        yield Entry(line, typed, number, text, is_duplicate=mark in seen)
-        seen.add(mark)
+        number, text = fields["number"], fields["text"]
+        digest = _digest(number, text)
+        yield Entry(line, typed, number, text, is_duplicate=digest in seen)
+        seen.add(digest)
 
 
-def bad_rows(mailing: SmsMailing) -> Iterator[Entry]:
-    """The rows that nothing can be written of."""
-    return (entry for entry in entries(mailing) if entry.reason)
+def _read(data: bytes) -> tuple[Columns, Iterator[spreadsheets.Row]]:
+    """Return the columns of a file, and the rows of its recipients."""
+    rows = spreadsheets.read(data)
+    if (first := next(rows, None)) is None:
+        raise spreadsheets.refusal("empty")
+    found = columns.find(first[1])
+    return found, rows if found.in_first_row else chain([first], rows)
 
 
-@sensitive_variables()
-def preview(mailing: SmsMailing) -> Preview:
-    """What would be written now. Raises ``ValidationError``."""
-    seen = Preview(find_columns(bytes(mailing.file)))
-    numbers: set[str] = set()
-    for chunk in chunks(_counted(mailing, seen)):
-        recent = recent_recipients(chunk)
-        for entry in chunk:
-            segments = entry.segments
-            seen.good += 1
-            seen.parts += segments
-            seen.most_parts = max(seen.most_parts, segments)
-            seen.more += entry.number in numbers
-            numbers.add(entry.number)
-            if (entry.number, entry.text) in recent:
-                seen.recent += 1
-                seen.recent_parts += segments
-                seen.first_recent += [entry][: SHOWN - len(seen.first_recent)]
-        seen.first += chunk[: SHOWN - len(seen.first)]
-    return seen
+def find_columns(data: bytes) -> Columns:
+    """Return the columns of a file. Raises ``ValidationError`` for a file that is no list."""
+    return _read(data)[0]
 
 
-def _counted(mailing: SmsMailing, seen: Preview) -> Iterator[Entry]:
-    """The rows to write; the others are counted here."""
-    for entry in entries(mailing):
-        seen.rows += 1
-        if entry.reason:
-            seen.bad += 1
-            seen.first_bad += [entry][: SHOWN_BAD - len(seen.first_bad)]
-        elif entry.is_duplicate:
-            seen.duplicates += 1
-        else:
-            yield entry
-
-
-def clean_common(mailing: SmsMailing, now: datetime) -> dict[str, Any]:
-    """What all its messages have in common. Raises ``ValidationError``, as for a passed expiry."""
+def clean_common(mailing: SmsMailing) -> dict[str, Any]:
+    """Return the fields that all its messages share. Raises ``ValidationError``."""
     given = {name: getattr(mailing, name) for name in COMMON} | {"source": mailing.source or None}
-    return clean(given, lambda: now, names=COMMON)
+    return clean(given, names=COMMON)
 
 
-def _no_time() -> datetime:
-    raise AssertionError("No time is compared here.")
-
-
-def _mark(number: str, text: str) -> bytes:
-    """Sixteen bytes in place of a whole text: all rows of a file are remembered so."""
+def _digest(number: str, text: str) -> bytes:
+    """Return 16 bytes for a whole text, to keep those of a whole file in memory."""
     return blake2b(f"{number} {text}".encode(), digest_size=16).digest()
-
-
-def chunks(found: Iterator[Entry]) -> Iterator[list[Entry]]:
-    while chunk := list(islice(found, CHUNK)):
-        yield chunk
-
-
-def recent_recipients(chunk: Sequence[Entry]) -> set[tuple[str, str]]:
-    """Which of these numbers got which text lately, or will; not what has failed."""
-    late = SmsMessage.objects.for_write().filter(created_at__gte=db_now() - RECENT)
-    named = late.filter(number__in={entry.number for entry in chunk})
-    return set(named.exclude(status__in=COPYABLE).values_list("number", "text"))

@@ -1,7 +1,6 @@
-"""Sending to a list: what a file would become, and writing it once.
+"""Write the messages of a confirmed list, once, and cancel those still pending.
 
-The rows of the file are read anew wherever they are needed, so that a long list takes little
-memory.
+The rows of the file are read again at each step, so that a long list takes little memory.
 """
 
 from __future__ import annotations
@@ -12,25 +11,21 @@ from django.db import router, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from ..choices import Status
-from ..models import GatewayState, SmsMailing, SmsMessage, has
-from ..outbox import (
-    default_expiry,
-    insert_alike,
-)
+from ..models import ROWS_PER_STATEMENT, SmsMailing, SmsMessage, chunked, has
+from ..outbox import database_time, default_expiry, insert_alike, recently_sent
 from ..signals import wake_up_after_commit
+from .preview import RECENT, clean_common, entries
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
-from .preview import CHUNK, chunks, clean_common, entries, recent_recipients
 
 
 @sensitive_variables()
 def confirm(mailing: SmsMailing, *, by: AbstractBaseUser, leave_out_recent: bool) -> int | None:
-    """Write the messages of the list, once, and forget its file; how many were written.
+    """Write the messages of the list, all or none, and empty its file. Return their number.
 
-    ``None`` if it was confirmed or forgotten meanwhile: then nothing is written. All or nothing:
-    raises ``ValidationError`` if the list can not be read, or what it has in common is not right
-    any more, as an expiry that has passed.
+    Return ``None``, and write nothing, if the list was confirmed or forgotten meanwhile. Raises
+    ``ValidationError`` if the list cannot be read or sent, as after its expiry.
     """
     alias = router.db_for_write(SmsMailing)
     rows = SmsMailing.objects.using(alias).filter(pk=mailing.pk)
@@ -38,10 +33,10 @@ def confirm(mailing: SmsMailing, *, by: AbstractBaseUser, leave_out_recent: bool
         if not rows.confirm(by=by):
             return None
         prototype = _prototype(mailing, by)
-        good = (each for each in entries(mailing) if not (each.reason or each.is_duplicate))
         written = 0
-        for chunk in chunks(good):
-            recent = recent_recipients(chunk) if leave_out_recent else set()
+        for chunk in chunked(entry for entry in entries(mailing) if entry.is_good):
+            numbers = {entry.number for entry in chunk}
+            recent = recently_sent(numbers, RECENT) if leave_out_recent else set()
             wanted = [
                 {"number": entry.number, "text": entry.text, "segments": entry.segments}
                 for entry in chunk
@@ -54,28 +49,27 @@ def confirm(mailing: SmsMailing, *, by: AbstractBaseUser, leave_out_recent: bool
 
 
 def _prototype(mailing: SmsMailing, by: AbstractBaseUser) -> SmsMessage:
-    """A message with what all of the mailing have in common. Raises ``ValidationError``."""
-    now = GatewayState.objects.current().now
-    cleaned = clean_common(mailing, now) | {"tag": mailing.tag, "created_by_id": by.pk}
-    cleaned.setdefault("send_at", now)
-    cleaned.setdefault("expires_at", default_expiry(cleaned["send_at"]))
-    return SmsMessage(**cleaned, due_at=cleaned["send_at"], created_at=now)
+    """Return a message with the fields that all messages of the mailing share."""
+    now = database_time()
+    fields = clean_common(mailing) | {"tag": mailing.tag, "created_by_id": by.pk}
+    fields.setdefault("send_at", now)
+    fields.setdefault("expires_at", default_expiry(fields["send_at"]))
+    return SmsMessage(**fields, due_at=fields["send_at"], created_at=now)
 
 
 def cancel(mailing: SmsMailing) -> int:
-    """Take back what still waits of the mailing; how many messages will not be sent.
+    """Cancel the pending messages of the mailing and return their number.
 
-    Each chunk is a transaction of its own: what is claimed meanwhile goes out.
+    Each chunk is a transaction of its own. Messages claimed meanwhile are sent.
     """
-    count = 0
-    waiting = messages(mailing).filter(status=Status.PENDING).order_by("pk")
-    while pks := list(waiting.values_list("pk", flat=True)[:CHUNK]):
-        alias = router.db_for_write(SmsMessage)
+    alias, count = router.db_for_write(SmsMessage), 0
+    pending = messages(mailing).filter(status=Status.PENDING).order_by("pk")
+    while pks := list(pending.values_list("pk", flat=True)[:ROWS_PER_STATEMENT]):
         with transaction.atomic(using=alias):
             count += SmsMessage.objects.filter(pk__in=pks).cancel()
     return count
 
 
 def messages(mailing: SmsMailing) -> Any:
-    """What was written of the mailing."""
+    """Return the messages of the mailing."""
     return SmsMessage.objects.for_write().filter(has("tag", mailing.tag))

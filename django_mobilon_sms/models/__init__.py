@@ -1,6 +1,7 @@
 """The rows of the outbox and the conditional updates that change them."""
 
 from .batches import SmsBatch
+from .chunks import ROWS_PER_STATEMENT, chunked
 from .clock import db_now
 from .forgetting_texts import kept_long_enough, unless_sensitive
 from .mailings import SmsMailing
@@ -18,6 +19,7 @@ __all__ = [
     "DATABASE_PATIENCE",
     "ENDED",
     "INTEGER",
+    "ROWS_PER_STATEMENT",
     "TEXT",
     "TIME",
     "CasePerPk",
@@ -31,6 +33,7 @@ __all__ = [
     "SmsMailing",
     "SmsMessage",
     "StoppedNumber",
+    "chunked",
     "db_now",
     "has",
     "kept_long_enough",

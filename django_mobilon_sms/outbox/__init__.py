@@ -1,23 +1,22 @@
-"""Writing messages: every door writes through this room.
+"""Write messages into the outbox: every door writes through this room.
 
-Public: ``send_sms``, ``send_many``, ``stop``.
+Projects import ``send_sms``, ``send_many`` and ``stop``. The other names serve other rooms.
 """
 
 from .bulk_insert import insert_alike
-from .duplicates import DUPLICATE, NOT_SENT, recently_sent
+from .duplicates import DUPLICATE, recently_sent
 from .stop_list import STOPPED, Stopped, read_numbers, stop, stopped_numbers
-from .validation import clean, default_expiry
-from .writing import COPYABLE, MAX_ERRORS, copy_message, send_many, send_sms, write_many
+from .validation import clean, database_time, default_expiry
+from .writing import MAX_ERRORS, copy_message, send_many, send_sms, write_many
 
 __all__ = [
-    "COPYABLE",
     "DUPLICATE",
     "MAX_ERRORS",
-    "NOT_SENT",
     "STOPPED",
     "Stopped",
     "clean",
     "copy_message",
+    "database_time",
     "default_expiry",
     "insert_alike",
     "read_numbers",

@@ -1,55 +1,52 @@
-"""The same text to the same number a short while ago is refused."""
+"""Duplicates: the same text to the same number within a short time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from ..choices import Status
+from ..choices import NOT_SENT
 from ..conf import conf
-from ..models import SmsMessage, db_now
+from ..models import SmsMessage, chunked, db_now
 
 DUPLICATE = _("This number was sent the same text a short while ago.")
 
 
-#: How many numbers one SELECT carries.
-CHUNK = 1000
+def recently_sent(numbers: Iterable[str], seconds: float | None) -> set[tuple[str, str]]:
+    """Return each number and text of the messages to these numbers, written in this period.
+
+    Messages that were not sent do not count. ``None`` stands for no period, and finds nothing.
+    """
+    return {(number, text) for _guid, number, text in _recent(numbers, seconds)}
 
 
-#: Messages that did not go out are no reason to refuse another try.
-NOT_SENT = (Status.FAILED, Status.EXPIRED, Status.CANCELLED)
+def duplicates(new: Sequence[SmsMessage]) -> dict[UUID, ValidationError]:
+    """Return an error, by guid, for each new message that ``DUPLICATE_WITHIN`` forbids.
 
-
-def recently_sent(numbers: Collection[str], alias: str) -> set[tuple[str, str]]:
-    """Return which of these numbers, at most ``CHUNK``, were sent which text a short while ago."""
+    The new messages are in the database already. The first of several is no duplicate.
+    """
     if conf.DUPLICATE_WITHIN is None:
-        return set()
-    since = db_now() - timedelta(seconds=conf.DUPLICATE_WITHIN)
-    recent = SmsMessage.objects.using(alias).exclude(status__in=NOT_SENT)
-    rows = recent.filter(number__in=numbers, created_at__gt=since)
-    return set(rows.values_list("number", "text"))
-
-
-def duplicates(new: Sequence[SmsMessage], alias: str) -> Iterator[UUID]:
-    """Whose number got the same text before, or earlier among the new."""
+        return {}
     own = {message.guid for message in new}
-    seen: set[tuple[str, str]] = set()
-    since = db_now() - timedelta(seconds=conf.DUPLICATE_WITHIN or 0)
-    recent = SmsMessage.objects.using(alias).exclude(status__in=NOT_SENT)
-    for start in range(0, len(new), CHUNK):
-        numbers = {message.number for message in new[start : start + CHUNK]}
-        rows = recent.filter(number__in=numbers, created_at__gt=since)
-        found = rows.values_list("guid", "number", "text")
-        seen |= {(number, text) for guid, number, text in found if guid not in own}
+    recent = _recent({message.number for message in new}, conf.DUPLICATE_WITHIN)
+    seen = {(number, text) for guid, number, text in recent if guid not in own}
+    errors = {}
     for message in new:
         if (message.number, message.text) in seen:
-            yield message.guid
+            error = ValidationError(DUPLICATE, code="duplicate")
+            errors[message.guid] = ValidationError({"text": error})
         seen.add((message.number, message.text))
+    return errors
 
 
-def is_duplicate() -> ValidationError:
-    return ValidationError({"text": ValidationError(DUPLICATE, code="duplicate")})
+def _recent(numbers: Iterable[str], seconds: float | None) -> Iterator[tuple[UUID, str, str]]:
+    if seconds is None:
+        return
+    since = db_now() - timedelta(seconds=seconds)
+    rows = SmsMessage.objects.for_write().exclude(status__in=NOT_SENT).filter(created_at__gt=since)
+    for chunk in chunked(numbers):
+        yield from rows.filter(number__in=chunk).values_list("guid", "number", "text")

@@ -1,52 +1,61 @@
-"""The same guid again: the message that has it, or a conflict."""
+"""The same guid again: find its message, and name what differs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
 
-from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
+from django.db import transaction
 
-from ..models import SmsMessage
+from ..exceptions import GuidConflict
+from ..models import SmsMessage, chunked
 
-if TYPE_CHECKING:
-    pass
-
-#: What makes two messages under one guid the same message.
+#: Fields that must be equal for two messages with one guid to be the same message.
 CONTENT = ("number", "text", "source", "send_at", "expires_at", "priority", "tag", "sensitive")
 
 
-def _conflict(differing: Sequence[str]) -> ValidationError:
-    return ValidationError(
-        _("A message with this guid exists with another %(fields)s."),
-        code="conflict",
-        params={"fields": ", ".join(differing)},
-    )
+def messages_by_guid(guids: Iterable[UUID], alias: str) -> dict[UUID, SmsMessage]:
+    """Return the messages that have these guids, as last committed."""
+    rows = SmsMessage.objects.using(alias)
+    if not transaction.get_autocommit(using=alias):
+        # FOR UPDATE, because a transaction that reads from a snapshot would miss later commits.
+        rows = rows.select_for_update()
+    found: dict[UUID, SmsMessage] = {}
+    for chunk in chunked(guids):
+        found |= rows.in_bulk(chunk, field_name="guid")
+    return found
 
 
 def conflicts(
     messages: Sequence[SmsMessage],
     cleaned: Sequence[Mapping[str, Any]],
     given: Sequence[Mapping[str, Any]],
-) -> dict[int, ValidationError]:
+) -> dict[int, GuidConflict]:
+    """Return a conflict, by row, for each row that differs from the message with its guid."""
     return {
-        index: ValidationError({"guid": _conflict(differing)})
+        index: GuidConflict(message.guid, names)
         for index, (message, fields, row) in enumerate(zip(messages, cleaned, given))
-        if (differing := differences(message, fields, named=row))
+        if (names := _differences(message, fields, row))
     }
 
 
-def differences(
-    message: SmsMessage, fields: Mapping[str, Any], *, named: Mapping[str, Any]
+def _differences(
+    message: SmsMessage, fields: Mapping[str, Any], given: Mapping[str, Any]
 ) -> list[str]:
-    """What a row names and its message has otherwise, or had until the program changed it."""
-    forgotten = {"text"} if not message.text else set()
-    cleared = {"expires_at"} if message.resends and message.expires_at is None else set()
+    """Return the fields that the caller named and that the message has otherwise.
+
+    Fields that the app has emptied since, such as a forgotten text, are not compared.
+    """
+    emptied = set()
+    if not message.text:
+        emptied.add("text")
+    if message.resends and message.expires_at is None:
+        emptied.add("expires_at")
     return [
         name
         for name in CONTENT
-        if named.get(name) is not None
+        if given.get(name) is not None
+        and name not in emptied
         and getattr(message, name) != fields[name]
-        and name not in forgotten | cleared
     ]

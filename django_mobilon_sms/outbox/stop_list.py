@@ -1,9 +1,10 @@
-"""The stop list: numbers that nothing is sent to, on whatever way a message would go."""
+"""The stop list: numbers that no message is sent to, whoever writes it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
@@ -12,28 +13,17 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from ..choices import ErrorCode, Status
-from ..models import SmsMessage, StoppedNumber
+from ..models import ROWS_PER_STATEMENT, SmsMessage, StoppedNumber, chunked
 from ..phone_numbers import ANY_NUMBER, normalize_number
 
 STOPPED = _("This number is on the stop list.")
 
-
-def stopped_numbers(numbers: Collection[str], alias: str) -> set[str]:
-    """Which of these numbers, at most ``CHUNK``, are on the stop list."""
-    rows = StoppedNumber.objects.using(alias).filter(number__in=numbers)
-    return set(rows.values_list("number", flat=True))
-
-
-def is_stopped() -> ValidationError:
-    return ValidationError({"number": ValidationError(STOPPED, code="stopped")})
-
-
-#: How many numbers one statement carries.
-CHUNK = 1000
+#: Bad lines that ``read_numbers()`` names.
+MAX_BAD_LINES = 10
 
 
 class Stopped(NamedTuple):
-    """How many numbers were new to the list, and how many messages were cancelled."""
+    """The count of numbers new to the list, and of messages cancelled."""
 
     added: int
     cancelled: int
@@ -41,49 +31,62 @@ class Stopped(NamedTuple):
 
 @sensitive_variables()
 def stop(numbers: Iterable[str], *, note: str = "", by: AbstractBaseUser | None = None) -> Stopped:
-    """Send nothing to these numbers any more, and cancel what waits for them, in one transaction.
+    """Add numbers to the stop list and cancel their pending messages, in one transaction.
 
-    Numbers are taken as people type them; those on the list already keep their note. Raises
-    ``ValidationError`` for a number that is none.
+    Numbers are accepted as people type them. A number already on the list keeps its note.
+    Raises ``ValidationError`` for the first invalid number.
     """
     wanted = list(dict.fromkeys(normalize_number(one, allowed=ANY_NUMBER) for one in numbers))
     try:
         return _stop(wanted, note, by)
-    except IntegrityError:  # another was faster with one of the numbers
+    except IntegrityError:  # another transaction added one of the numbers meanwhile
         return _stop(wanted, note, by)
 
 
-def _stop(numbers: list[str], note: str, by: AbstractBaseUser | None) -> Stopped:
+def stopped_numbers(numbers: Iterable[str]) -> set[str]:
+    """Return those of these numbers that are on the stop list."""
+    rows = StoppedNumber.objects.for_write()
+    found: set[str] = set()
+    for chunk in chunked(numbers):
+        found.update(rows.filter(number__in=chunk).values_list("number", flat=True))
+    return found
+
+
+def to_stopped_numbers(new: Sequence[SmsMessage]) -> dict[UUID, ValidationError]:
+    """Return an error, by guid, for each new message to a number on the stop list."""
+    stopped = stopped_numbers({message.number for message in new})
+    return {
+        message.guid: ValidationError({"number": ValidationError(STOPPED, code="stopped")})
+        for message in new
+        if message.number in stopped
+    }
+
+
+def _stop(numbers: Sequence[str], note: str, by: AbstractBaseUser | None) -> Stopped:
     alias = router.db_for_write(StoppedNumber)
-    chunks = [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
-    # Read outside the transaction: one that reads first can not write on SQLite when another
-    # wrote meanwhile.
-    known = {number for chunk in chunks for number in _known(chunk, alias)}
+    # Read before the transaction, because on SQLite a transaction that reads first cannot write
+    # when another one wrote meanwhile.
+    known = stopped_numbers(numbers)
     fields: dict[str, Any] = {"note": note, "created_by": by}
-    new = [StoppedNumber(number=one, **fields) for one in numbers if one not in known]
+    new = [StoppedNumber(number=number, **fields) for number in numbers if number not in known]
     with transaction.atomic(using=alias):
-        StoppedNumber.objects.using(alias).bulk_create(new, batch_size=CHUNK)
-        return Stopped(len(new), sum(_cancel(chunk) for chunk in chunks))
+        StoppedNumber.objects.using(alias).bulk_create(new, batch_size=ROWS_PER_STATEMENT)
+        return Stopped(len(new), sum(_cancel(chunk) for chunk in chunked(numbers)))
 
 
-def _known(numbers: list[str], alias: str) -> Iterable[str]:
-    rows = StoppedNumber.objects.using(alias).filter(number__in=numbers)
-    return rows.values_list("number", flat=True)
-
-
-def _cancel(numbers: list[str]) -> int:
+def _cancel(numbers: Sequence[str]) -> int:
     rows = SmsMessage.objects.for_write().filter(number__in=numbers, status=Status.PENDING)
     return sum(rows.end(Status.CANCELLED, ErrorCode.STOP_LIST).values())
 
 
 @sensitive_variables()
 def read_numbers(text: str) -> list[str]:
-    """The numbers of a list or a table: the first column of each line that is not empty.
+    """Return the numbers of a list or a table: the first column of each line that is not empty.
 
-    Raises ``ValidationError`` with a message for each line without a number, at most ten, by the
-    line's place and never by what it holds.
+    Raises ``ValidationError`` with a message for each bad line, at most ``MAX_BAD_LINES``. A
+    message names the line by its place and never repeats its content.
     """
-    numbers, faults = [], []
+    numbers, errors = [], []
     for place, line in enumerate(text.splitlines(), start=1):
         cell = line.replace(";", ",").replace("\t", ",").partition(",")[0].strip(' "')
         if not line.strip():
@@ -91,8 +94,8 @@ def read_numbers(text: str) -> list[str]:
         try:
             numbers.append(normalize_number(cell, allowed=ANY_NUMBER))
         except ValidationError as error:
-            told = {"line": place, "fault": error.messages[0]}
-            faults.append(ValidationError(_("Line %(line)d: %(fault)s") % told, code="line"))
-    if faults:
-        raise ValidationError(faults[:10])
+            params = {"line": place, "fault": error.messages[0]}
+            errors.append(ValidationError(_("Line %(line)d: %(fault)s") % params, code="line"))
+    if errors:
+        raise ValidationError(errors[:MAX_BAD_LINES])
     return numbers

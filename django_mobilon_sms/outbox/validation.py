@@ -1,4 +1,4 @@
-"""What a message must be before it is written: one set of rules for every door."""
+"""The rules that every new message meets, whichever door it comes through."""
 
 from __future__ import annotations
 
@@ -16,24 +16,37 @@ from django.utils.translation import ngettext_lazy
 
 from ..choices import Priority
 from ..conf import conf, is_source
+from ..models import GatewayState
 from ..phone_numbers import ANY_NUMBER, normalize_number
 from ..segments import count_segments
 
 MAX_TAG = 64
 
 
+def database_time() -> datetime:
+    """Return the database's current time. Wrap it in ``cache()`` to query it once for many rows."""
+    return GatewayState.objects.current().now
+
+
+def default_expiry(send_at: datetime) -> datetime | None:
+    """Return when a message expires that names no time for it; ``None`` for never."""
+    return send_at + timedelta(seconds=conf.LIFETIME) if conf.LIFETIME is not None else None
+
+
 def clean(
     row: Mapping[str, Any],
-    now: Callable[[], datetime],
+    now: Callable[[], datetime] = database_time,
     *,
     names: Collection[str] | None = None,
 ) -> dict[str, Any]:
-    """The fields of a message from what a caller named; ``None`` names nothing.
+    """Return the fields of a message from a row with the names of ``send_sms()``.
 
-    ``now`` tells the database's time; ``names`` are the fields to look at, if not all. Raises
-    ``ValidationError`` with every fault by its field; no value is repeated in it.
+    A field that is missing or ``None`` gets its default later. ``names`` limits the fields to
+    look at. ``now`` is called only if a row has an expiry and no send time.
+
+    Raises ``ValidationError`` with every error by its field; no error repeats a value.
     """
-    fields, errors = _clean(row, CLEANERS, names, required=REQUIRED)
+    fields, errors = _clean(row, CLEANERS, names, required=("number", "text", "source"))
     comparable = "expires_at" in fields and "send_at" not in errors
     if comparable and fields["expires_at"] <= (fields.get("send_at") or now()):
         errors["expires_at"] = ValidationError(
@@ -44,17 +57,15 @@ def clean(
     return fields
 
 
-def default_expiry(send_at: datetime) -> datetime | None:
-    """When a message expires that names no time for it; ``None`` for never."""
-    return send_at + timedelta(seconds=conf.LIFETIME) if conf.LIFETIME is not None else None
-
-
 def clean_repeated(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for a row that was written before, by what neither time nor settings change.
+    """Return the fields of a row whose message exists already.
 
-    It was right then: it is asked for again, perhaps after its expiry, and not written anew.
+    It met the rules when it was written. It may break today's: its expiry may have passed, and
+    the settings may have changed. So only the rules that never change apply here.
+
+    Raises ``ValidationError``.
     """
-    cleaners = CLEANERS | {"number": _any_number, "text": _stored_text}
+    cleaners = CLEANERS | {"number": _any_number, "text": _any_text}
     fields, errors = _clean(row, cleaners, None, required=("number", "text"))
     if errors:
         raise ValidationError(errors)
@@ -62,7 +73,7 @@ def clean_repeated(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def named_guid(row: Mapping[str, Any]) -> UUID | None:
-    """The guid that a row names, if it is one."""
+    """Return the guid that a row names; ``None`` without one, or if it is not a guid."""
     try:
         return None if row.get("guid") is None else _guid(row["guid"])
     except ValidationError:
@@ -91,6 +102,10 @@ def _clean(
     return fields, errors
 
 
+def _unknown_field() -> ValidationError:
+    return ValidationError(_("A message has no such field."), code="unknown_field")
+
+
 def _number(value: object) -> str:
     return normalize_number(value, allowed=conf.NUMBER_PATTERN)
 
@@ -99,12 +114,8 @@ def _any_number(value: object) -> str:
     return normalize_number(value, allowed=ANY_NUMBER)
 
 
-def clean_text(value: object) -> str:
-    """The text as it is stored: line ends become LF, nothing else is changed.
-
-    Raises ``ValidationError``.
-    """
-    text = _stored_text(value)
+def _text(value: object) -> str:
+    text = _any_text(value)
     if (count := count_segments(text).count) > conf.MAX_SEGMENTS:
         message = ngettext_lazy(
             "The text has %(count)d parts, and only %(most)d part is allowed. Shorten it.",
@@ -116,7 +127,8 @@ def clean_text(value: object) -> str:
     return text
 
 
-def _stored_text(value: object) -> str:
+def _any_text(value: object) -> str:
+    """Return the text as it is stored: line ends become LF, and nothing else changes."""
     if isinstance(value, Promise):  # a lazy translation
         value = str(value)
     if not isinstance(value, str):
@@ -129,12 +141,12 @@ def _stored_text(value: object) -> str:
 
 
 def _require_storable(value: str) -> None:
-    """What not every database can keep, none gets."""
+    """Reject characters that some supported databases cannot store."""
     if "\0" in value:
         raise ValidationError(_("Remove the NUL character."), code="nul")
     if re.search("[\ud800-\udfff]", value):
         raise ValidationError(
-            _("Remove the half character (a lone surrogate); it can not be stored."),
+            _("Remove the lone surrogate (half a character): it cannot be stored."),
             code="surrogate",
         )
 
@@ -156,7 +168,7 @@ def _time(value: object) -> datetime:
         raise ValidationError(_("Give a date and a time."), code="invalid")
     if value.utcoffset() is None:
         raise ValidationError(
-            _("Give the time with its zone: a naive time is ambiguous."), code="naive"
+            _("Give the time with its time zone: without one it is ambiguous."), code="naive"
         )
     if not 2000 <= value.year <= 2999:
         raise ValidationError(_("Give a time between the years 2000 and 2999."), code="range")
@@ -183,7 +195,7 @@ def _tag(value: object) -> str:
 
 def _sensitive(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValidationError(_("Say true or false."), code="invalid")
+        raise ValidationError(_("Give true or false."), code="invalid")
     return value
 
 
@@ -200,16 +212,10 @@ def _user(value: object) -> AbstractBaseUser | None:
     return value
 
 
-def _unknown_field() -> ValidationError:
-    return ValidationError(_("A message has no such field."), code="unknown_field")
-
-
-REQUIRED = ("number", "text", "source")
-
-
+#: The function that turns a given value into a field's value, or raises ``ValidationError``.
 CLEANERS: dict[str, Callable[[object], Any]] = {
     "number": _number,
-    "text": clean_text,
+    "text": _text,
     "source": _source,
     "send_at": _time,
     "expires_at": _time,

@@ -49,7 +49,7 @@ class Repeatable:
     def _guid(self, index: int) -> UUID:
         return uuid5(NAMESPACE, f"{index}\0{self.user.pk}\0{self.key}")
 
-    def judge(self, messages: Sequence[SmsMessage]) -> dict[int, ValidationError]:
+    def extra_checks(self, messages: Sequence[SmsMessage]) -> dict[int, ValidationError]:
         """What must not be answered: others' messages, and another list under the same key."""
         exist = {n for n, message in enumerate(messages) if not message.was_written}
         others = {n for n in exist if not sees(self.user, messages[n])}

@@ -11,9 +11,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 
+from ..choices import NOT_SENT
 from ..conf import conf
 from ..models import SmsMessage, db_now
-from ..outbox import NOT_SENT
 
 HOUR = timedelta(hours=1)
 

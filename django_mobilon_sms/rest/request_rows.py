@@ -13,8 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..choices import Priority
 from ..exceptions import InvalidRows, RowError
-from ..models import GatewayState
-from ..outbox import MAX_ERRORS, clean
+from ..outbox import MAX_ERRORS, clean, database_time
 
 PRIORITIES = {priority.name.lower(): priority.value for priority in Priority}
 
@@ -44,14 +43,9 @@ def read_rows(given: Sequence[object]) -> list[dict[str, Any]]:
     """
     read = [_read_row(one) for one in given]
     if any(faults for _row, faults in read):
-        now = _database_time()
+        now = cache(database_time)
         _refuse({index: _all_faults(*one, now) for index, one in enumerate(read)})
     return [row for row, _faults in read]
-
-
-def _database_time() -> Callable[[], datetime]:
-    """The database's time, asked for once, and only if a row needs it."""
-    return cache(lambda: GatewayState.objects.current().now)
 
 
 def _refuse(found: Mapping[int, Faults]) -> None:

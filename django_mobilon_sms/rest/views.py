@@ -111,7 +111,7 @@ class MessageViewSet(
     @sensitive_variables()
     def _write(self, given: Sequence[object], key: str) -> list[SmsMessage]:
         request = Repeatable(self.user, read_rows(given), key)
-        write = partial(write_many, request.rows, judge=request.judge)
+        write = partial(write_many, request.rows, extra_checks=request.extra_checks)
         if any(row.get("guid") is None for row in request.rows):
             return write()
         # Those who write the same at once may block each other; by its guids it is safe to repeat.

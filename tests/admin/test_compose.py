@@ -91,8 +91,7 @@ def test_form_sent_twice_writes_one_message(client):
             {"numbers": "8 913"},
             {
                 "numbers": [
-                    "There are too few digits for a phone number. A Russian number has ten after"
-                    " +7 or 8."
+                    "The phone number is too short. A Russian number has ten digits after +7 or 8."
                 ]
             },
         ),
@@ -123,7 +122,7 @@ def test_form_sent_twice_writes_one_message(client):
             {"send_at_0": "garbage", "send_at_1": "", "numbers": "x", "text": ""},
             {
                 "send_at": ["Enter a valid date."],
-                "numbers": ["A phone number can not hold letters. Enter all of its digits."],
+                "numbers": ["A phone number cannot contain letters. Enter all of its digits."],
                 "text": ["This field is required."],
             },
         ),
@@ -189,7 +188,7 @@ def test_form_is_for_those_who_may_add(reader):
 
 
 MANY = "8 913 529-29-26\n+7 913 529 29 27, 89135292926"
-LANDLINE = "This is a landline, and no messages are sent to it. Enter a mobile number."
+LANDLINE = "This is a landline. Messages are not sent to landlines. Enter a mobile number."
 CHECK = f"{ADD}recipients/"
 
 

@@ -72,7 +72,7 @@ def test_page_says_what_happened_when_and_to_how_many_and_what_each_choice_means
         "Decide about 3 messages",
         "may have gone out, and nobody can prove it",
         "The gateway did not answer in time. 2",
-        "Held back, because a copy of it may have been sent elsewhere. 1",
+        "Held back: another copy of it may have been sent. 1",
         "Whoever got it gets it twice, and it is paid twice.",
         "Nothing is sent again; who has not got it will not get it.",
         "Who decided and when is recorded.",

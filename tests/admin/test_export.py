@@ -116,7 +116,7 @@ def test_upload_reads_the_numbers_back(client, kind, language):
     response = client.get(address(kind), headers={"accept-language": language})
     file = SimpleUploadedFile("x", b"".join(response.streaming_content))
     (_line, first), (_second, cells) = spreadsheets.read(file.read())
-    assert find(first).typed(cells) == "89135292926"
+    assert find(first).number_cell(cells) == "89135292926"
 
 
 def test_file_holds_what_the_list_is_narrowed_to_on_all_its_pages(client, monkeypatch):

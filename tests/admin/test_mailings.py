@@ -280,7 +280,7 @@ def test_list_in_xlsx_is_read(client):
         ),
         (
             {"text": "{{NAME}"},
-            {"text": ["Close each name of a column with two braces: {{NAME}}."]},
+            {"text": ["Write the name of a column between double braces: {{NAME}}."]},
         ),
         ({"file": ""}, {"file": ["This field is required."]}),
         (
@@ -309,9 +309,9 @@ def test_file_that_is_no_list_is_told_and_not_kept(client, data):
 
 
 def test_more_rows_than_a_list_may_have_are_told(client, monkeypatch):
-    monkeypatch.setattr(preview, "MOST_ROWS", 3)  # to read as many takes seconds
+    monkeypatch.setattr(preview, "MAX_LIST_ROWS", 3)  # to read as many takes seconds
     _mailing, page = uploaded(client)
-    assert "There are more than 3 rows in this file. Split it." in text_of(client.get(page))
+    assert "This file has more than 3 rows. Split it." in text_of(client.get(page))
 
 
 def test_list_whose_expiry_has_passed_can_not_be_confirmed(client):

@@ -37,15 +37,15 @@ def test_number_given_twice_gets_one_message_and_it_is_said():
 @pytest.mark.parametrize(
     ("typed", "reason"),
     [
-        ("abc", "A phone number can not hold letters. Enter all of its digits."),
+        ("abc", "A phone number cannot contain letters. Enter all of its digits."),
         (
             "7,91353E+10",
-            "A spreadsheet has turned the number into a decimal. Format its column as text there,"
-            " then copy the whole number again.",
+            "A spreadsheet has turned the number into a decimal. Format the column as text,"
+            " then copy the number again.",
         ),
         (
             "8 495 123-45-67",
-            "This is a landline, and no messages are sent to it. Enter a mobile number.",
+            "This is a landline. Messages are not sent to landlines. Enter a mobile number.",
         ),
     ],
 )

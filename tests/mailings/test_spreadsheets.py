@@ -84,7 +84,7 @@ def test_cells_of_xlsx_read_as_people_see_them():
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (b"phone\n" + b"8" * spreadsheets.MOST_BYTES, "too_big"),
+        (b"phone\n" + b"8" * spreadsheets.MAX_FILE_BYTES, "too_big"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old_excel"),
         (b"phone;\x98\xff\n", "encoding"),
         (b"PK\x03\x04 nothing of the kind", "broken_xlsx"),
@@ -99,13 +99,12 @@ def test_what_is_no_list_is_refused(data, code):
 def test_line_that_is_no_csv_is_named():
     error = refusal(b'phone;name\n1;a\n2;"b"c\n')
     assert error.messages == [
-        "Line 3 can not be read as CSV. Look at the quotation marks there, or save the file as"
-        " XLSX."
+        "Line 3 cannot be read as CSV. Check its quotation marks, or save the file as XLSX."
     ]
 
 
 def test_little_file_that_unpacks_to_much_is_refused(monkeypatch):
-    monkeypatch.setattr(spreadsheets, "MOST_UNPACKED", 1000)  # to pack more takes seconds
+    monkeypatch.setattr(spreadsheets, "MAX_UNPACKED_BYTES", 1000)  # to pack more takes seconds
     assert refusal(xlsx(["phone"])).code == "unpacked"
 
 

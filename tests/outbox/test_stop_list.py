@@ -1,4 +1,4 @@
-"""The stop list: nothing is sent to a number on it, on whatever way."""
+"""The stop list: no message is sent to a number on it, whoever writes it."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def test_number_is_added_once_and_keeps_its_note():
     }
 
 
-def test_what_is_no_number_stops_nothing():
+def test_invalid_number_stops_nothing():
     with pytest.raises(ValidationError):
         stop([NUMBER, "12"])
     assert not StoppedNumber.objects.exists()
 
 
-def test_adding_a_number_cancels_what_waits_for_it():
+def test_adding_a_number_cancels_its_pending_messages():
     waiting, resent, other, lost = (*write(2), *write(number=OTHER), *write())
     SmsMessage.objects.filter(pk=resent.pk).change(resends=1)
     SmsMessage.objects.filter(pk=lost.pk).hold(ErrorCode.LOST)
@@ -111,7 +111,7 @@ def test_stopped_number_is_neither_copied_to_nor_resent_to():
     assert SmsMessage.objects.resend(by=None) == 1
 
 
-def test_what_was_stopped_meanwhile_is_taken_out_after_the_claim(sandbox, caplog):
+def test_number_stopped_meanwhile_is_cancelled_after_the_claim(sandbox, caplog):
     caplog.set_level(logging.INFO, "django_mobilon_sms.worker.claims")
     write(2)
     resent = write()[0]
@@ -130,7 +130,7 @@ def test_what_was_stopped_meanwhile_is_taken_out_after_the_claim(sandbox, caplog
     assert NUMBER[2:] not in caplog.text
 
 
-def test_nothing_leaves_and_no_empty_request_stays_where_all_were_stopped(sandbox):
+def test_no_request_is_made_and_no_batch_stays_if_all_numbers_were_stopped(sandbox):
     write(3)
     stop_unseen(NUMBER)
     assert deliver().exit_code == 0
@@ -145,7 +145,7 @@ def test_send_now_sends_nothing_to_a_stopped_number(sandbox):
     assert (sandbox.exchanges, rows("status")) == ([], [("cancelled",)])
 
 
-def test_listeners_hear_what_was_taken_out(sandbox):
+def test_listeners_hear_of_cancelled_claims(sandbox):
     heard = []
 
     def hear(message, old, new, **kwargs):
@@ -161,7 +161,7 @@ def test_listeners_hear_what_was_taken_out(sandbox):
     assert heard == [("sending", "cancelled")]
 
 
-def test_claim_asks_for_the_list_only_while_it_is_not_empty(sandbox):
+def test_claim_queries_the_stop_list_only_while_it_is_not_empty(sandbox):
     write(2)
     deliver()
     write(priority=Priority.HIGH)
@@ -211,7 +211,7 @@ def test_numbers_are_read_from_a_list_or_a_table(text, numbers):
     assert read_numbers(text) == numbers
 
 
-def test_lines_without_a_number_are_told_by_their_place():
+def test_lines_without_a_number_are_named_by_their_place():
     with pytest.raises(ValidationError) as raised:
         read_numbers("number\n89135292926\n\n12345\n")
     assert [message.partition(":")[0] for message in raised.value.messages] == ["Line 1", "Line 4"]
@@ -219,32 +219,3 @@ def test_lines_without_a_number_are_told_by_their_place():
     with pytest.raises(ValidationError) as raised:
         read_numbers("x\n" * 50)
     assert len(raised.value.messages) == 10
-
-
-# Doubles
-
-
-def test_same_text_to_the_same_number_is_a_double_within_the_set_time(settings):
-    write()
-    write()
-    settings.MOBILON_SMS_DUPLICATE_WITHIN = 60
-    with pytest.raises(ValidationError) as raised:
-        write()
-    assert raised.value.error_dict["text"][0].code == "duplicate"
-    write(number=OTHER)
-    write(text="Другой текст")
-    SmsMessage.objects.all().change(created_at="2020-01-01T00:00Z")
-    write()
-    SmsMessage.objects.cancel()
-    write()
-    assert SmsMessage.objects.count() == 6
-
-
-def test_double_in_a_list_is_found_and_a_repeated_guid_is_none(settings):
-    settings.MOBILON_SMS_DUPLICATE_WITHIN = 60
-    row = {"number": NUMBER, "text": "привет"}
-    with pytest.raises(InvalidRows) as raised:
-        send_many([row, row])
-    assert [(e.index, e.field, e.code) for e in raised.value.errors] == [(1, "text", "duplicate")]
-    message = send_sms(**row)
-    assert send_many([row | {"guid": message.guid}] * 2) == 0

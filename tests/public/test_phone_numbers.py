@@ -1,4 +1,4 @@
-"""What people type becomes E.164, or a refusal with a reason of its own."""
+"""Numbers as people type them become E.164, or an error with its own reason."""
 
 import subprocess
 import sys
@@ -128,7 +128,7 @@ def test_a_trap_is_refused_with_its_code_and_sentence_and_nothing_of_the_value(
         normalize_number(value)
 
     assert (caught.value.code, caught.value.messages) == (code, [str(SENTENCES[code])])
-    # What the library says about a number may quote it.
+    # The library's error may quote the number.
     assert caught.value.__context__ is None or caught.value.__suppress_context__
 
 

@@ -87,7 +87,7 @@ def test_the_alphabet_is_that_of_another_implementation() -> None:
         if count_segments(character).alphabet is Alphabet.GSM7
     }
 
-    # smsutil takes the escape for a character of the set; a text can not hold one.
+    # smsutil takes the escape for a character of the set; a text cannot hold one.
     assert ours == set(smsutil.codecs.GSM_CHARSET) - {"\x1b"}
 
 

@@ -33,26 +33,26 @@ PROMPT = 60  # seconds: what may take that long is not prompt on any machine
 HEADER = "number,customer,phone,status,total,text\n"
 GOOD = "1,Анна Белова,8 (913) 000-29-26,ready,990.00,Заказ 1 готов\n"
 FAULTS = """\
-Line 19, order 10267, phone: This is a landline, and no messages are sent to it. \
+Line 19, order 10267, phone: This is a landline. Messages are not sent to landlines. \
 Enter a mobile number.
-Line 45, order 10310, phone: A phone number cannot hold letters. Enter all of its digits.
+Line 45, order 10310, phone: A phone number cannot contain letters. Enter all of its digits.
 Line 67, order 10349, phone: A spreadsheet has turned the number into a decimal. \
-Format its column as text there, then copy the whole number again.
-Line 92, order 10390, phone: A message cannot reach an extension. \
+Format the column as text, then copy the number again.
+Line 92, order 10390, phone: An extension cannot get messages. \
 Enter a mobile number without one.
-Line 115, order 10427, phone: This is a number of Kazakhstan, and no messages are sent to it. \
+Line 115, order 10427, phone: This number is in Kazakhstan. Messages are not sent there. \
 Enter a Russian mobile number.
-Line 145, order 10463, phone: There are too few digits for a phone number. \
-A Russian number has ten after +7 or 8.
+Line 145, order 10463, phone: The phone number is too short. \
+A Russian number has ten digits after +7 or 8.
 Line 174, order 10500, text: Write a text.
 Line 194, order 10526, text: The text has 13 parts, and only 10 parts are allowed. Shorten it.
 Line 224, order 10573, phone: A spreadsheet has turned the number into a decimal. \
-Format its column as text there, then copy the whole number again.
-Line 251, order 10612, phone: There is more than one number here. Write a message for each.
+Format the column as text, then copy the number again.
+Line 251, order 10612, phone: There is more than one number here. Enter one number.
 Line 277, order 10645, phone: There is no number here. Enter a phone number.
 Line 305, order 10688, total: “4 990 руб.” value must be a decimal number.
 Line 326, order 10715, status: Value 'отменён' is not a valid choice.
-Line 341, order 10741, phone: This is a toll-free number, and no messages are sent to it. \
+Line 341, order 10741, phone: This is a toll-free number. Messages are not sent to such numbers. \
 Enter a mobile number.
 """
 
@@ -274,7 +274,7 @@ def test_a_bad_row_is_named_with_all_its_faults_by_the_line_it_begins_on(shop: S
     assert shop.load(HEADER + rows) == (
         0,
         "Line 4, order 3, customer: This field cannot be blank.\n"
-        "Line 4, order 3, phone: This is a landline, and no messages are sent to it."
+        "Line 4, order 3, phone: This is a landline. Messages are not sent to landlines."
         " Enter a mobile number.\n"
         "Line 4, order 3, status: Value 'lost' is not a valid choice.\n"
         "Line 4, order 3, total: “x” value must be a decimal number.\n"
@@ -391,7 +391,7 @@ reply = client.post("/admin/shop/order/", {{"action": "mark_paid", "_selected_ac
 
 def test_an_action_says_what_it_did_with_each_order(shop: Shop) -> None:
     assert shop.ask(ADMIN.format(extra="'add_smsmessage'")) == [
-        "Order 2 was left as it was: This is a landline, and no messages are sent to it."
+        "Order 2 was left as it was: This is a landline. Messages are not sent to landlines."
         " Enter a mobile number.",
         "1 order moved on, its SMS waits for the worker.",
         "1 order is that far already.",

@@ -206,10 +206,10 @@ MISTAKES = [
         "admin/test_export.py::test_no_cell_is_a_formula",
     ),
     Mistake(
-        "a retry judged anew",
+        "a retry held to today's rules",
         "outbox/writing.py",
-        "for index in [index for index, guid in guids.items() if guid in known]:",
-        "for index in list[int]():",
+        "is_repeated = named_guid(row) in existing",
+        "is_repeated = False",
         "rest/test_idempotency_key.py::test_retry_after_the_settings_changed_finds_its_rows",
     ),
     Mistake(

@@ -13,9 +13,8 @@ from django.db import router, transaction
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from ...choices import Resolution, Status
+from ...choices import NOT_SENT, Resolution, Status
 from ...models import MessageQuerySet, SmsMessage, retry_on_lock
-from ...outbox import COPYABLE
 
 #: Messages in one transaction.
 CHUNK = 500
@@ -101,8 +100,8 @@ COPY = Verb(
     "copy",
     _("Copy into a new message"),
     _("Copied it into a new message."),
-    lambda rows: rows.filter(status__in=COPYABLE),
-    lambda message: message.status in COPYABLE,
+    lambda rows: rows.filter(status__in=NOT_SENT),
+    lambda message: message.status in NOT_SENT,
     ngettext_lazy(
         "%(count)s message was copied. The copy waits for the worker.",
         "%(count)s messages were copied. The copies wait for the worker.",

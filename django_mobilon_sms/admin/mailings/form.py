@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from ...mailings import COMMON, preview, spreadsheets
+from ...mailings import COMMON, placeholders, preview, spreadsheets
 from ...models import GatewayState, SmsMailing
 from ...outbox import clean
 from ..compose.forms import CommonForm
@@ -82,7 +82,7 @@ class MailingForm(CommonForm):
             return self.kept.file_name, bytes(self.kept.file)
         if chosen is None:
             raise ValidationError(self.fields["file"].error_messages["required"], "required")
-        if chosen.size > spreadsheets.MOST_BYTES:
+        if chosen.size > spreadsheets.MAX_FILE_BYTES:
             raise spreadsheets.refusal("too_big")
         return chosen.name, chosen.read()
 
@@ -103,7 +103,7 @@ class MailingForm(CommonForm):
             self.add_error("file", error)
             return
         try:
-            columns.check(self.cleaned_data.get("text") or "")
+            placeholders.check(self.cleaned_data.get("text") or "", columns)
         except ValidationError as error:
             self.add_error("text", error)
 

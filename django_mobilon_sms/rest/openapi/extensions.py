@@ -81,7 +81,7 @@ WRONG = OpenApiExample(
         "number": [
             {
                 "code": "landline",
-                "message": "This is a landline, and no messages are sent to it."
+                "message": "This is a landline. Messages are not sent to landlines."
                 " Enter a mobile number.",
             }
         ]
