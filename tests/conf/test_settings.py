@@ -11,8 +11,7 @@ import pytest
 from django.test import override_settings
 
 from django_mobilon_sms.conf import conf
-from django_mobilon_sms.conf.rules import RULES
-from django_mobilon_sms.conf.settings import own_names
+from django_mobilon_sms.conf.settings import declared
 from django_mobilon_sms.exceptions import Refused
 from django_mobilon_sms.gateway import OutgoingMessage
 from django_mobilon_sms.worker.configured_backend import get_backend
@@ -49,10 +48,11 @@ DEFAULTS = {
 
 
 def test_settings_have_their_names_and_defaults(settings):
-    for name in own_names():
+    names = [setting.name for setting in declared()]
+    for name in names:
         if hasattr(settings, name):
             delattr(settings, name)
-    assert own_names() == {f"MOBILON_SMS_{name}" for name in DEFAULTS}
+    assert names == [f"MOBILON_SMS_{name}" for name in DEFAULTS]
     assert {name: getattr(conf, name) for name in DEFAULTS} == DEFAULTS
 
 
@@ -130,7 +130,7 @@ for module in pkgutil.walk_packages(django_mobilon_sms.__path__, "django_mobilon
 print([error.id for error in run_checks(tags=["mobilon_sms"])])
 """
     )
-    assert output == f"{[f'mobilon_sms.{rule.id}' for rule in RULES]}\n"
+    assert output == f"{[f'mobilon_sms.{setting.id}' for setting in declared()]}\n"
 
 
 def test_process_that_only_writes_messages_does_not_import_requests():

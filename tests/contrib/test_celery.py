@@ -269,7 +269,7 @@ def test_trouble_with_the_database_is_told_without_its_words(sandbox, monkeypatc
     monkeypatch.setattr(jobs, "deliver", fail)
     with pytest.raises(RuntimeError) as raised:
         tasks.send()
-    assert str(raised.value) == "The database refused the work (OperationalError)."
+    assert str(raised.value) == "The database reported an error (OperationalError)."
     assert raised.value.__suppress_context__
 
 
