@@ -1,4 +1,4 @@
-"""Settings are read at the moment of use, and by nothing at import."""
+"""Settings are read at the moment of use, and not at import."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_setting_is_read_when_it_is_used(name):
     assert getattr(conf, name) is not value
 
 
-def test_change_of_a_setting_reaches_the_next_gateway(sandbox, settings):
+def test_next_gateway_uses_a_changed_setting(sandbox, settings):
     message = OutgoingMessage(uuid4(), "89135292926", "привет", "89234560000")
     get_backend().send([message])
     settings.MOBILON_SMS_PASSWORD = "wrong"
@@ -92,7 +92,7 @@ FREE = (
 )
 
 
-def test_what_has_no_models_is_imported_without_settings():
+def test_modules_without_models_need_no_settings():
     output = python(
         f"""
 from importlib import import_module
@@ -105,7 +105,7 @@ print(settings.configured)
     assert output == "False\n"
 
 
-def test_nothing_fails_at_import_though_every_setting_is_wrong():
+def test_import_succeeds_though_every_setting_is_wrong():
     output = python(
         f"""
 import pkgutil
@@ -133,7 +133,7 @@ print([error.id for error in run_checks(tags=["mobilon_sms"])])
     assert output == f"{[f'mobilon_sms.{setting.id}' for setting in declared()]}\n"
 
 
-def test_process_that_only_writes_messages_does_not_import_requests():
+def test_process_that_only_writes_does_not_import_requests():
     output = python(
         """
 import sys
