@@ -1,11 +1,11 @@
-"""The settings: read, checked, parsed."""
+"""The settings: declared, read and checked; and the values they hold, parsed."""
 
-from .database_checks import database_trouble, require_fit
+from .database_checks import database_trouble
 from .durations import parse_duration, show_duration
 from .quiet_hours import parse_quiet_hours
 from .rates import parse_rate
-from .rules import require_valid
 from .settings import conf
+from .start_checks import require_fit, require_valid
 from .validators import is_source
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""``manage.py check``: finds a wrong setting or database before a message does."""
+"""``manage.py check``: finds wrong settings and databases before a message meets them."""
 
 from __future__ import annotations
 
@@ -8,36 +8,26 @@ from typing import Any
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from .cross_checks import missing_source
 from .database_checks import database_problems
-from .rules import problems
-from .settings import conf
+from .declaration import Problem
+from .start_checks import setting_problems
 
 
 @register("mobilon_sms")
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Each wrong setting with its id and the way out."""
-    found: list[CheckMessage] = [
-        Error(problem.message, hint=problem.hint, id=f"mobilon_sms.{problem.id}")
-        for problem in problems()
-    ]
-    if conf.SOURCE == "":
-        found.append(
-            Warning(
-                "MOBILON_SMS_SOURCE is empty, so every message must name its own sender.",
-                hint="Set it to the sender's number that the vendor gave.",
-                id="mobilon_sms.W001",
-            )
-        )
-    return found
+    """Report wrong settings; a missing sender is only a warning."""
+    return [*_messages(Error, setting_problems()), *_messages(Warning, missing_source())]
 
 
 @register(Tags.database)
 def check_databases(
     app_configs: Sequence[AppConfig] | None, databases: Iterable[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """What is wrong with a database; run by ``migrate`` and ``check --database``."""
-    return [
-        Error(problem.message, hint=problem.hint, id=f"mobilon_sms.{problem.id}")
-        for alias in databases or ()
-        for problem in database_problems(alias)
-    ]
+    """Report unfit databases; Django runs this for ``migrate`` and ``check --database``."""
+    aliases = databases or ()
+    return [message for alias in aliases for message in _messages(Error, database_problems(alias))]
+
+
+def _messages(kind: type[Error | Warning], problems: Iterable[Problem]) -> list[CheckMessage]:
+    return [kind(p.message, hint=p.hint, id=f"mobilon_sms.{p.id}") for p in problems]

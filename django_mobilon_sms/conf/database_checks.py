@@ -1,22 +1,21 @@
-"""What a database must be to keep times and texts right. Only MariaDB and MySQL leave a choice."""
+"""Checks that a database keeps times and texts right: only MariaDB and MySQL may not."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from django.apps import apps
-from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connections, router
 from django.utils.translation import gettext as _
 
-from .rules import Problem
+from .declaration import Problem
 
-#: By its name, because the models import this room.
+#: By name, because the models import this room.
 MESSAGE = "mobilon_sms.SmsMessage"
 
 
 def database_problems(alias: str) -> Iterator[Problem]:
-    """What is wrong with this database, and the way out."""
+    """Yield what is wrong with this database."""
     if connections[alias].vendor != "mysql":
         return
     with connections[alias].cursor() as cursor:
@@ -27,39 +26,34 @@ def database_problems(alias: str) -> Iterator[Problem]:
             [_table()],
         )
         minutes, charset = cursor.fetchone()
-        if minutes != 0:
-            yield Problem(
-                "E030",
-                alias,
-                f"The session of database '{alias}' is not in UTC: due times would be wrong.",
-                "OPTIONS = {'init_command': \"SET time_zone = '+00:00'\"}",
-            )
-        if charset not in (None, "utf8mb4"):
-            yield Problem(
-                "E031",
-                alias,
-                f"The texts in database '{alias}' are kept in {charset}: emoji would be lost.",
-                "ALTER DATABASE and the app's tables to CHARACTER SET utf8mb4.",
-            )
-
-
-def require_fit(alias: str) -> None:
-    """Raise ``ImproperlyConfigured`` if times or texts would come out wrong."""
-    if found := list(database_problems(alias)):
-        raise ImproperlyConfigured("\n".join(f"({p.id}) {p.message} {p.hint}" for p in found))
+    if minutes != 0:
+        yield Problem(
+            "E030",
+            alias,
+            f"The session of database '{alias}' is not in UTC, so due times would be wrong.",
+            "Write OPTIONS = {'init_command': \"SET time_zone = '+00:00'\"} in DATABASES.",
+        )
+    if charset not in (None, "utf8mb4"):
+        yield Problem(
+            "E031",
+            alias,
+            f"Database '{alias}' stores texts in {charset}, so emoji would be lost.",
+            "ALTER the database and the app's tables to CHARACTER SET utf8mb4.",
+        )
 
 
 def database_trouble(error: Error) -> str:
-    """One line that says what is wrong with the database, without its own words."""
+    """Return one line about a database error, without the database's own words."""
+    table_names = connections[
+        router.db_for_write(apps.get_model(MESSAGE))
+    ].introspection.table_names
     try:
-        tables = connections[
-            router.db_for_write(apps.get_model(MESSAGE))
-        ].introspection.table_names()
+        has_table = _table() in table_names()
     except Error:
-        return _("The database can not be reached (%s).") % type(error).__name__
-    if _table() not in tables:
+        return _("The database cannot be reached (%s).") % type(error).__name__
+    if not has_table:
         return _("The database has no tables for messages. Run: manage.py migrate mobilon_sms")
-    return _("The database refused the work (%s).") % type(error).__name__
+    return _("The database reported an error (%s).") % type(error).__name__
 
 
 def _table() -> str:

@@ -1,4 +1,4 @@
-"""Lengths of time as people type them: ``15m``, ``180d``."""
+"""Durations as people type them: ``15m``, ``180d``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def parse_duration(value: str) -> timedelta:
-    """``90s``, ``15m``, ``12h``, ``180d`` or ``2w``. Raises ``ValueError`` for anything else."""
-    found = re.fullmatch(r"([0-9]{1,6})([smhdw])", value)
-    if found is None or int(found[1]) == 0:
+    """Parse ``90s``, ``15m``, ``12h``, ``180d`` or ``2w``; raise ``ValueError`` for others."""
+    match = re.fullmatch(r"([0-9]{1,6})([smhdw])", value)
+    if match is None or int(match[1]) == 0:
         raise ValueError("Write a number and a unit, like 90s, 15m, 12h, 180d or 2w.")
-    return timedelta(seconds=int(found[1]) * UNITS[found[2]])
+    return timedelta(seconds=int(match[1]) * UNITS[match[2]])
 
 
-def show_duration(length: timedelta) -> str:
-    """The same way back, in the largest unit that leaves at least two: ``95s``, ``26h``."""
-    seconds = max(0, round(length.total_seconds()))
+def show_duration(duration: timedelta) -> str:
+    """Format a duration in the largest unit that gives at least two: ``95s``, ``26h``."""
+    seconds = max(0, round(duration.total_seconds()))
     for unit in reversed(UNITS):
         if seconds >= 2 * UNITS[unit]:
             return f"{seconds // UNITS[unit]}{unit}"

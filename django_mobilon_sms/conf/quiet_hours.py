@@ -11,7 +11,7 @@ from django.utils.timezone import get_default_timezone
 
 
 class QuietHours(NamedTuple):
-    """From one time of the day to another, over midnight if it is the earlier one."""
+    """Hours from ``start`` to ``end``, past midnight if ``end`` is the earlier time of day."""
 
     start: time
     end: time
@@ -19,12 +19,18 @@ class QuietHours(NamedTuple):
 
 
 def parse_quiet_hours(value: str) -> QuietHours:
-    """``21:00-09:00 Europe/Moscow``; without a zone, of the project's. Raises ``ValueError``."""
-    found = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)(?: (\S+))?", value, re.ASCII)
-    if found is None or found[1] == found[2]:
+    """Parse ``21:00-09:00 Europe/Moscow`` or raise ``ValueError``.
+
+    Without a zone, the times are in the project's ``TIME_ZONE``.
+    """
+    match = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)(?: (\S+))?", value, re.ASCII)
+    if match is None or match[1] == match[2]:
         raise ValueError("Write two times and a zone, like 21:00-09:00 Europe/Moscow.")
     try:
-        zone = ZoneInfo(found[3]) if found[3] else get_default_timezone()
-    except (ZoneInfoNotFoundError, OSError) as error:  # a folder of zones is no zone
-        raise ValueError(f"There is no time zone {found[3]}.") from error
-    return QuietHours(time.fromisoformat(found[1]), time.fromisoformat(found[2]), zone)
+        zone = ZoneInfo(match[3]) if match[3] else get_default_timezone()
+    except (
+        ZoneInfoNotFoundError,
+        OSError,
+    ) as error:  # OSError: a folder of zones, such as "Europe"
+        raise ValueError(f"There is no time zone {match[3]}.") from error
+    return QuietHours(time.fromisoformat(match[1]), time.fromisoformat(match[2]), zone)

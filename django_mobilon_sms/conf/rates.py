@@ -8,8 +8,8 @@ from .durations import UNITS
 
 
 def parse_rate(value: str) -> tuple[int, int]:
-    """``1/s``, ``20/m`` or ``600/h``: how many in how many seconds. Raises ``ValueError``."""
-    found = re.fullmatch(r"([0-9]{1,6})/([smh])", value)
-    if found is None or int(found[1]) == 0:
+    """Parse ``1/s``, ``20/m`` or ``600/h`` into a number and seconds, or raise ``ValueError``."""
+    match = re.fullmatch(r"([0-9]{1,6})/([smh])", value)
+    if match is None or int(match[1]) == 0:
         raise ValueError("Write a number and a unit, like 1/s, 20/m or 600/h.")
-    return int(found[1]), UNITS[found[2]]
+    return int(match[1]), UNITS[match[2]]

@@ -1,103 +1,267 @@
-"""The only reader of settings: each is read at the moment of use, its default beside its name."""
+"""Every setting, written once: its default, allowed values, check, hint and meaning.
+
+``conf.TIMEOUT`` reads ``MOBILON_SMS_TIMEOUT`` at the moment of use. The tables of README.rst and
+docs/settings.rst are rendered from these entries.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Generic, TypeVar
-
-from django.conf import settings
+from typing import Any
 
 from ..exceptions import REFUSED_HTTP_CODES
+from .declaration import Setting
+from .quiet_hours import parse_quiet_hours
+from .rates import parse_rate
+from .validators import (
+    DAY,
+    TRUE_OR_FALSE,
+    Allowed,
+    code_map,
+    is_base_url,
+    is_dotted_path,
+    is_http_codes,
+    is_pattern,
+    is_source_or_empty,
+    is_text,
+    is_username,
+    or_none,
+    parsed_by,
+    per_sender,
+    seconds,
+    whole_number,
+)
 
-PREFIX = "MOBILON_SMS_"
-
-
-T = TypeVar("T")
-
-
-class Setting(Generic[T]):
-    """``MOBILON_SMS_<its name>``, or the default."""
-
-    def __init__(self, default: T) -> None:
-        self.default = default
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = PREFIX + name
-
-    def __get__(self, instance: object, owner: type) -> T:
-        value: T = getattr(settings, self.name, self.default)
-        return value
+GATEWAY = "django_mobilon_sms.gateway.MobilonGateway"
+YEAR = 366 * DAY
 
 
 class Conf:
-    """The app's settings; times in seconds."""
+    """The app's settings; times are in seconds."""
 
-    #: The gateway's address. ``http://`` only for loopback; no user name or password in it.
-    BASE_URL = Setting("https://sms2g.services.mobilon.ru/")
-    #: Basic auth, given by the vendor; UTF-8.
-    USERNAME = Setting("")
-    PASSWORD = Setting("")
-    #: The sender's number as the vendor gave it, for messages that name none of their own.
-    SOURCE = Setting("")
-    #: Who speaks to the gateway: a dotted path to a class like ``gateway.MobilonGateway``.
-    BACKEND = Setting("django_mobilon_sms.gateway.MobilonGateway")
-    #: ``False`` on a staging copy: nothing leaves.
-    ENABLED = Setting(True)
-    #: For a whole request, from connecting to the last byte of the reply.
-    TIMEOUT = Setting[float](20)
-    #: Messages in one POST, 1 to 100.
-    BATCH_SIZE = Setting(100)
-    #: Requests under way at once in one process, 1 to 64.
-    CONCURRENCY = Setting(4)
-    #: After that a claimed batch without an outcome counts as lost; at least 3 x ``TIMEOUT``.
-    LEASE = Setting[float](300)
-    #: HTTP codes taken as "nothing of this request was accepted". The vendor documents none:
-    #: an empty collection takes every refusal as "nobody knows".
-    REFUSED_HTTP_CODES = Setting[Collection[int]](REFUSED_HTTP_CODES)
-    #: The gateway's ``status`` in a send reply to ours: ``accepted`` or ``failed``.
-    SEND_REPLIES = Setting[Mapping[int, str]]({0: "accepted"})
-    #: Its ``status`` in a status reply to ours: ``sent``, ``delivered`` or ``failed``.
-    STATUS_REPLIES = Setting[Mapping[int, str]]({1: "sent"})
-    #: How long after ``accepted_at`` a message is still asked for.
-    STATUS_MAX_AGE = Setting[float](259_200)
-    #: Longer texts are an error, never cut.
-    MAX_SEGMENTS = Setting(10)
-    #: Allowed recipients: the whole E.164 number must match.
-    NUMBER_PATTERN = Setting(r"\+79\d{9}")
-    #: How long texts are kept once their messages went out, or will not any more; for ever.
-    FORGET_TEXT_AFTER = Setting[float | None](None)
-    #: The same text to the same number is refused as a duplicate within so long; off.
-    DUPLICATE_WITHIN = Setting[float | None](None)
-    #: Message parts that each sender may send: ``"20/m"``, or a mapping from senders to rates with
-    #: ``"*"`` for the others; as fast as it goes.
-    RATE = Setting[str | Mapping[str, str] | None](None)
-    #: Message parts that each sender may send in a day of ``TIME_ZONE``: a number or a mapping.
-    DAILY_LIMIT = Setting[int | Mapping[str, int] | None](None)
-    #: When only urgent messages go out: ``"21:00-09:00 Europe/Moscow"``; never.
-    QUIET_HOURS = Setting[str | None](None)
-    #: After so long a message expires, unless it names when; never.
-    LIFETIME = Setting[float | None](None)
-    #: Over REST each user finds and acts on the messages they wrote themselves, and on no others.
-    REST_OWN_MESSAGES_ONLY = Setting(False)
-    #: Over REST no more messages are written to one number within an hour; no limit.
-    REST_HOURLY_PER_NUMBER = Setting[int | None](None)
-    #: What is called after each commit that wrote messages: the dotted path of a function; nothing.
-    WAKE_UP = Setting[str | None](None)
+    BASE_URL = Setting(
+        "https://sms2g.services.mobilon.ru/",
+        "E001",
+        Allowed(
+            is_base_url,
+            "an https:// address (http:// only for loopback)"
+            " without user name, password, query or fragment",
+        ),
+        doc="Address of the gateway.",
+        more="``http://`` is for loopback only, because it shows the password to the network.",
+        hint="Remove the setting to use the vendor's address.",
+    )
+    USERNAME = Setting(
+        "",
+        "E002",
+        Allowed(is_username, "a string without a colon or control characters"),
+        doc="User name for basic auth, given by the vendor.",
+        more="Sent as UTF-8. If it is empty, the real gateway cannot be used (E017).",
+        hint="Basic auth cannot carry a colon in the user name.",
+    )
+    PASSWORD = Setting(
+        "",
+        "E003",
+        Allowed(is_text, "a string without control characters"),
+        doc="Password for basic auth, given by the vendor.",
+        more="Sent as UTF-8. If it is empty, the real gateway cannot be used (E018).",
+        hint="Look for a line break at its end.",
+    )
+    SOURCE = Setting(
+        "",
+        "E004",
+        Allowed(is_source_or_empty, "empty, or 1 to 32 printable ASCII characters without spaces"),
+        doc="Sender's number as the vendor gave it; may be empty if every message names its own.",
+        more="Sent unchanged. If it is empty, there is a warning (W001). Messages name their own"
+        " sender in ``source``.",
+        hint="Write the sender's number as the vendor gave it, for example '89234560000'.",
+    )
+    BACKEND = Setting(
+        GATEWAY,
+        "E005",
+        Allowed(is_dotted_path, "the dotted path of a backend class"),
+        doc="Class that speaks to the gateway; ``django_mobilon_sms.testing`` has some for tests.",
+        more="It follows the protocol ``gateway.Backend``. Only the default needs credentials.",
+        hint=f"Write '{GATEWAY}' or 'django_mobilon_sms.testing.MemoryBackend'.",
+    )
+    ENABLED = Setting(
+        True,
+        "E006",
+        TRUE_OR_FALSE,
+        doc="``False`` stops all requests to the gateway, for example on a staging copy.",
+        more="Messages can still be written. ``manage.py send_sms`` says that sending is off.",
+        hint="Write True or False without quotes.",
+    )
+    TIMEOUT = Setting[float](
+        20,
+        "E007",
+        seconds(600),
+        doc="Seconds for a whole request, from connecting to the last byte of the reply.",
+    )
+    BATCH_SIZE = Setting(
+        100,
+        "E008",
+        whole_number(100),
+        doc="Most messages in one request.",
+        more="Smaller batches leave fewer messages ``unknown`` when a request breaks.",
+        hint="The gateway takes at most 100 messages in a request.",
+    )
+    CONCURRENCY = Setting(
+        4, "E009", whole_number(64), doc="Most requests under way at once in one process."
+    )
+    LEASE = Setting[float](
+        300,
+        "E010",
+        seconds(DAY),
+        doc="Seconds after which a claimed batch without an outcome counts as lost;"
+        " at least three times the timeout.",
+        more="A shorter lease is E019.",
+    )
+    REFUSED_HTTP_CODES = Setting[Collection[int]](
+        REFUSED_HTTP_CODES,
+        "E011",
+        Allowed(is_http_codes, "a collection of HTTP codes from 400 to 499"),
+        doc="HTTP codes that prove that the gateway accepted nothing of the request.",
+        more="The vendor documents none. If the collection is empty, no code proves a refusal:"
+        " every HTTP error makes its messages ``unknown``.",
+        hint="Write whole numbers, or an empty list if no code proves a refusal.",
+    )
+    SEND_REPLIES = Setting[Mapping[int, str]](
+        {0: "accepted"},
+        "E012",
+        code_map("accepted", "failed"),
+        doc="Meaning of each ``status`` in a send reply: ``accepted`` or ``failed``.",
+        more="An unmapped code that comes with an ``id`` means accepted. Map a code only when the"
+        " vendor has explained it.",
+    )
+    STATUS_REPLIES = Setting[Mapping[int, str]](
+        {1: "sent"},
+        "E013",
+        code_map("sent", "delivered", "failed"),
+        doc="Meaning of each ``status`` in a status reply: ``sent``, ``delivered`` or ``failed``.",
+        more="An unmapped code is stored and changes nothing. While no code means ``delivered``,"
+        " the status of a sent message is not queried again.",
+    )
+    STATUS_MAX_AGE = Setting[float](
+        259_200,
+        "E014",
+        seconds(YEAR),
+        doc="Seconds after acceptance in which the status of a message is queried; three days.",
+    )
+    MAX_SEGMENTS = Setting(
+        10,
+        "E015",
+        whole_number(255),
+        doc="Most segments (SMS parts) of a text; a longer text is an error and is never cut.",
+        more="The app counts them; the gateway may count differently.",
+    )
+    NUMBER_PATTERN = Setting(
+        r"\+79\d{9}",
+        "E016",
+        Allowed(is_pattern, "a regular expression"),
+        doc="Allowed recipients: a regular expression that matches the whole E.164 number.",
+        more="``\\d`` matches ASCII digits only. The default allows Russian mobile numbers. For"
+        " other countries, widen it; their numbers are written with a ``+``.",
+        hint=r"The default is r'\+79\d{9}'; the whole E.164 number must match.",
+    )
+    FORGET_TEXT_AFTER = Setting[float | None](
+        None,
+        "E022",
+        or_none(seconds(YEAR)),
+        doc="Seconds to keep a text once its message went out or ended; ``None``: for ever.",
+        more="It counts from the moment when a message is accepted, failed, expired, cancelled or"
+        " given up while this is set; ``manage.py purge_sms --only-text`` forgets older texts. The"
+        " text of a message written with ``sensitive=True`` is forgotten at once.",
+        hint="None keeps the texts; 3600 forgets each an hour after its message went out.",
+    )
+    DUPLICATE_WITHIN = Setting[float | None](
+        None,
+        "E023",
+        or_none(seconds(YEAR)),
+        doc="Seconds in which the same text to the same number is refused as a duplicate;"
+        " ``None``: duplicates are allowed.",
+        more="Messages that failed, expired or were cancelled do not count, nor do those whose text"
+        " was forgotten. Two callers at the same moment do not see each other: pass a ``guid``"
+        " where a message must be written once.",
+        hint="None allows duplicates; 60 refuses the same text to the same number for a minute.",
+    )
+    RATE = Setting[str | Mapping[str, str] | None](
+        None,
+        "E024",
+        or_none(per_sender(Allowed(parsed_by(parse_rate), "a rate like '20/m' (s, m or h)"))),
+        doc="Most segments that each sender sends in a second, minute or hour, such as"
+        ' ``"20/m"``; ``None``: no limit.',
+        more='Or a rate for each sender: ``{"89234560000": "10/m", "*": "60/m"}``, in which ``*``'
+        " stands for all others. See :doc:`production`.",
+        hint="For the senders that a dict does not name, write '*'.",
+    )
+    DAILY_LIMIT = Setting[int | Mapping[str, int] | None](
+        None,
+        "E025",
+        or_none(per_sender(whole_number(999_999))),
+        doc="Most segments that each sender sends in a day of ``TIME_ZONE``; ``None``: no limit.",
+        more="A dict sets a limit for each sender, as in the rate.",
+        hint="It counts SMS parts. For the senders that a dict does not name, write '*'.",
+    )
+    QUIET_HOURS = Setting[str | None](
+        None,
+        "E026",
+        or_none(
+            Allowed(
+                parsed_by(parse_quiet_hours),
+                "two times of the day and a time zone, like '21:00-09:00 Europe/Moscow'",
+            )
+        ),
+        doc="Hours in which only messages of high priority go out, such as"
+        ' ``"21:00-09:00 Europe/Moscow"``; ``None``: no such hours.',
+        more="Without a zone, the times are in ``TIME_ZONE``.",
+        hint="Without a zone, the times are in TIME_ZONE.",
+    )
+    LIFETIME = Setting[float | None](
+        None,
+        "E027",
+        or_none(seconds(YEAR, shortest=60)),
+        doc="Seconds from its send time until a message without its own expiry expires;"
+        " ``None``: never.",
+        more="Time spent in quiet hours, in a pause or waiting for the rate counts too.",
+        hint="None lets messages wait without limit; 86400 lets them expire after a day.",
+    )
+    REST_OWN_MESSAGES_ONLY = Setting(
+        False,
+        "E028",
+        TRUE_OR_FALSE,
+        doc="``True``: over REST, users see only the messages that they wrote.",
+        more="They find, count and act on no others, superusers included. The admin still shows all"
+        " messages.",
+        hint="Write True or False without quotes.",
+    )
+    REST_HOURLY_PER_NUMBER = Setting[int | None](
+        None,
+        "E029",
+        or_none(whole_number(1000)),
+        doc="Most messages to one number within an hour before REST refuses more;"
+        " ``None``: no limit.",
+        more="All messages to the number count, whoever wrote them and however, unless they failed,"
+        " expired or were cancelled. This protects a number when strangers can make a form send it"
+        " codes. Callers at the same moment do not see each other.",
+        hint="None sets no limit; 10 refuses the eleventh message to a number within an hour.",
+    )
+    WAKE_UP = Setting[str | None](
+        None,
+        "E032",
+        or_none(Allowed(is_dotted_path, "the dotted path of a function without arguments")),
+        doc="Function called after each commit that wrote messages, such as"
+        " ``django_mobilon_sms.contrib.celery.wake_up``; ``None``: nothing is called.",
+        more="It runs once in the process that committed, also after messages were resent. Its"
+        " exceptions are logged and change nothing. ``django_mobilon_sms.contrib`` has one for"
+        " Celery and one for Django's Tasks: see :doc:`operations`.",
+        hint="Write 'django_mobilon_sms.contrib.celery.wake_up' to start a Celery task that sends.",
+    )
 
 
 conf = Conf()
 
 
-def own_names() -> set[str]:
-    """The names of the app's settings."""
-    return {value.name for value in vars(Conf).values() if isinstance(value, Setting)}
-
-
-def given_names() -> set[str]:
-    """The names in the project's settings that begin like the app's."""
-    return {name for name in dir(settings) if name.startswith(PREFIX)}
-
-
-def uses_time_zones() -> bool:
-    """Django's ``USE_TZ``."""
-    return bool(settings.USE_TZ)
+def declared() -> list[Setting[Any]]:
+    """Return the declarations of all settings, in order."""
+    return [value for value in vars(Conf).values() if isinstance(value, Setting)]

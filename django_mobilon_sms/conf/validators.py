@@ -1,28 +1,94 @@
-"""The shapes that values of settings can have."""
+"""Values that settings may have."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.utils.module_loading import import_string
 
-from .quiet_hours import parse_quiet_hours
-from .rates import parse_rate
+DAY = 86_400
+
+
+class Allowed(NamedTuple):
+    """Allowed values: a predicate, and the words that complete "must be ..."."""
+
+    accepts: Callable[[Any], bool]
+    words: str
+
+
+TRUE_OR_FALSE = Allowed(lambda value: isinstance(value, bool), "True or False")
+
+
+def or_none(allowed: Allowed) -> Allowed:
+    """Allow ``None`` too."""
+    return Allowed(lambda v: v is None or allowed.accepts(v), f"{allowed.words}, or None")
+
+
+def per_sender(allowed: Allowed) -> Allowed:
+    """Allow one value for all senders, or a dict from senders to values."""
+
+    def accepts(value: Any) -> bool:
+        if isinstance(value, Mapping):
+            return all(is_source(key) and allowed.accepts(item) for key, item in value.items())
+        return allowed.accepts(value)
+
+    return Allowed(accepts, f"{allowed.words}, a dict from senders to such values")
+
+
+def seconds(longest: int, *, shortest: int = 0) -> Allowed:
+    """Allow a number of seconds: over 0, from ``shortest`` to ``longest``."""
+
+    def accepts(value: Any) -> bool:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return is_number and value > 0 and shortest <= value <= longest
+
+    least = f"at least {shortest}" if shortest else "over 0"
+    most = longest if longest <= DAY else f"{longest // DAY} days"
+    return Allowed(accepts, f"a number of seconds, {least} and at most {most}")
+
+
+def whole_number(most: int) -> Allowed:
+    """Allow a whole number from 1 to ``most``."""
+    return Allowed(lambda v: type(v) is int and 1 <= v <= most, f"a whole number from 1 to {most}")
+
+
+def code_map(*meanings: str) -> Allowed:
+    """Allow a map from the gateway's codes to these meanings."""
+
+    def accepts(value: Any) -> bool:
+        return isinstance(value, Mapping) and all(
+            type(code) is int and isinstance(meaning, str) and meaning in meanings
+            for code, meaning in value.items()
+        )
+
+    *first, last = map(repr, meanings)
+    return Allowed(accepts, f"a dict from the gateway's code to {', '.join(first)} or {last}")
+
+
+def parsed_by(parse: Callable[[str], object]) -> Callable[[Any], bool]:
+    """Accept the strings that ``parse`` reads without ``ValueError``."""
+
+    def accepts(value: Any) -> bool:
+        try:
+            return isinstance(value, str) and parse(value) is not None
+        except ValueError:
+            return False
+
+    return accepts
 
 
 def is_base_url(value: Any) -> bool:
-    """An address of a gateway: see rule E001."""
+    """Return whether ``value`` is an address that credentials may be sent to."""
     if not isinstance(value, str) or not value.isprintable() or " " in value:
         return False
     try:
         url = urlsplit(value)
         host, _port = (url.hostname or "").encode("idna").decode(), url.port
-    except ValueError:  # a port that is none, an unclosed bracket, a label over 63 characters
+    except ValueError:  # a wrong port, an unclosed bracket, a label over 63 characters
         return False
     plain = not ("@" in url.netloc or url.query or url.fragment)
     scheme = url.scheme == "https" or (url.scheme == "http" and is_loopback(host))
@@ -30,7 +96,7 @@ def is_base_url(value: Any) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the host is this machine."""
+    """Return whether the host is this machine."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -38,87 +104,44 @@ def is_loopback(host: str) -> bool:
 
 
 def is_text(value: Any) -> bool:
-    """A string that a header can carry: it may be empty, it has no control characters."""
+    """Return whether a header can carry ``value``: a string without control characters."""
     return isinstance(value, str) and (value == "" or value.isprintable())
 
 
 def is_username(value: Any) -> bool:
-    """A text that basic auth can carry as a user name."""
+    """Return whether basic auth can carry ``value`` as a user name."""
     return is_text(value) and ":" not in value
 
 
 def is_source(value: Any) -> bool:
-    """Whether ``value`` can be a sender: 1 to 32 printable ASCII characters, no spaces."""
+    """Return whether ``value`` can be a sender: 1 to 32 printable ASCII characters, no spaces."""
     return isinstance(value, str) and re.fullmatch(r"[!-~]{1,32}", value) is not None
 
 
-def is_callable(value: Any) -> bool:
-    """The dotted path of something to call."""
+def is_source_or_empty(value: Any) -> bool:
+    """Return whether ``value`` can be a sender, or is an empty string."""
+    return value == "" or is_source(value)
+
+
+def is_dotted_path(value: Any) -> bool:
+    """Return whether ``value`` is the dotted path of a callable that can be imported."""
     if not isinstance(value, str):
         return False
     try:
         return callable(import_string(value))
-    except (ImportError, ValueError, TypeError):  # a name that begins with a dot
+    except (ImportError, ValueError, TypeError):  # ValueError, TypeError: it begins with a dot
         return False
 
 
-def is_seconds(value: Any, longest: float) -> bool:
-    """A number of seconds, over 0."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value) and 0 < value <= longest
-
-
-def is_count(value: Any, most: int) -> bool:
-    """A whole number from 1."""
-    return type(value) is int and 1 <= value <= most
-
-
-def is_codes(value: Any) -> bool:
-    """HTTP codes of refusals."""
+def is_http_codes(value: Any) -> bool:
+    """Return whether ``value`` is a collection of HTTP codes from 400 to 499."""
     if not isinstance(value, Collection) or isinstance(value, (str, bytes, Mapping)):
         return False
     return all(type(code) is int and 400 <= code <= 499 for code in value)
 
 
-def is_replies(value: Any, meanings: set[str]) -> bool:
-    """A map from the gateway's codes to meanings."""
-    return isinstance(value, Mapping) and all(
-        type(code) is int and isinstance(meaning, str) and meaning in meanings
-        for code, meaning in value.items()
-    )
-
-
-def is_of_each_sender(value: Any, is_right: Callable[[Any], bool]) -> bool:
-    """One value for all senders, or a map from senders to values, ``*`` for the others."""
-    if isinstance(value, Mapping):
-        return all(is_source(source) and is_right(each) for source, each in value.items())
-    return is_right(value)
-
-
-def is_daily_limit(value: Any) -> bool:
-    """So many a day."""
-    return is_count(value, 999_999)
-
-
-def is_rate(value: Any) -> bool:
-    """So many a second, a minute or an hour."""
-    return _is_parsed(parse_rate, value)
-
-
-def is_quiet_hours(value: Any) -> bool:
-    """Two times of the day, with or without a zone."""
-    return _is_parsed(parse_quiet_hours, value)
-
-
-def _is_parsed(parse: Callable[[str], object], value: Any) -> bool:
-    try:
-        return isinstance(value, str) and bool(parse(value))
-    except ValueError:
-        return False
-
-
 def is_pattern(value: Any) -> bool:
-    """A regular expression."""
+    """Return whether ``value`` is a regular expression."""
     if not isinstance(value, str) or not value:
         return False
     try:

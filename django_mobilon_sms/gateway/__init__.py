@@ -1,4 +1,4 @@
-"""Everything said to Mobilon and heard back. This room knows neither Django nor the settings."""
+"""Requests to the Mobilon gateway and its replies, without Django and without the settings."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the client when it is asked for: a process that only writes needs no ``requests``."""
+    """Import the client on first use, because it imports ``requests``, which is slow."""
     if name == "MobilonGateway":
         from .client import MobilonGateway  # noqa: PLC0415
 

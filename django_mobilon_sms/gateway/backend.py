@@ -1,6 +1,6 @@
-"""What passes between the app and whoever speaks to the gateway; no network, no Django.
+"""The contract between the app and a backend, which speaks to the gateway.
 
-Only a worker needs ``requests``: who writes messages does not wait until it is imported.
+This module imports no ``requests``, because a process that only writes messages does not need it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from uuid import UUID
 
 from .reply_parser import SendResult, StatusReport
 
-#: How many objects one request may carry: the vendor's limit.
+#: Most objects in one request, set by the vendor.
 MAX_OBJECTS = 100
 
 
 class OutgoingMessage(NamedTuple):
-    """What the gateway is given of one message; the number as it is written on the wire."""
+    """A message as it is sent to the gateway; ``number`` is in the gateway's form."""
 
     guid: UUID
     number: str
@@ -28,7 +28,21 @@ class OutgoingMessage(NamedTuple):
 
 
 class Backend(Protocol):
-    """What the app needs of a gateway: ``MOBILON_SMS_BACKEND`` names a class with this shape."""
+    """What ``MOBILON_SMS_BACKEND`` names: a class whose instances speak to the gateway.
+
+    A worker calls one instance from several threads at once. A call takes at most ``timeout``
+    seconds; a worker abandons one that takes much longer.
+
+    A failed call raises an error of ``django_mobilon_sms.exceptions`` that claims what happened:
+
+    * ``NeverLeft``: no part of the request reached the gateway.
+    * ``Refused``: the gateway accepted nothing of the request.
+    * ``OutcomeUnknown``: the gateway may have processed the request.
+
+    The code of the error is one of ``choices.ErrorCode``. The worker sends the messages again after
+    ``NeverLeft`` and ``Refused``, except that ``Refused("rejected")`` ends a message as failed. Any
+    other exception is taken as ``OutcomeUnknown``: the messages become unknown.
+    """
 
     def __init__(
         self,
@@ -40,6 +54,11 @@ class Backend(Protocol):
         refused_http_codes: Collection[int] = ...,
     ) -> None: ...
 
-    def send(self, messages: Sequence[OutgoingMessage]) -> list[SendResult]: ...
+    def send(self, messages: Sequence[OutgoingMessage]) -> list[SendResult]:
+        """Send 1 to 100 messages in one POST that is never repeated, and return the answers.
 
-    def status(self, ids: Sequence[str]) -> list[StatusReport]: ...
+        An error is about all messages of the call. A message without an answer becomes unknown.
+        """
+
+    def status(self, ids: Sequence[str]) -> list[StatusReport]:
+        """Return the reports for 1 to 100 of the gateway's ids; an id may be without a report."""

@@ -1,8 +1,13 @@
-"""The thin adapter to the Mobilon GSM API; the only speaker of HTTP. It knows no Django.
+"""Adapter to the Mobilon GSM API, and the only code that speaks HTTP; it uses no Django.
 
-The vendor's page is the contract: ``POST send/`` and ``POST status/``, each a JSON array of at
-most 100 objects, basic auth. It documents no error, so every failure is sorted by what it proves
-(see ``exceptions``): what is not known to be harmless may have gone out.
+The API is ``POST send/`` and ``POST status/``, each with basic auth and a JSON array of at most 100
+objects. The vendor documents no errors, so each failure is sorted by what it proves:
+
+* ``NeverLeft``: the address cannot be used, no connection was made, or the certificate is not
+  trusted.
+* ``Refused``: an HTTP code that is taken as a refusal.
+* ``OutcomeUnknown``: all else, such as a timeout, a broken connection or an unreadable reply. The
+  gateway may have sent the messages.
 """
 
 from __future__ import annotations
@@ -32,15 +37,10 @@ from ..exceptions import REFUSED_HTTP_CODES, GatewayError, NeverLeft, OutcomeUnk
 from .backend import MAX_OBJECTS, OutgoingMessage
 from .reply_parser import SendResult, StatusReport, parse, send_results, status_reports
 
-#: How many connections are kept for asking, at most: as many as can be under way at once.
+#: Most connections kept open for status requests: as many as requests can be under way at once.
 MAX_CONNECTIONS = 64
 
-
-UNUSABLE_ADDRESS = (InvalidURL, InvalidSchema, MissingSchema, LocationParseError)
-
-
 MAX_REPLY_BYTES = 1024 * 1024
-
 
 HEADERS = {
     "Accept": "application/json",
@@ -49,16 +49,25 @@ HEADERS = {
     "User-Agent": "django-mobilon-sms",
 }
 
-
-#: Codes that say "this message is wrong" when it was alone in its request.
+#: Codes that reject the message if it was alone in its request.
 REJECTED_ALONE_HTTP_CODES = frozenset({400, 422})
+
+#: Names of refusals; other codes are "http_refused".
+REFUSALS = {401: "credentials", 407: "credentials", 402: "payment", 429: "rate_limited"}
+
+#: Errors that prove that no part of the request was sent, by the code of ``NeverLeft``.
+NEVER_LEFT = {
+    "request": (InvalidURL, InvalidSchema, MissingSchema, LocationParseError),
+    "certificate": (ssl.SSLCertVerificationError,),
+    "connection": (NewConnectionError, ConnectTimeoutError),
+}
 
 
 class MobilonGateway:
-    """The Mobilon GSM API.
+    """Backend that sends through the Mobilon GSM API.
 
-    ``timeout`` is for a whole request, in seconds. ``refused_http_codes`` are taken as "nothing
-    of this request was accepted"; an empty collection takes none so.
+    ``timeout`` is in seconds, for a whole request. ``refused_http_codes`` prove that the gateway
+    accepted nothing of a request; if it is empty, no code proves a refusal.
     """
 
     def __init__(
@@ -77,19 +86,17 @@ class MobilonGateway:
         self._status_connections = _connections()
 
     def send(self, messages: Sequence[OutgoingMessage]) -> list[SendResult]:
-        """POST 1 to 100 messages once, over a connection of its own.
+        """POST 1 to 100 messages once, over a fresh connection.
 
-        Returns the reply's objects that name a guid of ours, in its order: none, one or several
-        for a guid. Raises ``ValueError`` before the network for a wrong number of messages or a
-        guid twice, and a ``GatewayError`` for everything after that.
+        Return the reply's objects for these messages in the reply's order: none, one or several for
+        each guid. Raise ``ValueError`` before any network access if the number of messages is wrong
+        or a guid occurs twice, and a ``GatewayError`` for every later failure.
         """
+        _require_valid("guid", [message.guid for message in messages])
         guids = {message.guid for message in messages}
-        if len(guids) != len(messages):
-            raise ValueError("A guid is given twice.")
-        _require_count(messages)
         objects = [_wire(message) for message in messages]
-        # A kept-alive connection that the gateway closes at that moment looks just like a
-        # message that was taken without an answer: hence a fresh one for every batch.
+        # A kept connection that the gateway is just closing fails in the same way as one that
+        # breaks after the gateway took the messages, so each batch gets a fresh connection.
         connections = _connections()
         try:
             reply = self._post(connections, "send/", objects, {"Connection": "close"})
@@ -98,16 +105,14 @@ class MobilonGateway:
         return list(send_results(reply, guids))
 
     def status(self, ids: Sequence[str]) -> list[StatusReport]:
-        """Ask for 1 to 100 messages by the gateway's ids; safe to repeat.
+        """Query the statuses of 1 to 100 messages by the gateway's ids; safe to repeat.
 
-        Returns the reply's readable objects for these ids. Raises like ``send()``.
+        Return the reply's readable objects for these ids. Raise like ``send()``.
         """
-        if len(set(ids)) != len(ids):
-            raise ValueError("An id is given twice.")
-        _require_count(ids)
+        _require_valid("id", ids)
         objects = [{"id": id_} for id_ in ids]
-        kept = {"Connection": "keep-alive"}
-        reply = self._post(self._status_connections, "status/", objects, kept)
+        headers = {"Connection": "keep-alive"}
+        reply = self._post(self._status_connections, "status/", objects, headers)
         return list(status_reports(reply, set(ids)))
 
     def _post(
@@ -123,7 +128,7 @@ class MobilonGateway:
             with connections.send(request, timeout=self._timeout, stream=True) as response:
                 self._require_success(response, alone=len(objects) == 1)
                 body = _read(response, deadline)
-        except (OSError, HTTPError) as error:  # requests' own errors are OSErrors
+        except (OSError, HTTPError) as error:  # errors of requests are OSErrors
             raise _transport_error(error) from None
         return parse(body, response.status_code)
 
@@ -139,7 +144,7 @@ class MobilonGateway:
         )
         try:
             return request.prepare()
-        except (OSError, HTTPError, ValueError):  # LocationParseError, UnicodeError among them
+        except (OSError, HTTPError, ValueError):  # such as LocationParseError and UnicodeError
             raise NeverLeft("request") from None
 
     def _require_success(self, response: requests.Response, *, alone: bool) -> None:
@@ -150,21 +155,25 @@ class MobilonGateway:
             raise Refused("rejected", http_code=code)
         if code in self._refused_http_codes:
             wait = _retry_after(response.headers.get("Retry-After", "")) if code == 429 else None
-            raise Refused(_refusal(code), http_code=code, retry_after=wait)
+            name = REFUSALS.get(code, "http_refused")
+            raise Refused(name, http_code=code, retry_after=wait)
         raise OutcomeUnknown("redirect" if 300 <= code < 400 else "http_error", http_code=code)
 
 
 def _connections() -> HTTPAdapter:
-    """What sends a request once. No session: that follows redirects and reads the environment.
+    """Return an adapter that sends each request once.
 
-    So no proxy and no ``.netrc`` sees the credentials.
+    A ``requests.Session`` would follow redirects, and read proxies and ``.netrc`` from the
+    environment, which could expose the credentials.
     """
     return HTTPAdapter(max_retries=0, pool_maxsize=MAX_CONNECTIONS)
 
 
-def _require_count(objects: Sequence[object]) -> None:
-    if not 1 <= len(objects) <= MAX_OBJECTS:
-        raise ValueError(f"A request carries 1 to {MAX_OBJECTS} objects, not {len(objects)}.")
+def _require_valid(name: str, keys: Sequence[object]) -> None:
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"The same {name} is given twice.")
+    if not 1 <= len(keys) <= MAX_OBJECTS:
+        raise ValueError(f"A request carries 1 to {MAX_OBJECTS} objects, not {len(keys)}.")
 
 
 def _wire(message: OutgoingMessage) -> dict[str, str]:
@@ -177,28 +186,23 @@ def _wire(message: OutgoingMessage) -> dict[str, str]:
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:
-    """The reply's body as it came, within the deadline and the size limit.
+    """Return the reply's raw body, read within the deadline and the size limit.
 
-    It is not decompressed: a compressed one was not asked for, and is not JSON.
+    It is not decompressed, because the request does not allow compression.
     """
     body = bytearray()
     while chunk := response.raw.read1(64 * 1024, decode_content=False):
         body += chunk
         if len(body) > MAX_REPLY_BYTES:
             raise OutcomeUnknown("bad_reply", http_code=response.status_code)
-        # A whole body counts, however late: the process may have been stopped meanwhile.
+        # A complete body counts even after the deadline, for example after the process was stopped.
         if time.monotonic() > deadline and response.raw.length_remaining != 0:
             raise OutcomeUnknown("timeout", http_code=response.status_code)
     return bytes(body)
 
 
-def _refusal(code: int) -> str:
-    names = {401: "credentials", 407: "credentials", 402: "payment", 429: "rate_limited"}
-    return names.get(code, "http_refused")
-
-
 def _retry_after(value: str) -> float | None:
-    """Seconds that the gateway asks to wait, from either form of ``Retry-After``."""
+    """Return the seconds to wait from a ``Retry-After`` header: a number or a date."""
     if re.fullmatch(r"\d{1,9}", value, re.ASCII):
         return float(value)
     try:
@@ -209,17 +213,15 @@ def _retry_after(value: str) -> float | None:
 
 
 def _transport_error(error: Exception) -> GatewayError:
-    """What a broken transport proves: the inner error decides, never the class on top.
+    """Return what a transport error proves.
 
-    The same ``ConnectionError`` is raised with the body delivered and not.
+    The inner errors decide, because ``requests`` raises the same ``ConnectionError`` whether the
+    body was delivered or not.
     """
     chain = list(_inner_errors(error))
-    if any(isinstance(inner, UNUSABLE_ADDRESS) for inner in chain):
-        return NeverLeft("request")
-    if any(isinstance(inner, ssl.SSLCertVerificationError) for inner in chain):
-        return NeverLeft("certificate")
-    if any(isinstance(inner, (NewConnectionError, ConnectTimeoutError)) for inner in chain):
-        return NeverLeft("connection")
+    for code, kinds in NEVER_LEFT.items():
+        if any(isinstance(inner, kinds) for inner in chain):
+            return NeverLeft(code)
     timed_out = any(isinstance(inner, (TransportTimeout, TimeoutError)) for inner in chain)
     return OutcomeUnknown("timeout" if timed_out else "broken")
 

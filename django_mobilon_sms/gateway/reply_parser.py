@@ -1,4 +1,4 @@
-"""What is read from the gateway's replies, strictly; no network, no Django."""
+"""Strict parsing of the gateway's replies, without network and Django."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..exceptions import OutcomeUnknown
 
 
 class SendResult(NamedTuple):
-    """One object of a send reply that names a guid of ours.
+    """One object of a send reply for a message of the request.
 
-    ``id`` is empty where the object has none. Both are ``None`` where a value is not of the
-    contract's type: the object proves nothing then.
+    ``id`` is empty if the object has none. If ``status`` or ``id`` has a wrong type, both are
+    ``None`` and the object proves nothing.
     """
 
     guid: UUID
@@ -25,9 +25,10 @@ class SendResult(NamedTuple):
 
 
 class StatusReport(NamedTuple):
-    """One object of a status reply for an id that was asked for.
+    """One object of a status reply for an id of the request.
 
-    ``guid`` and ``sent_at`` (UTC) are ``None`` where the object has none that can be read.
+    ``guid`` is ``None`` if the object has none. ``sent_at`` (UTC) is ``None`` if it has no readable
+    time.
     """
 
     id: str
@@ -37,9 +38,10 @@ class StatusReport(NamedTuple):
 
 
 def parse(body: bytes, http_code: int) -> list[Any]:
-    """A JSON array, strictly: no NaN, no key twice, nothing that is not UTF-8.
+    """Return the JSON array that a reply holds.
 
-    Raises ``OutcomeUnknown`` for anything else.
+    Raise ``OutcomeUnknown`` for anything else, and for NaN, a duplicate key or text that is not
+    UTF-8.
     """
     try:
         reply = json.loads(
@@ -64,14 +66,14 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def send_results(reply: Sequence[Any], guids: Collection[UUID]) -> Iterator[SendResult]:
-    """The objects that name one of these guids, in the reply's order."""
-    written = {str(guid): guid for guid in guids}
+    """Yield the objects that name one of these guids, in the reply's order."""
+    by_text = {str(guid): guid for guid in guids}
     for item in reply:
         if not isinstance(item, dict):
             continue
         name = item.get("guid")
-        # As it was written, which is the usual; or however else it can be.
-        guid = written.get(name) if isinstance(name, str) else None
+        # The gateway usually repeats the guid as it was sent; a lookup is faster than parsing.
+        guid = by_text.get(name) if isinstance(name, str) else None
         if (guid := guid or _guid(name)) in guids and guid is not None:
             yield _send_result(guid, item)
 
@@ -84,7 +86,7 @@ def _send_result(guid: UUID, item: Mapping[str, Any]) -> SendResult:
 
 
 def status_reports(reply: Sequence[Any], ids: Collection[str]) -> Iterator[StatusReport]:
-    """The readable objects for one of these ids, in the reply's order."""
+    """Yield the readable objects for one of these ids, in the reply's order."""
     for item in reply:
         if not isinstance(item, Mapping):
             continue
@@ -95,7 +97,7 @@ def status_reports(reply: Sequence[Any], ids: Collection[str]) -> Iterator[Statu
 
 
 def _guid(value: object) -> UUID | None:
-    """A guid however it is written: case and dashes do not count."""
+    """Return the guid in any spelling: case and dashes do not matter."""
     try:
         return UUID(value) if isinstance(value, str) else None
     except ValueError:
@@ -103,19 +105,19 @@ def _guid(value: object) -> UUID | None:
 
 
 def _code(value: object) -> int | None:
-    """A status code: a JSON integer of 32 bits (``True`` is none)."""
+    """Return a status code: a JSON integer of 32 bits (``True`` is not one)."""
     return value if type(value) is int and -(2**31) <= value < 2**31 else None
 
 
 def _id(value: object) -> str | None:
-    """The gateway's id; empty where there is none, ``None`` where it can not be one."""
+    """Return the gateway's id: empty if there is none, ``None`` if the value is invalid."""
     if value is None or value == "":
         return ""
     return value if isinstance(value, str) and re.fullmatch(r"[ -~]{1,64}", value) else None
 
 
 def _time(value: object) -> datetime | None:
-    """An ISO 8601 time with its offset, in UTC; ``None`` for anything else."""
+    """Return an ISO 8601 time with an offset, in UTC; ``None`` for anything else."""
     if not isinstance(value, str) or not re.fullmatch(
         r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}(\d{3})?)?(Z|[+-]\d\d:\d\d)", value, re.ASCII
     ):

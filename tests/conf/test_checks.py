@@ -1,4 +1,4 @@
-"""`manage.py check` finds each wrong setting, and what is wrong with a database."""
+"""`manage.py check` finds each wrong setting and each unfit database."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from django.core.management.base import SystemCheckError
 from django.db import connection
 
 from django_mobilon_sms.conf import require_fit, require_valid
-from django_mobilon_sms.conf.rules import RULES, problems
+from django_mobilon_sms.conf.settings import declared
+from django_mobilon_sms.conf.start_checks import setting_problems
 from django_mobilon_sms.gateway import MobilonGateway
 from django_mobilon_sms.models import SmsMessage
 from tests.support.messages import write
 
 pytestmark = pytest.mark.django_db  # Django's own checks ask SQLite whether it knows JSON
 
-# The values that a setting must not have, by the id of its error.
+# Wrong values of each setting, by the id of its error.
 WRONG = {
     ("E001", "BASE_URL"): [
         None,
@@ -147,7 +148,7 @@ WRONG = {
     ("E032", "WAKE_UP"): ["", 5, "celery", "django_mobilon_sms.contrib.celery.no_such", print],
 }
 
-# The values at the edge of what a setting may have.
+# Allowed values of each setting, the extreme ones above all.
 RIGHT = {
     "BASE_URL": [
         "https://sms2g.services.mobilon.ru",
@@ -189,18 +190,18 @@ RIGHT = {
 
 
 def found() -> list[tuple[str | None, str, str | None]]:
-    return [(one.id, one.msg, one.hint) for one in run_checks(tags=["mobilon_sms"])]
+    return [(error.id, error.msg, error.hint) for error in run_checks(tags=["mobilon_sms"])]
 
 
 @pytest.mark.parametrize(
     ("id_", "name", "value"),
     [(*rule, value) for rule, values in WRONG.items() for value in values],
 )
-def test_wrong_setting_has_its_id_and_the_way_out(settings, id_, name, value):
+def test_wrong_setting_is_an_error_with_its_id_and_hint(settings, id_, name, value):
     setattr(settings, f"MOBILON_SMS_{name}", value)
-    [rule] = [rule for rule in RULES if rule.id == id_]
-    text = f"MOBILON_SMS_{name} must be {rule.must}."
-    assert found() == [(f"mobilon_sms.{id_}", text, rule.hint)]
+    [setting] = [setting for setting in declared() if setting.id == id_]
+    text = f"MOBILON_SMS_{name} must be {setting.allowed.words}."
+    assert found() == [(f"mobilon_sms.{id_}", text, setting.hint)]
     with pytest.raises(SystemCheckError, match=f"mobilon_sms.{id_}"):
         call_command("check")
     with pytest.raises(ImproperlyConfigured, match=rf"\({id_}\) MOBILON_SMS_{name}"):
@@ -210,17 +211,38 @@ def test_wrong_setting_has_its_id_and_the_way_out(settings, id_, name, value):
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name, values in RIGHT.items() for value in values]
 )
-def test_right_setting_is_let_through(settings, name, value):
+def test_right_setting_is_accepted(settings, name, value):
     setattr(settings, f"MOBILON_SMS_{name}", value)
-    assert problems() == []
+    assert setting_problems() == []
 
 
-def test_every_rule_has_cases_and_every_setting_a_rule():
-    from django_mobilon_sms.conf.settings import own_names
+def test_every_setting_has_cases():
+    names = [setting.name.removeprefix("MOBILON_SMS_") for setting in declared()]
+    assert list(WRONG) == [(s.id, name) for s, name in zip(declared(), names)]
+    assert list(RIGHT) == names
 
-    assert list(WRONG) == [(rule.id, rule.name) for rule in RULES]
-    assert list(RIGHT) == [rule.name for rule in RULES]
-    assert own_names() == {f"MOBILON_SMS_{rule.name}" for rule in RULES}
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("TIMEOUT", "a number of seconds, over 0 and at most 600"),
+        ("LEASE", "a number of seconds, over 0 and at most 86400"),
+        ("STATUS_MAX_AGE", "a number of seconds, over 0 and at most 366 days"),
+        ("LIFETIME", "a number of seconds, at least 60 and at most 366 days, or None"),
+        ("BATCH_SIZE", "a whole number from 1 to 100"),
+        ("ENABLED", "True or False"),
+        ("STATUS_REPLIES", "a dict from the gateway's code to 'sent', 'delivered' or 'failed'"),
+        ("RATE", "a rate like '20/m' (s, m or h), a dict from senders to such values, or None"),
+    ],
+)
+def test_error_says_what_is_allowed(settings, name, words):
+    setattr(settings, f"MOBILON_SMS_{name}", object())
+    assert [text for _, text, _ in found()] == [f"MOBILON_SMS_{name} must be {words}."]
+
+
+def test_hint_names_the_default_where_nothing_else_helps(settings):
+    settings.MOBILON_SMS_TIMEOUT = "20"
+    assert [hint for *_, hint in found()] == ["Remove the setting to use the default, 20."]
 
 
 def test_settings_of_the_tests_are_right(capsys):
@@ -228,24 +250,24 @@ def test_settings_of_the_tests_are_right(capsys):
     call_command("check")
 
 
-def test_every_wrong_setting_is_named_at_once(settings):
+def test_all_wrong_settings_are_reported_together(settings):
     settings.MOBILON_SMS_TIMEOUT = 0
     settings.MOBILON_SMS_MAX_SEGMENTS = 0
-    assert [problem.id for problem in problems()] == ["E007", "E015"]
+    assert [problem.id for problem in setting_problems()] == ["E007", "E015"]
 
 
-def test_no_value_is_repeated(settings):
+def test_errors_do_not_show_values(settings):
     settings.MOBILON_SMS_USERNAME = "Zq7:Zq7"
     settings.MOBILON_SMS_PASSWORD = "Zq7Zq7\n"
     settings.MOBILON_SMS_BASE_URL = "https://Zq7:Zq7@sms2g.services.mobilon.ru/"
     with pytest.raises(ImproperlyConfigured) as raised:
         require_valid()
     assert len(found()) == 3
-    assert "Zq7" not in f"{found()} {raised.value!r} {problems()}"
+    assert "Zq7" not in f"{found()} {raised.value!r} {setting_problems()}"
 
 
 @pytest.mark.parametrize(("id_", "name"), [("E017", "USERNAME"), ("E018", "PASSWORD")])
-def test_credentials_are_required_by_the_real_gateway_only(settings, id_, name):
+def test_only_the_real_gateway_requires_credentials(settings, id_, name):
     setattr(settings, f"MOBILON_SMS_{name}", "")
     assert found() == [
         (f"mobilon_sms.{id_}", f"MOBILON_SMS_{name} is required.", "The vendor gives it.")
@@ -279,13 +301,13 @@ def test_lease_of_three_timeouts_is_right(settings):
         ("MOBILON_SMS_QQQQQQQQQQQQQQQQQQQQQQQQQQQ", "Remove it."),
     ],
 )
-def test_setting_that_the_app_does_not_know_is_an_error(settings, name, hint):
+def test_unknown_setting_is_an_error(settings, name, hint):
     setattr(settings, name, 1)
     text = f"{name} is not a setting of django_mobilon_sms."
     assert found() == [("mobilon_sms.E020", text, hint)]
 
 
-def test_times_without_zones_are_an_error(settings):
+def test_use_tz_off_is_an_error(settings):
     settings.USE_TZ = False
     assert [(id_, hint) for id_, _, hint in found()] == [("mobilon_sms.E021", "Set USE_TZ = True.")]
 
@@ -300,8 +322,8 @@ def test_missing_sender_is_a_warning(settings):
 
 
 def database_ids() -> list[str | None]:
-    checks = run_checks(tags=["database"], databases=["default"])
-    return [one.id for one in checks if str(one.id).startswith("mobilon_sms.")]
+    errors = run_checks(tags=["database"], databases=["default"])
+    return [error.id for error in errors if str(error.id).startswith("mobilon_sms.")]
 
 
 @pytest.mark.databases

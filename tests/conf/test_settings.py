@@ -1,4 +1,4 @@
-"""Settings are read at the moment of use, and by nothing at import."""
+"""Settings are read at the moment of use, and not at import."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pytest
 from django.test import override_settings
 
 from django_mobilon_sms.conf import conf
-from django_mobilon_sms.conf.rules import RULES
-from django_mobilon_sms.conf.settings import own_names
+from django_mobilon_sms.conf.settings import declared
 from django_mobilon_sms.exceptions import Refused
 from django_mobilon_sms.gateway import OutgoingMessage
 from django_mobilon_sms.worker.configured_backend import get_backend
@@ -49,10 +48,11 @@ DEFAULTS = {
 
 
 def test_settings_have_their_names_and_defaults(settings):
-    for name in own_names():
+    names = [setting.name for setting in declared()]
+    for name in names:
         if hasattr(settings, name):
             delattr(settings, name)
-    assert own_names() == {f"MOBILON_SMS_{name}" for name in DEFAULTS}
+    assert names == [f"MOBILON_SMS_{name}" for name in DEFAULTS]
     assert {name: getattr(conf, name) for name in DEFAULTS} == DEFAULTS
 
 
@@ -64,7 +64,7 @@ def test_setting_is_read_when_it_is_used(name):
     assert getattr(conf, name) is not value
 
 
-def test_change_of_a_setting_reaches_the_next_gateway(sandbox, settings):
+def test_next_gateway_uses_a_changed_setting(sandbox, settings):
     message = OutgoingMessage(uuid4(), "89135292926", "привет", "89234560000")
     get_backend().send([message])
     settings.MOBILON_SMS_PASSWORD = "wrong"
@@ -92,7 +92,7 @@ FREE = (
 )
 
 
-def test_what_has_no_models_is_imported_without_settings():
+def test_modules_without_models_need_no_settings():
     output = python(
         f"""
 from importlib import import_module
@@ -105,7 +105,7 @@ print(settings.configured)
     assert output == "False\n"
 
 
-def test_nothing_fails_at_import_though_every_setting_is_wrong():
+def test_import_succeeds_though_every_setting_is_wrong():
     output = python(
         f"""
 import pkgutil
@@ -130,10 +130,10 @@ for module in pkgutil.walk_packages(django_mobilon_sms.__path__, "django_mobilon
 print([error.id for error in run_checks(tags=["mobilon_sms"])])
 """
     )
-    assert output == f"{[f'mobilon_sms.{rule.id}' for rule in RULES]}\n"
+    assert output == f"{[f'mobilon_sms.{setting.id}' for setting in declared()]}\n"
 
 
-def test_process_that_only_writes_messages_does_not_import_requests():
+def test_process_that_only_writes_does_not_import_requests():
     output = python(
         """
 import sys

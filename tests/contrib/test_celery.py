@@ -44,7 +44,7 @@ def test_error_of_the_database_is_raised_without_its_text(sandbox, monkeypatch):
     monkeypatch.setattr(jobs, "deliver", fail)
     with pytest.raises(RuntimeError) as raised:
         tasks.send()
-    assert str(raised.value) == "The database refused the work (OperationalError)."
+    assert str(raised.value) == "The database reported an error (OperationalError)."
     assert raised.value.__suppress_context__
 
 

@@ -127,7 +127,7 @@ def test_trouble_with_the_database_is_told_without_its_words(monkeypatch, task):
         monkeypatch.setattr(jobs, name, fail)
     with pytest.raises(RuntimeError) as raised:
         task.call(*(["180d"] if task is django_tasks.purge else []))
-    assert str(raised.value) == "The database refused the work (OperationalError)."
+    assert str(raised.value) == "The database reported an error (OperationalError)."
     assert raised.value.__suppress_context__
 
 

@@ -1,4 +1,4 @@
-"""The adapter by itself, against real sockets; no Django, no database."""
+"""The adapter alone, against real sockets; no Django, no database."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ def failure(url, **options) -> GatewayError:
     return raised.value
 
 
-def test_it_needs_no_django():
+def test_client_needs_no_django():
     code = "import sys; sys.modules['django'] = None; import django_mobilon_sms.gateway.client"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-# What goes out
+# Requests
 
 
-def test_request_is_as_the_vendors_page_writes_it(sandbox):
+def test_request_is_as_the_vendor_documents_it(sandbox):
     gateway(sandbox.url).send([message(guid=GUID), message(text="a\n«b» 🎄")])
     [heard] = sandbox.exchanges
     assert (heard.method, heard.path) == ("POST", "/send/")
@@ -69,8 +69,8 @@ def test_request_is_as_the_vendors_page_writes_it(sandbox):
     }
     assert second["text"] == "a\n«b» 🎄"
     token = base64.b64encode(b"sandbox:sandbox").decode()
-    told = ("Content-Type", "Authorization", "Accept-Encoding", "Connection")
-    assert [heard.headers[name] for name in told] == [
+    names = ("Content-Type", "Authorization", "Accept-Encoding", "Connection")
+    assert [heard.headers[name] for name in names] == [
         "application/json",
         f"Basic {token}",
         "identity",
@@ -78,7 +78,7 @@ def test_request_is_as_the_vendors_page_writes_it(sandbox):
     ]
 
 
-def test_address_may_have_a_path_and_need_no_slash(sandbox):
+def test_address_may_have_a_path_and_no_final_slash(sandbox):
     assert gateway(sandbox.url.rstrip("/")).send([message(guid=GUID)])
     assert failure(sandbox.url + "v1").http_code == 404
     assert [heard.path for heard in sandbox.exchanges] == ["/send/", "/v1/send/"]
@@ -145,7 +145,7 @@ def test_redirect_is_not_followed(sandbox):
     assert (type(error), error.code, error.http_code) == (OutcomeUnknown, "redirect", 307)
 
 
-# What is never shown
+# Secrets
 
 SECRETS = ("Zq7login", "Zq7password", "Zq7text", "89135292926", "Zq7source")
 
@@ -186,7 +186,7 @@ def test_no_credential_text_or_number_is_shown(fault, caplog, capfd):
     assert token not in everything
 
 
-# It never left
+# NeverLeft
 
 
 @pytest.mark.parametrize(
@@ -208,28 +208,28 @@ def test_no_credential_text_or_number_is_shown(fault, caplog, capfd):
         "http://*.example/",
     ],
 )
-def test_address_that_can_not_be_used_never_left(address):
+def test_unusable_address_proves_that_nothing_left(address):
     error = failure(address)
     assert (type(error), error.code) == (NeverLeft, "request")
 
 
-def test_text_that_no_encoding_holds_is_sent_as_json_escapes(sandbox):
+def test_lone_surrogate_is_sent_as_a_json_escape(sandbox):
     with pytest.raises(Refused):
         gateway(sandbox.url).send([message(text="\ud800")])
     assert rb"\ud800" in sandbox.exchanges[0].body
 
 
-def test_refused_connection_never_left():
+def test_refused_connection_proves_that_nothing_left():
     error = failure(f"http://127.0.0.1:{free_port()}/")
     assert (type(error), error.code, str(error)) == (NeverLeft, "connection", "connection")
 
 
-def test_unknown_host_never_left():
+def test_unknown_host_proves_that_nothing_left():
     error = failure("http://nobody.invalid/")
     assert (type(error), error.code) == (NeverLeft, "connection")
 
 
-def test_connection_that_is_not_made_in_time_never_left():
+def test_timeout_while_connecting_proves_that_nothing_left():
     with full_port() as port:
         error = failure(f"http://127.0.0.1:{port}/", timeout=0.5)
     assert (type(error), error.code) == (NeverLeft, "connection")
@@ -238,13 +238,13 @@ def test_connection_that_is_not_made_in_time_never_left():
 # TLS
 
 
-def test_trusted_certificate_is_spoken_to(authority):
+def test_trusted_certificate_is_accepted(authority):
     with https(authority.issue_cert("127.0.0.1")) as (url, heard):
         assert [result.status for result in gateway(url).send([message()])] == [0]
     assert b"".join(heard).startswith(b"POST /send/ HTTP/1.1\r\n")
 
 
-def test_certificate_of_an_unknown_authority_never_left(monkeypatch, tmp_path):
+def test_certificate_of_an_unknown_authority_proves_that_nothing_left(monkeypatch, tmp_path):
     strange = trustme.CA()
     strange.cert_pem.write_to_path(str(tmp_path / "strange.pem"))
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
@@ -261,7 +261,7 @@ def test_certificate_of_an_unknown_authority_never_left(monkeypatch, tmp_path):
         ("127.0.0.1", {"not_after": datetime(2020, 1, 2, tzinfo=timezone.utc)}),
     ],
 )
-def test_certificate_for_another_host_or_time_never_left(authority, name, options):
+def test_certificate_for_another_host_or_time_proves_that_nothing_left(authority, name, options):
     if options:
         options = options | {"not_before": datetime(2020, 1, 1, tzinfo=timezone.utc)}
     with https(authority.issue_cert(name, **options)) as (url, heard):
@@ -280,7 +280,7 @@ def test_plain_server_under_an_https_address_proves_nothing(sandbox):
     assert type(error) is OutcomeUnknown
 
 
-# It was refused
+# Refused
 
 
 @pytest.mark.parametrize(
@@ -304,19 +304,19 @@ def test_refusal_has_a_name(sandbox, code, name):
 
 
 @pytest.mark.parametrize("code", [400, 401, 422, 429])
-def test_nothing_is_a_refusal_where_none_is_believed(sandbox, code):
+def test_no_code_is_a_refusal_if_the_setting_is_empty(sandbox, code):
     sandbox.fault("http", code=code)
     error = failure(sandbox.url, refused_http_codes=())
     assert (type(error), error.code) == (OutcomeUnknown, "http_error")
 
 
-def test_bad_request_of_several_messages_is_no_refusal_of_each(sandbox):
+def test_bad_request_with_several_messages_is_not_a_refusal(sandbox):
     sandbox.fault("http", code=400)
     with pytest.raises(OutcomeUnknown):
         gateway(sandbox.url).send([message(), message()])
 
 
-def test_time_to_wait_may_be_a_date(sandbox):
+def test_retry_after_may_be_a_date(sandbox):
     later = datetime.now(timezone.utc) + timedelta(minutes=10)
     sandbox.fault("http", code=429, headers={"Retry-After": format_datetime(later, usegmt=True)})
     wait = failure(sandbox.url).retry_after
@@ -339,16 +339,16 @@ def test_time_to_wait_may_be_a_date(sandbox):
         "Fri, 31 Dec 99999 23:59:59 GMT",
     ],
 )
-def test_time_to_wait_that_says_nothing_is_not_heeded(sandbox, value):
+def test_unreadable_retry_after_is_ignored(sandbox, value):
     sandbox.fault("http", code=429, headers={"Retry-After": value})
     assert failure(sandbox.url).retry_after is None
 
 
-# Nobody knows
+# OutcomeUnknown
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip_body", "late"])
-def test_answer_that_is_not_there_in_time_proves_nothing(sandbox, fault):
+def test_answer_after_the_timeout_proves_nothing(sandbox, fault):
     sandbox.fault(fault, **({"seconds": 30} if fault == "late" else {}))
     error = failure(sandbox.url, timeout=0.5)
     assert (type(error), error.code) == (OutcomeUnknown, "timeout")
@@ -391,7 +391,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("body", BAD, ids=lambda body: repr(body[:20]))
-def test_body_that_is_no_strict_json_array_is_a_bad_reply(body):
+def test_body_other_than_a_strict_json_array_is_a_bad_reply(body):
     with pytest.raises(OutcomeUnknown) as raised:
         parse(body, 200)
     assert (raised.value.code, raised.value.http_code) == ("bad_reply", 200)
@@ -445,7 +445,7 @@ def test_guid_is_compared_as_a_uuid(written):
         {"status": 0, "guid": "", "id": "a"},
     ],
 )
-def test_object_for_no_guid_of_ours_is_left_out(item):
+def test_object_without_a_guid_of_the_request_is_skipped(item):
     assert list(send_results([item], {GUID})) == []
 
 
@@ -479,11 +479,11 @@ NOTHING = SendResult(GUID, None, None)
         ({"status": [], "id": "a"}, NOTHING),
     ],
 )
-def test_value_that_is_not_of_the_contracts_type_proves_nothing(fields, result):
+def test_value_of_a_wrong_type_proves_nothing(fields, result):
     assert list(send_results([fields | {"guid": str(GUID)}], {GUID})) == [result]
 
 
-def test_results_come_in_the_replys_order_also_several_for_a_guid():
+def test_results_keep_the_replys_order_and_may_share_a_guid():
     other = uuid4()
     reply = [
         {"guid": str(other), "status": 0, "id": "2", "extra": {}},
@@ -532,12 +532,12 @@ def test_report_is_read():
         {"guid": 5},
     ],
 )
-def test_report_that_can_not_be_believed_is_left_out(fields):
+def test_invalid_report_is_skipped(fields):
     assert reported(**fields) == []
 
 
 @pytest.mark.parametrize("item", [None, 1, "a", [], ["a"], {}])
-def test_report_that_is_no_object_is_left_out(item):
+def test_report_that_is_not_an_object_is_skipped(item):
     assert list(status_reports([item], {"a"})) == []
 
 
@@ -570,7 +570,7 @@ def test_time_is_read_in_utc_or_not_at_all(written, moment):
     assert reported(dateTimeSent=written) == [StatusReport("a", 1, GUID, moment)]
 
 
-def test_statuses_are_asked_for_by_id(sandbox):
+def test_statuses_are_queried_by_id(sandbox):
     sandbox.set_status("a", 1, SENT_AT, guid=str(GUID))
     sandbox.set_status("b", 42, date=None)
     moment = datetime(2017, 2, 22, 16, 57, 24, 705000, tzinfo=timezone.utc)
@@ -589,7 +589,7 @@ def test_statuses_are_asked_for_by_id(sandbox):
     assert [report.id for report in client.status(["a"])] == ["a"]
 
 
-def test_trouble_with_statuses_has_the_same_names(sandbox):
+def test_status_requests_fail_with_the_same_errors(sandbox):
     client = gateway(sandbox.url)
     for fault, kind in [
         ("http_401", Refused),

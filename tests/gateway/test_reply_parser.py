@@ -1,4 +1,4 @@
-"""Whatever the gateway answers: each message is accepted, failed or unknown, and nothing else."""
+"""Any reply makes each message accepted, failed or unknown, and nothing else."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ near_id = (
 
 
 def near_objects(*keys):
-    """Objects as the gateway sends them: each value right or nearly, and each key may be absent."""
+    """Return objects like the gateway's: values are right or nearly, and keys may be absent."""
     values = {
         "guid": near_guid,
         "status": near_status,
@@ -100,7 +100,7 @@ status_replies = st.lists(
 
 
 def parsed(body: bytes):
-    """The array, or None: the only error is that nothing is known."""
+    """Return the array, or None for a bad reply, which is the only error allowed."""
     try:
         return parse(body, 200)
     except OutcomeUnknown as error:
@@ -110,7 +110,7 @@ def parsed(body: bytes):
 
 
 def settled(reply):
-    """What a reply proves about each guid, by way of the journal as the worker goes."""
+    """Return the verdict on each guid, with the reply stored and read as the worker does."""
     proof = of_reply(list(send_results(reply, set(GUIDS))))
     journal = json.loads(json.dumps(asdict(proof)["reply"]))
     guids = [str(guid) for guid in GUIDS]
@@ -121,7 +121,7 @@ def settled(reply):
 
 
 def require_proof(guid: str, one: Verdict, reply) -> None:
-    """An answer that settles a message is there in the reply, and is of the contract's types."""
+    """Require that the reply has an object of the right types that proves the verdict."""
     if one.status == Status.UNKNOWN:
         assert one.error_code in (
             ErrorCode.NO_ANSWER,
@@ -152,12 +152,12 @@ def means(value: object, guid: str) -> bool:
     return digits.lower() == guid.replace("-", "")
 
 
-def has_no_number(value) -> bool:
-    """Whether JSON can not say it: NaN and the infinities."""
+def has_nan_or_infinity(value) -> bool:
+    """Return whether the value contains NaN or an infinity, which JSON does not have."""
     if isinstance(value, dict):
-        return any(map(has_no_number, value.values()))
+        return any(map(has_nan_or_infinity, value.values()))
     if isinstance(value, list):
-        return any(map(has_no_number, value))
+        return any(map(has_nan_or_infinity, value))
     return isinstance(value, float) and not math.isfinite(value)
 
 
@@ -168,14 +168,14 @@ def has_no_number(value) -> bool:
 @example([{"guid": str(GUIDS[0]), "status": 5, "id": 58}])
 @example([{"guid": str(GUIDS[0]), "status": 5, "id": "a"}, {"guid": GUIDS[0].hex, "status": 0}])
 @example([{"guid": str(guid), "status": 0, "id": "same"} for guid in GUIDS])
-def test_any_array_makes_each_message_accepted_failed_or_unknown_with_proof(reply):
+def test_any_array_gives_each_message_a_verdict_with_proof(reply):
     for guid, one in settled(reply).items():
         require_proof(guid, one, reply)
 
 
 @often
 @given(st.data(), st.lists(st.sampled_from([0, 1, 5, 7, -1, 2**31 - 1]), min_size=3, max_size=3))
-def test_right_object_is_heard_however_its_guid_is_written_and_whatever_else_is_there(data, codes):
+def test_right_object_counts_in_any_spelling_of_its_guid_and_among_any_others(data, codes):
     written = [data.draw(spellings(guid).filter(partial(means, guid=str(guid)))) for guid in GUIDS]
     objects = [
         {"guid": guid, "status": status, "id": id_, "more": data.draw(any_json)}
@@ -201,7 +201,7 @@ def test_one_id_is_never_accepted_for_two_messages(reply):
 
 @often
 @given(send_replies, st.randoms(use_true_random=False))
-def test_order_of_the_reply_and_a_repeated_object_change_nothing(reply, random):
+def test_order_and_repeated_objects_change_nothing(reply, random):
     mixed = reply + reply
     random.shuffle(mixed)
     assert settled(mixed) == settled(reply)
@@ -209,19 +209,19 @@ def test_order_of_the_reply_and_a_repeated_object_change_nothing(reply, random):
 
 @often
 @given(any_json, st.sampled_from(["utf-8", "utf-8-sig"]), st.booleans())
-def test_any_json_is_an_array_or_nothing_is_known(value, encoding, ascii_only):
+def test_any_json_is_an_array_or_a_bad_reply(value, encoding, ascii_only):
     body = json.dumps(value, ensure_ascii=ascii_only).encode(encoding, "surrogatepass")
     reply = parsed(body)
     if reply is None:
-        assert not isinstance(value, list) or has_no_number(value) or not fits(body)
+        assert not isinstance(value, list) or has_nan_or_infinity(value) or not is_utf_8(body)
     else:
         assert isinstance(value, list)
-        assert not has_no_number(value)
+        assert not has_nan_or_infinity(value)
         settled(reply)
 
 
-def fits(body: bytes) -> bool:
-    """Whether it is UTF-8."""
+def is_utf_8(body: bytes) -> bool:
+    """Return whether the body is UTF-8."""
     try:
         body.decode()
     except UnicodeDecodeError:
@@ -230,13 +230,13 @@ def fits(body: bytes) -> bool:
 
 
 @pytest.mark.parametrize("value", [NAN, [NAN], {"a": [NAN]}], ids=repr)
-def test_array_with_what_json_can_not_say_is_refused_however_deep(value):
+def test_nan_is_refused_at_any_depth(value):
     assert parsed(json.dumps([value]).encode()) is None
 
 
 @often
 @given(st.text(max_size=3), any_json, any_json)
-def test_array_with_an_object_that_has_a_key_twice_is_refused(key, one, other):
+def test_duplicate_key_is_refused(key, one, other):
     name = json.dumps(key)
     twice = f"{{{name}: {json.dumps(one)}, {name}: {json.dumps(other)}}}"
     assert parsed(f"[{twice}]".encode()) is None
@@ -247,7 +247,7 @@ def test_array_with_an_object_that_has_a_key_twice_is_refused(key, one, other):
     "id_", ["x" * 65, "a\n", "\n", "\0", "a\tb", "п", 58, 0, 1.5, True, [], ["a"], {}], ids=repr
 )
 @pytest.mark.parametrize("status", [0, 5, 7])
-def test_what_can_not_be_an_id_proves_nothing_whatever_the_status(id_, status):
+def test_invalid_id_proves_nothing_with_any_status(id_, status):
     [one, *_others] = settled([{"guid": str(GUIDS[0]), "status": status, "id": id_}]).values()
     assert one == Verdict(Status.UNKNOWN, ErrorCode.WRONG_TYPES)
 
@@ -264,7 +264,7 @@ def test_what_can_not_be_an_id_proves_nothing_whatever_the_status(id_, status):
 @example(b"\xef\xbb\xbf[]")
 @example(b"\xff\xfe[\x00]\x00")
 @example(b"")
-def test_any_bytes_are_an_array_or_nothing_is_known(body):
+def test_any_bytes_are_an_array_or_a_bad_reply(body):
     reply = parsed(body)
     if reply is not None:
         settled(reply)
@@ -273,7 +273,7 @@ def test_any_bytes_are_an_array_or_nothing_is_known(body):
 
 @often
 @given(send_replies, st.integers(0, 400))
-def test_reply_that_was_cut_is_an_array_or_nothing_is_known(reply, length):
+def test_cut_reply_is_an_array_or_a_bad_reply(reply, length):
     whole = json.dumps(reply, allow_nan=True).encode()
     cut = parsed(whole[:length])
     assert cut is None or len(whole) <= length
@@ -292,7 +292,7 @@ asked = st.lists(
 @example([{"id": "A", "status": 1, "guid": str(GUIDS[1])}], [Asked(1, GUIDS[0], "A")])
 @example([{"id": "A", "status": True}], [Asked(1, GUIDS[0], "A")])
 @example([{"id": "A", "status": 1}, {"id": "A", "status": 2}], [Asked(1, GUIDS[0], "A")])
-def test_report_counts_only_for_the_message_whose_id_it_has_and_whose_guid(reply, asked):
+def test_report_counts_only_for_the_message_with_its_id_and_guid(reply, asked):
     reports = list(status_reports(reply, {one.gateway_id for one in asked}))
     by_pk = {one.pk: one for one in asked}
     for pk, report in status_recording._matches(asked, reports):
@@ -315,19 +315,19 @@ def readable(item) -> bool:
 
 @often
 @given(status_replies)
-def test_time_of_a_report_is_in_utc_or_there_is_none(reply):
+def test_time_of_a_report_is_in_utc_or_missing(reply):
     for report in status_reports(reply, set(IDS)):
         assert report.sent_at is None or report.sent_at.tzinfo is timezone.utc
 
 
 @pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 10**400])
-def test_code_that_no_column_holds_proves_nothing(number):
+def test_code_over_32_bits_proves_nothing(number):
     [answer] = send_results([{"guid": str(GUIDS[0]), "status": number, "id": "a"}], set(GUIDS))
     assert (answer.status, answer.id) == (None, None)
     assert list(status_reports([{"id": "A", "status": number}], {"A"})) == []
 
 
-def test_two_reports_that_differ_move_nothing_and_the_same_twice_is_one():
+def test_different_reports_change_nothing_and_equal_reports_count_once():
     one = Asked(1, GUIDS[0], "A")
     sent, failed = StatusReport("A", 1, None, None), StatusReport("A", 2, None, None)
     assert list(status_recording._matches([one], [sent, failed])) == []

@@ -388,7 +388,7 @@ def test_database_without_tables_is_one_line(tmp_path, options):
 
 def test_database_that_can_not_be_reached_is_one_line(tmp_path):
     database = f"sqlite:///{tmp_path / 'no' / 'such.sqlite3'}"
-    line = "CommandError: The database can not be reached (OperationalError).\n"
+    line = "CommandError: The database cannot be reached (OperationalError).\n"
     assert run(DATABASE_URL=database) == (1, "", line)
 
 

@@ -132,5 +132,5 @@ def test_database_trouble_is_told_without_its_words(monkeypatch):
 
     # No database under test fails at will.
     monkeypatch.setattr("django_mobilon_sms.management.commands.purge_sms.purge", fail)
-    with pytest.raises(CommandError, match=r"refused the work \(OperationalError\)"):
+    with pytest.raises(CommandError, match=r"reported an error \(OperationalError\)"):
         purge("--older-than", "1d")

@@ -184,7 +184,7 @@ def test_database_that_can_not_be_read_is_told(monkeypatch):
     with connection.schema_editor() as editor:
         editor.delete_model(GatewayState)
     try:
-        with pytest.raises(CommandError, match="The database refused the work"):
+        with pytest.raises(CommandError, match="The database reported an error"):
             status()
     finally:
         with connection.schema_editor() as editor:

@@ -12,8 +12,7 @@ import pytest
 from docutils import nodes
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
-from django_mobilon_sms.conf.rules import RULES
-from django_mobilon_sms.conf.settings import PREFIX, Conf, Setting
+from django_mobilon_sms.conf.settings import Conf, declared
 from django_mobilon_sms.management.commands.send_sms import Command
 from django_mobilon_sms.models import SmsMessage, StoppedNumber
 from django_mobilon_sms.worker import exit_codes
@@ -75,25 +74,6 @@ def test_promise_is_printed(path):
     assert PROMISE in [" ".join(quote.split()) for quote in quotes]
 
 
-def default_cell(default: object) -> object:
-    """How a table shows a default."""
-    if default == "":
-        return "required"
-    if isinstance(default, frozenset):
-        return ", ".join(str(code) for code in sorted(default))
-    return default if isinstance(default, str) else str(default).replace("'", '"')
-
-
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [(README, "settings-table"), (DOCS / "settings.rst", "rules-table")],
-)
-def test_settings_are_those_of_the_code(path, name):
-    settings = [value for value in vars(Conf).values() if isinstance(value, Setting)]
-    found = [(row[0], row[1]) for row in table(path, name)]
-    assert found == [(setting.name, default_cell(setting.default)) for setting in settings]
-
-
 def test_figures_of_the_last_measurement_are_those_that_are_kept():
     with (ROOT / "benchmarks" / "results" / "table.csv").open(newline="") as file:
         [_names, *kept] = csv.reader(file)
@@ -115,14 +95,13 @@ def test_last_long_run_bears_out_what_is_said_of_it():
 
 
 def test_checks_are_those_of_the_code():
-    rules = [(row[0], row[2]) for row in table(DOCS / "settings.rst", "rules-table")]
-    assert rules == [(PREFIX + rule.name, rule.id) for rule in RULES]
-    names = ("conf/checks.py", "conf/database_checks.py", "conf/rules.py")
-    modules = [ROOT / "django_mobilon_sms" / name for name in names]
+    settings = [(row[0], row[2]) for row in table(DOCS / "settings.rst", "settings-table")]
+    assert settings == [(setting.name, setting.id) for setting in declared()]
+    modules = (ROOT / "django_mobilon_sms" / "conf").glob("*.py")
     source = "".join(module.read_text(encoding="utf-8") for module in modules)
     ids = set(re.findall(r'"(?:mobilon_sms\.)?([EW]\d{3})"', source))
-    found = {id_ for _, id_ in rules} | set(column(DOCS / "settings.rst", "checks-table"))
-    assert found == ids
+    listed = {id_ for _, id_ in settings} | set(column(DOCS / "settings.rst", "checks-table"))
+    assert listed == ids
 
 
 @pytest.mark.parametrize("path", [README, DOCS / "statuses.rst"], ids=lambda p: p.name)

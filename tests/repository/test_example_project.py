@@ -23,7 +23,7 @@ import polib
 import pytest
 import requests
 
-from django_mobilon_sms.conf.settings import own_names
+from django_mobilon_sms.conf.settings import declared
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "example_project"
@@ -470,7 +470,7 @@ def test_the_sample_env_names_every_variable_with_its_default(tmp_path: Path) ->
     assert set(re.findall(r"^(MOBILON_SMS_\w+) =", source, re.MULTILINE)) == {
         name for name in read if name.startswith("MOBILON_SMS_")
     }
-    assert read >= own_names()
+    assert read >= {setting.name for setting in declared()}
     shutil.copytree(EXAMPLE / "config", tmp_path / "config")
     without = settings_of(tmp_path)
     (tmp_path / ".env").write_text(sample)

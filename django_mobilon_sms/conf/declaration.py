@@ -1,0 +1,54 @@
+"""Declaration of one setting, and what can be wrong with it."""
+
+from __future__ import annotations
+
+from typing import Generic, NamedTuple, TypeVar
+
+from django.conf import settings
+
+from .validators import Allowed
+
+PREFIX = "MOBILON_SMS_"
+
+T = TypeVar("T")
+
+
+class Problem(NamedTuple):
+    """A wrong setting or database: its check's id, its name, what is wrong, and the way out."""
+
+    id: str
+    setting: str
+    message: str
+    hint: str
+
+
+class Setting(Generic[T]):
+    """One setting, named ``MOBILON_SMS_`` and its attribute's name.
+
+    ``hint`` is the way out that ``manage.py check`` prints. ``doc`` is the meaning in one line of
+    reStructuredText, and ``more`` is what only docs/settings.rst adds.
+    """
+
+    def __init__(
+        self, default: T, id_: str, allowed: Allowed, *, doc: str, more: str = "", hint: str = ""
+    ) -> None:
+        self.default = default
+        self.id = id_
+        self.allowed = allowed
+        self.hint = hint or f"Remove the setting to use the default, {default!r}."
+        self.doc = doc
+        self.more = more
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = PREFIX + name
+
+    def __get__(self, instance: object, owner: type) -> T:
+        value: T = getattr(settings, self.name, self.default)
+        return value
+
+    def problem(self) -> Problem | None:
+        """Return what is wrong with the value that the setting has now, if anything."""
+        if self.allowed.accepts(getattr(settings, self.name, self.default)):
+            return None
+        message = f"{self.name} must be {self.allowed.words}."
+        return Problem(self.id, self.name, message, self.hint)
