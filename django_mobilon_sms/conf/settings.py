@@ -121,7 +121,7 @@ class Conf:
         REFUSED_HTTP_CODES,
         "E011",
         Allowed(is_http_codes, "a collection of HTTP codes from 400 to 499"),
-        doc="HTTP codes that prove that the gateway accepted nothing of the request.",
+        doc="HTTP codes taken as proof that the gateway accepted nothing of the request.",
         more="The vendor documents none. If the collection is empty, no code proves a refusal:"
         " every HTTP error makes its messages ``unknown``.",
         hint="Write whole numbers, or an empty list if no code proves a refusal.",

@@ -63,7 +63,7 @@ WRONG = {
         MobilonGateway,
     ],
     ("E006", "ENABLED"): [None, 0, 1, "False", "True", ""],
-    ("E007", "TIMEOUT"): [None, 0, -1, 601, "20", True, math.inf, math.nan],
+    ("E007", "TIMEOUT"): [None, 0, -1, 601, 10**400, "20", True, math.inf, math.nan],
     ("E008", "BATCH_SIZE"): [None, 0, -1, 101, "100", 1.0, True],
     ("E009", "CONCURRENCY"): [None, 0, -1, 65, "4", 4.0, True],
     ("E010", "LEASE"): [None, 0, -1, 86_401, "300", True, math.inf, math.nan],
