@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .PHONY: help demo run test endurance coverage browser screenshots celery chaos nightly bench openapi \
-	schemathesis mistakes lint format types docs map messages package clean
+	schemathesis mistakes lint format types docs map settings messages package clean
 
 help:
 	@echo "make demo         send sample messages through a local gateway and show the result"
@@ -21,7 +21,8 @@ help:
 	@echo "make nightly      what takes longer than a submission may: long chaos, all versions"
 	@echo "make coverage     name the lines that no test reaches; fails below 95 %"
 	@echo
-	@echo "make docs         the documentation; make map draws the picture of the rooms"
+	@echo "make docs         the documentation; make map draws the picture of the rooms,"
+	@echo "                  make settings the tables of settings"
 	@echo "make openapi      docs/openapi.yaml from the code"
 	@echo "make messages     the Russian catalogue from the code"
 	@echo "make bench        what it costs here, beside a bare loop and django-post_office"
@@ -110,6 +111,10 @@ types: $(VENV)/.installed-test $(VENV)/.installed-types
 # autodoc imports the app and its tasks.
 docs: $(VENV)/.installed-test $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
+
+# The tables of settings in README.rst and docs/settings.rst.
+settings: $(VENV)/.installed-test
+	$(BIN)/python -m tests.support.settings_tables
 
 map: $(VENV)/.installed-test
 	$(BIN)/python -m tests.repository.picture
