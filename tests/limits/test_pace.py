@@ -264,13 +264,13 @@ def test_time_to_empty_is_what_the_pace_says(settings, clock):
     settings.MOBILON_SMS_RATE = {A: "10/m", B: "1/h"}
     write(35, source=A)
     clock.begin(1)
-    assert monitoring.observe().time_to_empty.total_seconds() == pytest.approx(180, abs=1)
+    assert monitoring.take_snapshot().time_to_empty.total_seconds() == pytest.approx(180, abs=1)
     deliver()
-    assert monitoring.observe().time_to_empty.total_seconds() == pytest.approx(180, abs=1)
+    assert monitoring.take_snapshot().time_to_empty.total_seconds() == pytest.approx(180, abs=1)
     write(2, source=B)
     SmsMessage.objects.filter(source=B).change(due_at=START)
     # The second of them begins with the second hour.
-    assert monitoring.observe().time_to_empty.total_seconds() == pytest.approx(59 * 60, abs=1)
+    assert monitoring.take_snapshot().time_to_empty.total_seconds() == pytest.approx(59 * 60, abs=1)
 
 
 # The property

@@ -98,15 +98,15 @@ def test_send_now_does_not_wake_people_either(night):
 def test_night_is_no_trouble_to_a_monitor(night):
     write(1)
     SmsMessage.objects.all().change(due_at=START - 5 * HOUR)
-    seen = monitoring.observe()
+    seen = monitoring.take_snapshot()
     assert (seen.gateway, seen.waiting, seen.oldest_waiting) == ("quiet", 1, None)
     night.now = START + 9 * HOUR + timedelta(minutes=10)
-    seen = monitoring.observe()
+    seen = monitoring.take_snapshot()
     assert (seen.gateway, seen.quiet_until) == ("ready", None)
     assert seen.oldest_waiting.total_seconds() == pytest.approx(600, abs=1)
     write(1, priority=Priority.HIGH)
     SmsMessage.objects.filter(priority=Priority.HIGH).change(due_at=START + 8 * HOUR)
-    assert monitoring.observe().oldest_waiting.total_seconds() == pytest.approx(4200, abs=1)
+    assert monitoring.take_snapshot().oldest_waiting.total_seconds() == pytest.approx(4200, abs=1)
 
 
 # The lifetime

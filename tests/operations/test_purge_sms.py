@@ -107,7 +107,7 @@ def test_request_whose_outcome_did_not_reach_its_messages_stays():
 
 @pytest.mark.parametrize("at_once", [1, 2, 3])
 def test_it_goes_through_small_transactions(monkeypatch, at_once):
-    monkeypatch.setattr(purging, "AT_ONCE", at_once)
+    monkeypatch.setattr(purging, "ROWS_PER_TRANSACTION", at_once)
     # Of the same moment, as rows written together have it, with some among them that stay.
     written(2, count=3, status=Status.CANCELLED)
     written(2, count=2, tag="waits")

@@ -162,8 +162,8 @@ def test_lengths_are_read_and_shown(typed, seconds, shown):
 
 
 def test_counts_end_at_a_bound(monkeypatch):
-    monkeypatch.setattr(monitoring, "MOST", 2)
-    monkeypatch.setattr("django_mobilon_sms.management.commands.sms_status.MOST", 2)
+    monkeypatch.setattr(monitoring, "COUNT_LIMIT", 2)
+    monkeypatch.setattr("django_mobilon_sms.management.commands.sms_status.COUNT_LIMIT", 2)
     write(2)
     assert "Waiting: 2," in status().output
     write(priority=Priority.HIGH)
@@ -171,13 +171,13 @@ def test_counts_end_at_a_bound(monkeypatch):
 
 
 def test_rate_is_that_of_the_last_requests_only(monkeypatch):
-    monkeypatch.setattr(monitoring, "REQUESTS", 2)
+    monkeypatch.setattr(monitoring, "RATE_REQUESTS", 2)
     for minutes in (4, 2, 1):
         SmsBatch.objects.create(
             worker="w", lease_until=db_now(), outcome=Outcome.ANSWERED, closed_at=db_now(),
             created_at=db_now() - minutes * MINUTE, guids=["a"] * 50,
         )  # fmt: skip
-    assert monitoring.observe().rate == pytest.approx(50, rel=0.05)
+    assert monitoring.take_snapshot().rate == pytest.approx(50, rel=0.05)
 
 
 def test_database_that_can_not_be_read_is_told(monkeypatch):

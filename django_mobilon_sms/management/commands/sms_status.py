@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from ...choices import Outcome
 from ...conf import database_trouble, show_duration
-from ...operations import MOST, LastRequest, Snapshot, observe
+from ...operations import COUNT_LIMIT, LastRequest, Snapshot, take_snapshot
 from ...worker import TROUBLE, UNKNOWN
 from ..arguments import duration
 
@@ -60,7 +60,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Look, print, and end with the code that was asked for."""
         try:
-            seen = observe()
+            seen = take_snapshot()
         except DatabaseError as error:
             raise CommandError(database_trouble(error)) from error
         text = json.dumps(as_dict(seen)) if options["json"] else "\n".join(lines(seen))
@@ -121,7 +121,7 @@ def lines(seen: Snapshot) -> Iterator[str]:
 
 def number(count: int) -> str:
     """A count, or that there are more."""
-    return f"{MOST}+" if count > MOST else str(count)
+    return f"{COUNT_LIMIT}+" if count > COUNT_LIMIT else str(count)
 
 
 def request_line(request: LastRequest) -> str:
