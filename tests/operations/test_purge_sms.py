@@ -121,12 +121,12 @@ def test_it_goes_through_small_transactions(monkeypatch, at_once):
 
 
 @pytest.mark.parametrize("options", [(), ("--older-than", "180"), ("--older-than", "0d")])
-def test_length_must_be_told(options):
+def test_age_is_required(options):
     with pytest.raises(CommandError, match="older-than"):
         purge(*options)
 
 
-def test_database_trouble_is_told_without_its_words(monkeypatch):
+def test_database_trouble_is_shown_without_its_text(monkeypatch):
     def fail(*args, **kwargs):
         raise OperationalError("Ваш заказ готов")
 
