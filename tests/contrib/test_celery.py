@@ -81,13 +81,13 @@ class Broker:
         }
         options = options or ("--concurrency=1",)
         with group(*command, *quiet, *options, **given, **environment) as process:
-            told = []
+            log = []
             for line in process.stdout:
-                told.append(line)
+                log.append(line)
                 if line.rstrip().endswith(" ready."):
                     break
             else:
-                pytest.fail("The worker ended before it was ready:\n" + "".join(told))
+                pytest.fail("The worker ended before it was ready:\n" + "".join(log))
             yield process
 
 
@@ -190,7 +190,7 @@ def child_at_work() -> int:
     return int(name.partition(":")[2])
 
 
-def test_child_of_a_pool_that_is_told_again_and_again_still_records(sandbox, broker):
+def test_child_of_a_pool_that_gets_many_signals_still_records(sandbox, broker):
     fill(10)
     sandbox.latency = 2
     tasks.send.delay()
@@ -213,7 +213,7 @@ def test_soft_time_limit_lets_the_request_finish_and_leaves_the_rest_to_another(
         wait_until(lambda: statuses() == {"accepted": 20})
         process.send_signal(signal.SIGTERM)
         log = process.communicate(timeout=PATIENCE)[0]
-    # Billiard tells it once more where a task ends as its limit comes.
+    # Billiard logs it once more if a task ends just at its limit.
     assert log.count("Soft time limit (1.0s) exceeded for mobilon_sms.send") >= 2, log
     assert log.count("'claimed': 10") == 2, log
     assert_no_copies(sandbox)
@@ -221,7 +221,7 @@ def test_soft_time_limit_lets_the_request_finish_and_leaves_the_rest_to_another(
 
 
 @pytest.mark.parametrize("to_all", [False, True], ids=["worker", "group"])
-def test_worker_told_to_stop_records_what_is_under_way(sandbox, broker, to_all):
+def test_worker_asked_to_stop_records_what_is_under_way(sandbox, broker, to_all):
     fill(20)
     sandbox.latency = 2
     tasks.send.delay()
@@ -230,7 +230,7 @@ def test_worker_told_to_stop_records_what_is_under_way(sandbox, broker, to_all):
         wait_until(lambda: sandbox.messages)
         (os.killpg if to_all else os.kill)(process.pid, signal.SIGTERM)
         process.wait(timeout=PATIENCE)
-    # Told alone, it ends when its tasks do: this one within its shift.
+    # A signal to the worker alone lets its tasks end: this one at the limit of its run.
     assert statuses() in ({"accepted": 10, "pending": 10}, {"accepted": 20})
     assert_no_copies(sandbox)
 
@@ -261,7 +261,7 @@ def test_broker_that_is_down_costs_no_message(settings, caplog):
     assert statuses() == {"pending": 1}
 
 
-def test_trouble_with_the_database_is_told_without_its_words(sandbox, monkeypatch):
+def test_trouble_with_the_database_is_shown_without_its_text(sandbox, monkeypatch):
     def fail(**options):
         raise OperationalError("Failing row contains (Код 4821, +79135292926)")
 

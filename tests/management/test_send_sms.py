@@ -20,13 +20,13 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError
-from django.db import connection
 
 from django_mobilon_sms.choices import ErrorCode
 from django_mobilon_sms.management.commands.send_sms import Command
 from django_mobilon_sms.management.stop_signals import stop_on_signals
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 from tests.support.messages import claim, write
+from tests.support.workers import database_url, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -316,16 +316,11 @@ def test_wrong_usage_is_named_and_exits_2(sandbox, capsys, options, named):
 def start(
     *options: str, stderr: int = subprocess.PIPE, **environment: str
 ) -> subprocess.Popen[str]:
-    """`send_sms` as cron runs it, on the test's database unless told otherwise."""
-    address = {
-        "sqlite": "sqlite:///{NAME}",
-        "postgresql": "postgres://postgres@127.0.0.1:5432/{NAME}",
-        "mysql": "mysql://root@127.0.0.1:3306/{NAME}",
-    }[connection.vendor].format(**connection.settings_dict)
+    """Start `send_sms` as cron does, by default on the test's database."""
     return subprocess.Popen(
         [sys.executable, "-m", "django", "send_sms", "--settings=tests.settings", *options],
         cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": address, "PYTHONUNBUFFERED": "1"} | environment,
+        env=os.environ | {"DATABASE_URL": database_url(), "PYTHONUNBUFFERED": "1"} | environment,
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
@@ -336,13 +331,6 @@ def run(*options: str, **environment: str) -> tuple[int, str, str]:
     process = start(*options, **environment)
     output, errors = process.communicate(timeout=PROMPT)
     return process.returncode, output, errors
-
-
-def wait_until(condition) -> None:
-    deadline = time.monotonic() + PROMPT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_process_sends_and_shows_no_progress_bar_where_there_is_no_terminal(sandbox):
