@@ -1,8 +1,8 @@
 """The conditional updates of messages.
 
-Every UPDATE checks the status it expects, so a stale one changes nothing. Unless a method says
-otherwise, it returns the number of messages that it changed. Filters come first:
-``SmsMessage.objects.filter(tag="sale").cancel()``.
+Every UPDATE checks the status it expects, so a stale one changes nothing; for ``hold()``, ``end()``
+and ``forget()`` the filter of the caller does. Unless a method says otherwise, it returns the
+number of messages that it changed.
 """
 
 from __future__ import annotations
@@ -83,11 +83,11 @@ class MessageQuerySet(MessageQueries):
         )
 
     def hold(self, error_code: ErrorCode, **values: Any) -> int:
-        """Make them ``unknown``, whatever their status: they may have been sent, without proof."""
+        """Make messages of any status ``unknown``: they may have been sent, but without proof."""
         return self.change(status=Status.UNKNOWN, error_code=error_code, **values)
 
     def end(self, status: Status, error_code: ErrorCode, **values: Any) -> dict[Status, int]:
-        """End them with ``status``, whatever their status; return how many got each status.
+        """End messages of any status with ``status``; return the number for each new status.
 
         Resent messages become ``unknown`` instead, because the first request may have sent them.
         """
@@ -112,7 +112,7 @@ class MessageQuerySet(MessageQueries):
         return sum(pending.end(Status.CANCELLED, ErrorCode.CANCELLED).values())
 
     def expire(self) -> dict[Status, int]:
-        """Expire ``pending`` messages past their expiry; return how many got each status."""
+        """End ``pending`` messages past their expiry; return the number for each new status."""
         return self.past_expiry().end(Status.EXPIRED, ErrorCode.EXPIRED)
 
     def resend(self, *, by: AbstractBaseUser | None) -> int:
@@ -147,7 +147,7 @@ class MessageQuerySet(MessageQueries):
         )
 
     def forget(self) -> int:
-        """Empty their texts, whatever their status: the caller chose messages that need none."""
+        """Empty the texts of messages of any status."""
         return self.change(text="", forget_from=None)
 
     def check_soon(self) -> int:
@@ -160,7 +160,7 @@ class MessageQuerySet(MessageQueries):
 
     @quoting_no_row
     def change_prepared(self, build: Build, **expressions: Expression) -> int:
-        """Do as ``change()``, on all messages and by SQL that is compiled once: see ``Build``."""
+        """Do as ``change()``, but by cached SQL, on the messages that ``build`` chooses."""
         if status_changed.has_listeners(self.model):
             rows, values = build(self.for_write(), **expressions)
             return int(rows.change(**values))

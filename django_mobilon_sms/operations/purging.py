@@ -64,25 +64,21 @@ def _chunks(rows: QuerySet[Any]) -> Iterator[list[Any]]:
     Each chunk is read from where the last one ended, so that rows that stay are not read again.
     """
     since: datetime | None = None
-    done: set[Any] = set()
+    done: set[Any] = set()  # rows of the moment ``since``
     while True:
-        left = rows if since is None else rows.filter(created_at__gte=since)
-        found = list(
-            left.exclude(pk__in=done)
-            .order_by("created_at")
-            .values_list("created_at", "pk")[:ROWS_PER_TRANSACTION]
-        )
-        if not found:
+        left = rows if since is None else rows.filter(created_at__gte=since).exclude(pk__in=done)
+        oldest = left.order_by("created_at").values_list("created_at", "pk")
+        chunk = list(oldest[:ROWS_PER_TRANSACTION])
+        if not chunk:
             return
-        yield [pk for _, pk in found]
-        last = found[-1][0]
-        here = {pk for at, pk in found if at == last}
-        done = done | here if last == since else here
+        yield [pk for _, pk in chunk]
+        last = chunk[-1][0]
+        done = {pk for at, pk in chunk if at == last} | (done if last == since else set())
         since = last
 
 
 def _delete_messages(pks: list[Any]) -> int:
-    """Delete the messages that have still ended, and rows that cascade; count only the messages."""
+    """Delete messages unless a person resent one meanwhile; do not count rows that cascade."""
     rows = SmsMessage.objects.for_write().filter(pk__in=pks).ended()
     with transaction.atomic(using=rows.db):
         _total, by_model = rows.delete()

@@ -51,7 +51,7 @@ class Broker:
             self.app.conf.broker_transport_options = {"global_keyprefix": self.queue}
 
     def count(self) -> int:
-        """How many tasks wait in the queue."""
+        """Count the tasks in the queue."""
         with self.app.connection_for_read() as connection:
             # As Celery declares it: Redis knows no queue that is empty.
             queue = connection.default_channel.queue_declare(

@@ -152,7 +152,7 @@ def others() -> list[int]:
 
 
 def cut(number: int) -> None:
-    """What a restart of the server does to a connection."""
+    """Cut a connection, as a restart of the server does."""
     command = {"postgresql": "SELECT pg_terminate_backend(%s)", "mysql": "KILL %s"}
     with connection.cursor() as cursor:
         cursor.execute(command[connection.vendor], [number])

@@ -58,7 +58,7 @@ def everything():
     ]
 
 
-# What it sends
+# Sending
 
 
 def test_run_without_work_says_so(sandbox, worker):
@@ -115,7 +115,7 @@ def test_concurrency_of_one_sends_one_after_the_other(sandbox, worker):
     assert most == [1] * 4
 
 
-# What it asks for
+# Statuses
 
 
 def test_due_statuses_are_checked_after_sending(sandbox, worker):
@@ -226,7 +226,7 @@ def test_json_of_a_run_with_trouble(sandbox, worker):
     assert (code, found) == (3, rest | {"halted": "blocked", "exit_code": 3})
 
 
-# What halts it
+# Halts
 
 
 @pytest.mark.parametrize("options", [[], ["--no-refresh"], ["--refresh-only"]])

@@ -1,4 +1,4 @@
-"""`manage.py purge_sms`: what has ended long ago goes; the rest stays."""
+"""`manage.py purge_sms`: old ended messages are deleted, and no others."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ called: list[int] = []
 
 
 def note() -> None:
-    """How many messages another connection would see by now."""
+    """Count the messages that another connection would see by now."""
     called.append(SmsMessage.objects.count())
 
 
