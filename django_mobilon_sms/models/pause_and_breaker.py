@@ -99,7 +99,7 @@ class StateQuerySet(PrimaryQuerySet):
         )
 
     def clear(self, batch: SmsBatch) -> int:
-        """Clear the breaker after a good reply; return 0 if the state has changed since then."""
+        """Clear the breaker; return 0 if the state has changed since the batch began."""
         return self._unchanged_since(batch).update(
             blocked_until=None, failures=0, probe=None, probe_until=None, changed_at=db_now()
         )

@@ -78,7 +78,7 @@ def _chunks(rows: QuerySet[Any]) -> Iterator[list[Any]]:
 
 
 def _delete_messages(pks: list[Any]) -> int:
-    """Delete messages unless a person resent one meanwhile; do not count rows that cascade."""
+    """Delete messages after a second look whether they have ended; do not count cascaded rows."""
     rows = SmsMessage.objects.for_write().filter(pk__in=pks).ended()
     with transaction.atomic(using=rows.db):
         _total, by_model = rows.delete()
