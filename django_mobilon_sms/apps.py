@@ -1,11 +1,11 @@
-"""The app, for INSTALLED_APPS."""
+"""The app's config."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 
 class MobilonSmsConfig(AppConfig):
-    """``django_mobilon_sms`` in INSTALLED_APPS; its label is ``mobilon_sms``."""
+    """The config of ``django_mobilon_sms`` in ``INSTALLED_APPS``; the label is ``mobilon_sms``."""
 
     name = "django_mobilon_sms"
     label = "mobilon_sms"
@@ -14,4 +14,4 @@ class MobilonSmsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        from .conf import checks  # noqa: F401, PLC0415  a module is registered by its import
+        from .conf import checks  # noqa: F401, PLC0415  the import registers them

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from ..limits import quiet_until
 from ..models import GatewayState, retry_on_lock
-from ..operations import condition, unwritten
+from ..operations import gateway_condition
 from .actions.catalogue import PATIENCE
 from .actions.mixin import MessageActions
 
@@ -47,8 +47,8 @@ SWITCHES: dict[str, tuple[Any, Callable[[AbstractBaseUser], int], Any]] = {
 
 def panel() -> dict[str, Any]:
     """What the panel shows: a word for its colour, the state, and the switches of use now."""
-    state = GatewayState.objects.seen() or unwritten()  # looking at a page writes nothing
-    word = condition(state)
+    state = GatewayState.objects.peek()
+    word = gateway_condition(state)
     names = ["resume" if state.paused_at else "pause"]
     if state.blocked_until and (state.blocked_until > state.now or state.probe):
         names.append("try-now")

@@ -1,7 +1,7 @@
-"""Tasks for Celery, and what wakes a worker: see ``docs/operations.rst``.
+"""Tasks for Celery, and a wake-up for its workers: see ``docs/operations.rst``.
 
-Each may be delivered twice, cut by a time limit or killed. A soft time limit ends a task after the
-requests under way, and what came of them is recorded.
+Each task may be delivered twice, cut by a time limit or killed. A soft time limit ends it after the
+requests under way, whose outcome is recorded.
 """
 
 from __future__ import annotations
@@ -13,35 +13,30 @@ from celery import shared_task
 
 from . import jobs
 
-#: The pool's signal for a soft time limit, where there is one.
-SOFT_TIME_LIMIT = getattr(signal, "SIGUSR1", signal.SIGTERM)
+#: The signals that end a task early. Where Celery's pool has a soft time limit, it sends SIGUSR1.
+SIGNALS = {signal.SIGTERM, getattr(signal, "SIGUSR1", signal.SIGTERM)}
 
 
 @shared_task(name="mobilon_sms.send", acks_late=True, ignore_result=True)
 def send() -> dict[str, Any]:
-    """Send what is due; what is left after a while is another task's."""
-    with jobs.shift(signal.SIGTERM, SOFT_TIME_LIMIT) as stopping:
-        report = jobs.send(stopping)
-        if stopping():
-            wake_up()
-    return report
+    """Send due messages; another task sends those that are left after a while."""
+    return jobs.send(*SIGNALS, wake_up=wake_up)
 
 
 @shared_task(name="mobilon_sms.refresh", acks_late=True, ignore_result=True)
 def refresh() -> dict[str, Any]:
-    """Ask for the statuses that are due; the schedule brings the next."""
-    with jobs.shift(signal.SIGTERM, SOFT_TIME_LIMIT) as stopping:
-        return jobs.refresh_statuses(stopping)
+    """Query the statuses that are due; the next scheduled task queries the rest."""
+    return jobs.refresh_statuses(*SIGNALS)
 
 
 @shared_task(name="mobilon_sms.purge", acks_late=True, ignore_result=True)
 def purge(older_than: str, *, only_text: bool = False) -> dict[str, int]:
-    """Delete what was written longer ago, for example ``"180d"``, and has ended."""
+    """Delete ended messages, or only their texts, that are older than for example ``"180d"``."""
     return jobs.purge_ended(older_than, only_text=only_text)
 
 
 def wake_up() -> None:
-    """Let a worker send at once: for ``MOBILON_SMS_WAKE_UP``."""
-    jobs.call_once_a_second(
-        lambda delay: send.apply_async(countdown=delay, expires=jobs.STALE, retry=False)
+    """Queue a task that sends now; a value for ``MOBILON_SMS_WAKE_UP``."""
+    jobs.throttle(
+        lambda delay: send.apply_async(countdown=delay, expires=jobs.WAKE_UP_EXPIRES, retry=False)
     )

@@ -1,6 +1,6 @@
 """Tasks for Django's own ``django.tasks``, or its backport: see ``docs/operations.rst``.
 
-Each may be run twice, at once on many hosts, and be killed.
+Each task may run twice, at the same time on many hosts, and may be killed.
 """
 
 from __future__ import annotations
@@ -21,34 +21,29 @@ except ModuleNotFoundError:  # before Django 6.0
 
 @task
 def send() -> dict[str, Any]:
-    """Send what is due; what is left after a while is another task's."""
-    with jobs.shift(signal.SIGTERM) as stopping:
-        report = jobs.send(stopping)
-        if stopping():
-            wake_up()
-    return report
+    """Send due messages; another task sends those that are left after a while."""
+    return jobs.send(signal.SIGTERM, wake_up=wake_up)
 
 
 @task
 def refresh() -> dict[str, Any]:
-    """Ask for the statuses that are due."""
-    with jobs.shift(signal.SIGTERM) as stopping:
-        return jobs.refresh_statuses(stopping)
+    """Query the statuses that are due."""
+    return jobs.refresh_statuses(signal.SIGTERM)
 
 
 @task
 def purge(older_than: str, *, only_text: bool = False) -> dict[str, int]:
-    """Delete what was written longer ago, for example ``"180d"``, and has ended."""
+    """Delete ended messages, or only their texts, that are older than for example ``"180d"``."""
     return jobs.purge_ended(older_than, only_text=only_text)
 
 
 def wake_up() -> None:
-    """Let a worker send at once: for ``MOBILON_SMS_WAKE_UP``.
+    """Queue a task that sends now; a value for ``MOBILON_SMS_WAKE_UP``.
 
-    A backend that can not put off a task gets one for each commit.
+    A backend that cannot delay a task gets one task for each commit.
     """
     if send.get_backend().supports_defer:
-        jobs.call_once_a_second(_enqueue)
+        jobs.throttle(_enqueue)
     else:
         send.enqueue()
 

@@ -1,7 +1,7 @@
-"""What tasks do, whatever runs them: send, refresh, purge.
+"""The jobs of a task queue, whichever it is: send, refresh statuses, purge.
 
-The database is the truth, so each job may run twice, at once, on many hosts, and be killed: like
-``manage.py send_sms``. A job works for a while only and leaves the rest to the next.
+All state is in the database, so each job may run twice, at the same time, on many hosts, and may be
+killed, like ``manage.py send_sms``. A job works for a limited time and leaves the rest to the next.
 """
 
 from __future__ import annotations
@@ -22,80 +22,94 @@ from ..models import SmsMailing
 from ..operations import purge
 from ..worker import deliver, refresh
 
-#: How long a job takes up new work, in seconds: no deploy waits for longer, the last request aside.
-SHIFT = 20.0
-#: A wake-up now, and where there was one in the last second, one later that sees what this commit
-#: wrote. The later one comes long after its mark is gone, whatever clock the worker's host has.
+#: How long a job takes up new work, in seconds; a deploy waits for this time and the last request.
+RUN_SECONDS = 20.0
+#: A cache key and a delay in seconds for each wake-up. If there was one in the last second, a later
+#: one finds what was written since then. It comes long after its key has expired, even if the
+#: worker's clock differs.
 WAKE_UPS = (("mobilon_sms.wake_up", 0), ("mobilon_sms.wake_up_later", 2))
-#: How long a mark is there, in seconds: the least that every cache knows.
-MARKED = 1
-#: After that a wake-up that nobody took is not worth anything, in seconds.
-STALE = 300
+#: How long these keys are kept, in seconds: the shortest time that every cache supports.
+WAKE_UP_KEY_SECONDS = 1
+#: After this time a queue may drop a wake-up, in seconds.
+WAKE_UP_EXPIRES = 300
 
-#: Whether a job is to end.
+#: Whether a job is to stop.
 Stopping = Callable[[], bool]
 
 
-def send(stopping: Stopping) -> dict[str, Any]:
-    """Send what is due; what the run did, as ``send_sms --json`` prints it."""
-    with _told_in_our_words():
-        return deliver(stopping=stopping).as_dict()
+def send(*signals: int, wake_up: Callable[[], None]) -> dict[str, Any]:
+    """Send due messages, until one of the signals; call ``wake_up`` if some may be left.
+
+    Return the report of the run, as ``send_sms --json`` prints it.
+    """
+    with without_database_text(), limited_run(*signals) as stopping:
+        report = deliver(stopping=stopping)
+        if stopping():
+            wake_up()
+    return report.as_dict()
 
 
-def refresh_statuses(stopping: Stopping) -> dict[str, Any]:
-    """Ask for the statuses that are due, and forget lists that nobody confirmed."""
-    with _told_in_our_words():
+def refresh_statuses(*signals: int) -> dict[str, Any]:
+    """Query due statuses, until one of the signals, and delete unconfirmed mailings.
+
+    Return the report of the run, as ``send_sms --json`` prints it.
+    """
+    with without_database_text(), limited_run(*signals) as stopping:
         report = refresh(stopping=stopping)
         SmsMailing.objects.forget()
-        return report.as_dict()
+    return report.as_dict()
 
 
 def purge_ended(older_than: str, *, only_text: bool = False) -> dict[str, int]:
-    """As ``manage.py purge_sms``; how many rows it deleted, or forgot the texts of."""
-    with _told_in_our_words():
+    """Purge like ``manage.py purge_sms``; return the numbers of rows."""
+    with without_database_text():
         return purge(parse_duration(older_than), only_text=only_text)._asdict()
 
 
-def call_once_a_second(wake_up: Callable[[int], object]) -> None:
-    """Call with a delay in seconds, or not at all where a wake-up to come sees what was written.
+def throttle(wake_up: Callable[[int], object]) -> None:
+    """Call ``wake_up`` with a delay in seconds, unless one that is still to come is enough.
 
-    At most two calls a second, on all hosts that share Django's default cache.
+    Makes at most two calls a second, on all hosts that share Django's default cache.
     """
-    for mark, delay in WAKE_UPS:
-        if cache.add(mark, value=True, timeout=MARKED):
+    for key, delay in WAKE_UPS:
+        if cache.add(key, value=True, timeout=WAKE_UP_KEY_SECONDS):
             wake_up(delay)
             return
 
 
 @contextmanager
-def shift(*signals: int) -> Iterator[Stopping]:
-    """A while of work, that these signals end sooner.
+def limited_run(*signals: int) -> Iterator[Stopping]:
+    """Yield a function that returns true after ``RUN_SECONDS`` or one of the signals.
 
-    None of them interrupts what is recorded. SIGTERM is acted upon once all is.
+    The signals do not interrupt the block; SIGTERM is sent again after it.
     """
-    end = time.monotonic() + SHIFT
-    with _noted(signals) as came:
-        yield lambda: bool(came) or time.monotonic() >= end
-    if signal.SIGTERM in came:
+    end = time.monotonic() + RUN_SECONDS
+    with _held_back(signals) as received:
+        yield lambda: bool(received) or time.monotonic() >= end
+    if signal.SIGTERM in received:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
-def _noted(signals: tuple[int, ...]) -> Iterator[list[int]]:
-    came: list[int] = []
+def _held_back(signals: tuple[int, ...]) -> Iterator[list[int]]:
+    """Collect the signals instead of handling them."""
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        signals = ()  # another thread gets none
-    before = {each: signal.signal(each, lambda number, _: came.append(number)) for each in signals}
+        signals = ()  # only the main thread may set a handler
+    former = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in signals
+    }
     try:
-        yield came
+        yield received
     finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number, handler in former.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 @contextmanager
-def _told_in_our_words() -> Iterator[None]:
-    """A database's own words can hold a row's contents: engines keep and show what they get."""
+def without_database_text() -> Iterator[None]:
+    """Replace a database's error, because queues keep and show its text, which can quote a row."""
     try:
         yield
     except Error as error:

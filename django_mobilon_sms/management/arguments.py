@@ -1,16 +1,59 @@
-"""Types of the commands' options."""
+"""Types of the commands' options; each raises ``ArgumentTypeError`` for wrong usage."""
 
 from __future__ import annotations
 
-import argparse
+import math
+from argparse import ArgumentTypeError
 from datetime import timedelta
+
+from django.utils.translation import gettext as _
 
 from ..conf import parse_duration
 
 
+def positive(value: str) -> int:
+    """Return a whole number from 1."""
+    number = int(value)
+    if number < 1:
+        raise ArgumentTypeError(_("must be 1 or more"))
+    return number
+
+
+def batch_size(value: str) -> int:
+    """Return a whole number from 1 to 100, the most that the gateway takes in a request."""
+    number = positive(value)
+    if number > 100:
+        raise ArgumentTypeError(_("must be 100 or less"))
+    return number
+
+
+def interval(value: str) -> float:
+    """Return a number of seconds, more than 0 and less than a day."""
+    number = float(value)
+    if not 0 < number < 86_400:
+        raise ArgumentTypeError(_("must be over 0 and under a day"))
+    return number
+
+
+def seconds(value: str) -> float:
+    """Return a number of seconds, 0 or more."""
+    number = float(value)
+    if not 0 <= number < math.inf:
+        raise ArgumentTypeError(_("must be 0 or more"))
+    return number
+
+
+def port(value: str) -> int:
+    """Return the number of a TCP port, 0 for a free one."""
+    number = int(value)
+    if not 0 <= number <= 65_535:
+        raise ArgumentTypeError(_("must be between 0 and 65535"))
+    return number
+
+
 def duration(value: str) -> timedelta:
-    """A length of time; anything else is wrong usage."""
+    """Return a length of time, for example ``15m``."""
     try:
         return parse_duration(value)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise ArgumentTypeError(str(error)) from None

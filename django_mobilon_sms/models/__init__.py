@@ -9,25 +9,25 @@ from .message_changes import MessageQuerySet
 from .message_queries import ENDED, has
 from .messages import SmsMessage
 from .pause_and_breaker import GatewayState
-from .prepared_sql import INTEGER, TEXT, TIME, CasePerPk, Change, Keys, PkIn, select
+from .prepared_sql import INTEGER, TEXT, TIME, CasePerPk, Change, PkIn, PrimaryKeys, select
 from .primary_queryset import quoting_no_row
-from .retry_on_lock import DATABASE_PATIENCE, retry_on_lock
+from .retry_on_lock import RETRY_SECONDS, retry_on_lock
 from .sender_pace import SenderPace
 from .stopped_numbers import StoppedNumber
 
 __all__ = [
-    "DATABASE_PATIENCE",
     "ENDED",
     "INTEGER",
+    "RETRY_SECONDS",
     "ROWS_PER_STATEMENT",
     "TEXT",
     "TIME",
     "CasePerPk",
     "Change",
     "GatewayState",
-    "Keys",
     "MessageQuerySet",
     "PkIn",
+    "PrimaryKeys",
     "SenderPace",
     "SmsBatch",
     "SmsMailing",

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..choices import ErrorCode, Outcome
 from .clock import db_now
-from .prepared_sql import INTEGER, JSON, TIME, Change, insert, key, update
+from .prepared_sql import INTEGER, JSON, TIME, Change, batch_key, insert, update
 from .primary_queryset import PrimaryQuerySet
 
 if TYPE_CHECKING:
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 
 class BatchQuerySet(PrimaryQuerySet):
-    """Batches: the journal."""
+    """Batches, and their conditional updates."""
 
     def lost(self) -> Self:
-        """Batches whose worker vanished."""
+        """Open batches whose lease has run out, because their worker vanished."""
         opened = self.for_write().filter(outcome="", applied_at__isnull=True)
         return opened.filter(lease_until__lte=db_now())
 
     def unapplied(self) -> Self:
-        """Batches with an outcome that has not reached its messages."""
+        """Batches whose outcome is recorded, but not yet applied to their messages."""
         return self.for_write().filter(applied_at__isnull=True).exclude(outcome="")
 
     def begin(self, worker: str, lease: timedelta) -> SmsBatch:
-        """Write a new batch, whose lease runs from now."""
+        """Insert a batch whose lease runs from now, and return it."""
         batch: SmsBatch = self.model(worker=worker)
-        insert(_begun, self.model, lease, id=key(batch), worker=Value(worker))
+        insert(_begun, self.model, lease, id=batch_key(batch), worker=Value(worker))
         batch._state.adding = False
         return batch
 
@@ -51,14 +51,15 @@ class BatchQuerySet(PrimaryQuerySet):
         reply: Sequence[Any] = (),
         applied: bool = False,
     ) -> int:
-        """Record its outcome, unless it has one; the worker's own word also replaces ``lost``.
+        """Record the outcome of a batch; return 1, or 0 if it already has one.
 
-        ``applied``: the caller takes it to the messages, in the same transaction.
+        Any other outcome replaces ``lost``, because then its worker was alive after all.
+        ``applied``: the caller changes the messages in the same transaction.
         """
         return update(
             _close,
             self.model,
-            batch=key(batch),
+            batch=batch_key(batch),
             outcome=Value(outcome),
             replaced=Value("" if outcome == Outcome.LOST else Outcome.LOST),
             error_code=Value(error_code),
@@ -70,7 +71,7 @@ class BatchQuerySet(PrimaryQuerySet):
 
 
 class SmsBatch(models.Model):
-    """One POST to the gateway, committed before it leaves: the journal, and the proof.
+    """One POST to the gateway, committed before it is sent.
 
     Its primary key, made by the worker, is the token in every later update of its messages.
     """
@@ -87,7 +88,7 @@ class SmsBatch(models.Model):
         _("error"), max_length=20, choices=ErrorCode.choices, blank=True, default=""
     )
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
-    #: When the outcome reached the messages; empty while it still has to.
+    #: When the outcome was applied to the messages; empty until then.
     applied_at = models.DateTimeField(_("applied at"), null=True, blank=True)
     guids = models.JSONField(_("guids"), default=list, blank=True)
     #: What was parsed from the reply: ``[[guid, status, id], ...]``, never the raw reply.
@@ -127,5 +128,5 @@ def _begun(
 def _close(
     batches: BatchQuerySet, *, batch: Expression, replaced: Expression, **values: Expression
 ) -> Change:
-    without = batches.filter(Q(outcome="") | Q(outcome=replaced), pk=batch)
-    return without, values | {"closed_at": db_now()}
+    replaceable = batches.filter(Q(outcome="") | Q(outcome=replaced), pk=batch)
+    return replaceable, values | {"closed_at": db_now()}

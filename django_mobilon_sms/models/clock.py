@@ -5,5 +5,5 @@ from django.db.models.functions import Now
 
 
 def db_now() -> Expression:
-    """The database's current time, so that no host's own clock decides what is due."""
+    """Return the database's current time, because the clocks of two hosts differ."""
     return Now()

@@ -12,16 +12,16 @@ from .prepared_sql import TEXT, TIME
 
 
 def unless_sensitive() -> Expression:
-    """The text of a message that went out, or will not any more."""
+    """Return the text of a message that needs it no more: empty if the message is sensitive."""
     return Case(When(sensitive=True, then=Value("", TEXT)), default=F("text"))
 
 
 def forget_from() -> Expression:
-    """Since when such a text may be forgotten; empty where it is kept for ever."""
+    """Return the time from which ``FORGET_TEXT_AFTER`` counts; empty if texts are kept for ever."""
     return db_now() if conf.FORGET_TEXT_AFTER is not None else Value(None, TIME)
 
 
 def kept_long_enough() -> Q:
-    """The messages whose text is to be forgotten now."""
+    """Return the condition for messages whose text is due to be forgotten."""
     kept = timedelta(seconds=conf.FORGET_TEXT_AFTER or 0)
     return Q(forget_from__lte=db_now() - kept)

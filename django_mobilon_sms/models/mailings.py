@@ -1,4 +1,4 @@
-"""The rows of mailings: lists that wait to be confirmed once, or are forgotten after a day."""
+"""Mailings: uploaded lists that are confirmed within a day, or deleted."""
 
 from __future__ import annotations
 
@@ -19,40 +19,42 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
     from typing_extensions import Self
 
-#: How long a list waits to be confirmed.
-KEPT = timedelta(days=1)
+#: How long a mailing waits to be confirmed.
+CONFIRM_WITHIN = timedelta(days=1)
 
 
 class MailingQuerySet(PrimaryQuerySet):
-    """Mailings."""
+    """Mailings, and their conditional updates."""
 
     def waiting(self) -> Self:
-        """Those that can still be confirmed."""
-        return self.filter(confirmed_at__isnull=True, created_at__gt=db_now() - KEPT)
+        """Mailings that can still be confirmed."""
+        return self.filter(confirmed_at__isnull=True, created_at__gt=db_now() - CONFIRM_WITHIN)
 
     def forgotten(self) -> Self:
-        """Those that nobody confirmed in time."""
-        return self.for_write().filter(confirmed_at__isnull=True, created_at__lte=db_now() - KEPT)
+        """Mailings that nobody confirmed in time, on the primary database."""
+        return self.for_write().filter(
+            confirmed_at__isnull=True, created_at__lte=db_now() - CONFIRM_WITHIN
+        )
 
     def forget(self) -> None:
-        """Delete those; most often there are none."""
-        if (late := self.forgotten()).exists():
-            late.delete()
+        """Delete the mailings that nobody confirmed in time."""
+        # Most often there are none, and then nothing needs a lock.
+        if (overdue := self.forgotten()).exists():
+            overdue.delete()
 
     def remembered(self) -> Self:
-        """All but the forgotten ones, which are there until something deletes them."""
-        return self.filter(Q(confirmed_at__isnull=False) | Q(created_at__gt=db_now() - KEPT))
+        """Mailings to show: all but the forgotten ones, which may not be deleted yet."""
+        return self.filter(
+            Q(confirmed_at__isnull=False) | Q(created_at__gt=db_now() - CONFIRM_WITHIN)
+        )
 
     def confirm(self, *, by: AbstractBaseUser) -> int:
-        """Confirm what waits for it; the number of mailings whose messages are to be written."""
+        """Confirm mailings that wait for it; return how many."""
         return self.waiting().update(confirmed_at=db_now(), confirmed_by=by)
 
 
 class SmsMailing(models.Model):
-    """A list that was uploaded: it waits to be confirmed, which writes its messages, once.
-
-    They carry ``tag``. The file is forgotten then, and a mailing that nobody confirms after a day.
-    """
+    """An uploaded list. Confirming it writes its messages, once, and empties ``file``."""
 
     name = models.CharField(_("name"), max_length=48)
     text = models.TextField(_("text"))
@@ -87,12 +89,12 @@ class SmsMailing(models.Model):
     class Meta:
         verbose_name = _("mailing")
         verbose_name_plural = _("mailings")
-        default_permissions = ()  # those of messages decide
+        default_permissions = ()  # the permissions of messages decide
 
     def __str__(self) -> str:
         return self.name
 
     @property
     def tag(self) -> str:
-        """What all its messages carry, and no other mailing's."""
+        """The tag of all its messages, unique to this mailing."""
         return f"{self.name} #{self.pk}"

@@ -1,7 +1,8 @@
-"""The conditional updates of messages. Every UPDATE checks the status it expects.
+"""The conditional updates of messages.
 
-A stale update therefore changes nothing. All of them write to the database that the project's
-router names for writing.
+Every UPDATE checks the status it expects, so a stale one changes nothing; for ``hold()``, ``end()``
+and ``forget()`` the filter of the caller does. Unless a method says otherwise, it returns the
+number of messages that it changed.
 """
 
 from __future__ import annotations
@@ -21,60 +22,77 @@ from .batches import SmsBatch
 from .clock import db_now
 from .forgetting_texts import forget_from, unless_sensitive
 from .message_queries import ENDED, MessageQueries
-from .prepared_sql import INTEGER, TEXT, Build, CasePerPk, Change, Keys, PkIn, key, update
+from .prepared_sql import (
+    INTEGER,
+    TEXT,
+    Build,
+    CasePerPk,
+    Change,
+    PkIn,
+    PrimaryKeys,
+    batch_key,
+    update,
+)
 from .primary_queryset import quoting_no_row
 
-#: The first wait before a status is asked for.
+#: How long after acceptance the first status query is due.
 FIRST_CHECK = timedelta(seconds=10)
 
 
 class MessageQuerySet(MessageQueries):
-    """Messages. ``update()`` is closed: a status changes by the methods below only."""
+    """Messages, and the only ways to change them; ``update()`` is not one."""
 
     def update(self, **kwargs: Any) -> int:
-        """Raises ``MessageIsWritten``."""
+        """Raise ``MessageIsWritten``."""
         raise MessageIsWritten
 
     def bulk_update(self, *args: Any, **kwargs: Any) -> int:
-        """Raises ``MessageIsWritten``."""
+        """Raise ``MessageIsWritten``."""
         raise MessageIsWritten
 
     @quoting_no_row
     def bulk_create(self, *args: Any, **kwargs: Any) -> list[Any]:
-        """Write new messages."""
+        """Insert new messages; an error quotes none of them."""
         return super().bulk_create(*args, **kwargs)
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Delete ended messages. Raises ``ProtectedError``, and deletes none, with any other."""
+        """Delete these messages if all of them have ended; else raise ``ProtectedError``."""
         if alive := set(self.filter(~ENDED)[:100]):
             raise models.ProtectedError("Only ended messages can be deleted.", alive)
         return super().delete()
 
     def claim(self, batch: SmsBatch, pks: Iterable[int]) -> int:
-        """Take those of these messages that are still to be sent into the batch."""
-        return self.change_prepared(_claim, batch=key(batch), pks=Keys(pks))
+        """Move unexpired messages from ``pending`` to ``sending``, in this batch."""
+        return self.change_prepared(_claim, batch=batch_key(batch), pks=PrimaryKeys(pks))
 
     def accept(
         self, batch: SmsBatch, ids: Mapping[int, str], codes: Mapping[int, int | None]
     ) -> int:
-        """The gateway took them. This also saves a resend that has not been claimed yet."""
+        """Move messages of the batch from ``sending`` or ``unknown`` to ``accepted``.
+
+        ``ids`` and ``codes`` are the gateway's, by the message's primary key. A resent message that
+        is ``pending`` again is accepted too, so that it is not sent twice.
+        """
         return self.change_prepared(
             _accept,
-            batch=key(batch),
-            pks=Keys(ids),
+            batch=batch_key(batch),
+            pks=PrimaryKeys(ids),
             ids=CasePerPk(ids, TEXT),
             codes=CasePerPk(codes, INTEGER),
             forget_from=forget_from(),
         )
 
     def hold(self, error_code: ErrorCode, **values: Any) -> int:
-        """They may have gone out, and nobody can prove it."""
+        """Make messages of any status ``unknown``: they may have been sent, but without proof."""
         return self.change(status=Status.UNKNOWN, error_code=error_code, **values)
 
     def end(self, status: Status, error_code: ErrorCode, **values: Any) -> dict[Status, int]:
-        """End them as ``status``; a resent one may have gone out before, and is held instead."""
-        said = error_code in (ErrorCode.CANCELLED, ErrorCode.EXPIRED)  # by the status itself
-        stored = "" if said else error_code
+        """End messages of any status with ``status``; return the number for each new status.
+
+        Resent messages become ``unknown`` instead, because the first request may have sent them.
+        """
+        # The status already says these two.
+        stored = "" if error_code in (ErrorCode.CANCELLED, ErrorCode.EXPIRED) else error_code
         held = self.filter(resends__gt=0).hold(
             error_code, next_check_at=None, forget_from=None, **values
         )
@@ -89,18 +107,19 @@ class MessageQuerySet(MessageQueries):
         return {status: ended, Status.UNKNOWN: held}
 
     def cancel(self) -> int:
-        """Take back what is pending; the number of messages that will not be sent."""
+        """Cancel ``pending`` messages; resent ones become ``unknown``."""
         pending = self.for_write().filter(status=Status.PENDING)
         return sum(pending.end(Status.CANCELLED, ErrorCode.CANCELLED).values())
 
     def expire(self) -> dict[Status, int]:
-        """End what is late."""
-        return self.late().end(Status.EXPIRED, ErrorCode.EXPIRED)
+        """End ``pending`` messages past their expiry; return the number for each new status."""
+        return self.past_expiry().end(Status.EXPIRED, ErrorCode.EXPIRED)
 
     def resend(self, *, by: AbstractBaseUser | None) -> int:
-        """Send unknown messages again under the same guid, though they may have gone out.
+        """Move ``unknown`` messages to ``pending``, with the same guid and due now.
 
-        Only where no POST of theirs can still be under way. A passed expiry is cleared.
+        Changes only ``resendable()`` messages, and clears an expiry that has passed. A message that
+        was sent after all is sent twice: ``by`` is the person who decided so.
         """
         unknown = self.resendable()
         count = unknown.change(
@@ -117,7 +136,7 @@ class MessageQuerySet(MessageQueries):
         return count
 
     def resolve(self, resolution: Resolution, *, by: AbstractBaseUser | None) -> int:
-        """Record what a person decided about unknown messages; the status stays."""
+        """Record the decision of a person about ``unknown`` messages; their status stays."""
         unknown = self.for_write().filter(status=Status.UNKNOWN, resolution="")
         return unknown.change(
             resolution=resolution,
@@ -128,17 +147,20 @@ class MessageQuerySet(MessageQueries):
         )
 
     def forget(self) -> int:
-        """Let them have no text any more; the caller chose those that need none."""
+        """Empty the texts of messages of any status."""
         return self.change(text="", forget_from=None)
 
     def check_soon(self) -> int:
-        """Let the next run ask for the status of what is still asked for."""
-        asked = Q(status__in=[Status.ACCEPTED, Status.SENT], next_check_at__isnull=False)
-        return self.for_write().filter(asked).change(next_check_at=db_now())
+        """Make the next status query of ``accepted`` and ``sent`` messages due now.
+
+        Changes nothing once their status is no longer queried.
+        """
+        queried = Q(status__in=[Status.ACCEPTED, Status.SENT], next_check_at__isnull=False)
+        return self.for_write().filter(queried).change(next_check_at=db_now())
 
     @quoting_no_row
     def change_prepared(self, build: Build, **expressions: Expression) -> int:
-        """As ``change()``, of all messages, by an update whose SQL is built once."""
+        """Do as ``change()``, but by cached SQL, on the messages that ``build`` chooses."""
         if status_changed.has_listeners(self.model):
             rows, values = build(self.for_write(), **expressions)
             return int(rows.change(**values))
@@ -146,24 +168,24 @@ class MessageQuerySet(MessageQueries):
 
     @quoting_no_row
     def change(self, **values: Any) -> int:
-        """Update the rows and tell ``status_changed`` after the commit; returns how many.
+        """Update these messages, and send ``status_changed`` after the commit.
 
-        For the app's own verbs: the caller's filter is the condition of the update.
+        For the methods of this class: their filters are the condition of the update.
         """
         new = values.get("status")
         if new in (None, Status.SENDING) or not status_changed.has_listeners(self.model):
             return super().update(**values)
         rows = self.for_write()
         with transaction.atomic(using=rows.db):
-            # An UPDATE comes first: a transaction that reads first can not write on SQLite
-            # when another wrote meanwhile.
+            # An UPDATE comes first, because a transaction that reads first cannot write on SQLite
+            # once another has written.
             super(MessageQuerySet, rows).update(status=F("status"))
             before = dict(rows.select_for_update().values_list("pk", "status"))
             written = self.model.objects.using(rows.db).filter(pk__in=before)
             super(MessageQuerySet, written).update(**values)
             # Read here: after the commit another may have changed them again.
             changed = [message for message in written if message.status != before[message.pk]]
-            transaction.on_commit(lambda: _tell(changed, before), using=rows.db)
+            transaction.on_commit(lambda: _send_signals(changed, before), using=rows.db)
         return len(before)
 
 
@@ -181,10 +203,9 @@ def _accept(
     codes: Expression,
     forget_from: Expression,
 ) -> Change:
-    waiting = Q(status_now__in=[Status.SENDING, Status.UNKNOWN])
-    saved = Q(status_now=Status.PENDING, resends__gt=0)
-    taken = messages.without_indexes().filter(PkIn(pks), waiting | saved, batch=batch)
-    return taken, {
+    sent = Q(status_now__in=[Status.SENDING, Status.UNKNOWN])
+    resent = Q(status_now=Status.PENDING, resends__gt=0)
+    return messages.without_indexes().filter(PkIn(pks), sent | resent, batch=batch), {
         "status": Status.ACCEPTED,
         "gateway_id": ids,
         "gateway_status": codes,
@@ -196,7 +217,7 @@ def _accept(
     }
 
 
-def _tell(messages: Iterable[Any], before: Mapping[int, str]) -> None:
+def _send_signals(messages: Iterable[Any], before: Mapping[int, str]) -> None:
     for message in messages:
         old, new = before[message.pk], message.status
         status_changed.send_robust(type(message), message=message, old=old, new=new)

@@ -1,4 +1,4 @@
-"""Which messages: the questions that the table of messages answers."""
+"""Questions about messages. Each returns a queryset and changes nothing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 
 def has(field: str, value: str) -> Q:
-    """With this tag or gateway id, found by the index that leaves the empty ones out.
+    """Return the condition for messages with this ``tag`` or ``gateway_id``.
 
-    SQLite takes such an index only for a query that says so too.
+    The indexes of both leave out empty values, and SQLite uses such an index only for a query that
+    leaves them out too.
     """
     return Q((field, value), (f"{field}__gt", ""))
 
 
-#: Messages that nothing will happen to any more.
+#: Messages that will not change any more.
 ENDED = (
     Q(status__in=[Status.CANCELLED, Status.EXPIRED, Status.FAILED, Status.DELIVERED])
     | (Q(status=Status.UNKNOWN) & ~Q(resolution=""))
@@ -34,49 +35,54 @@ ENDED = (
 
 
 class MessageQueries(PrimaryQuerySet):
-    """Questions about messages; each returns a queryset and changes nothing."""
+    """Messages, by the questions that the app asks about them."""
 
     def ended(self) -> Self:
-        """Messages that nothing will happen to any more."""
+        """Messages that will not change any more: see ``ENDED``."""
         return self.filter(ENDED)
 
     def due(self) -> Self:
-        """Messages to send now."""
+        """Pending messages to send now: their time has come, and they have not expired."""
         return self.unexpired().filter(status=Status.PENDING, due_at__lte=db_now())
 
     def checkable(self) -> Self:
-        """Messages to ask for now."""
+        """Messages whose status is due to be queried."""
         return self.filter(next_check_at__lte=db_now())
 
     def unexpired(self) -> Self:
-        """Messages whose time has not passed."""
+        """Messages in any status that have not expired."""
         return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=db_now()))
 
-    def without_indexes(self) -> Self:
-        """With ``status_now`` and ``check_now``, which no index has, for conditions beside keys.
-
-        A planner whose figures are old, as those of a queue are, takes a few waiting messages for
-        granted: it would read all that wait instead of the hundred that are named.
-        """
-        return self.alias(
-            status_now=Coalesce("status", "status"),
-            check_now=Coalesce("next_check_at", "next_check_at"),
-        )
+    def past_expiry(self) -> Self:
+        """Pending messages that have expired, on the primary database."""
+        return self.for_write().filter(status=Status.PENDING, expires_at__lte=db_now())
 
     def undecided(self) -> Self:
-        """Messages under way, or lost with their worker and not decided about by a person."""
+        """Messages being sent, and unknown ones of a lost worker that nobody has decided about."""
         lost = Q(status=Status.UNKNOWN, error_code=ErrorCode.LOST, resolution="")
         return self.filter(Q(status=Status.SENDING) | lost)
 
-    def late(self) -> Self:
-        """What is pending and whose time has passed."""
-        return self.for_write().filter(status=Status.PENDING, expires_at__lte=db_now())
-
     def resendable(self) -> Self:
-        """Unknown, without a decision, the POST over; with a text, and a number not stopped."""
+        """Unknown messages that may be sent again, on the primary database.
+
+        Nobody has decided about them, their request is over, their text is kept, and their number
+        is not stopped.
+        """
         under_way = SmsBatch.objects.filter(
             pk=OuterRef("batch_id"), outcome="", lease_until__gt=db_now()
         )
         unknown = self.for_write().filter(status=Status.UNKNOWN, resolution="")
         stopped = StoppedNumber.objects.filter(number=OuterRef("number"))
         return unknown.filter(~Exists(under_way), ~Exists(stopped), ~Q(text=""))
+
+    def without_indexes(self) -> Self:
+        """Add ``status_now`` and ``check_now``: the two fields without their indexes.
+
+        For conditions beside primary keys. The statistics of a queue are always old, so a planner
+        expects few waiting messages: by the index it would read all of them instead of the hundred
+        that are named.
+        """
+        return self.alias(
+            status_now=Coalesce("status", "status"),
+            check_now=Coalesce("next_check_at", "next_check_at"),
+        )

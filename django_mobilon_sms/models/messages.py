@@ -19,19 +19,19 @@ from .batches import SmsBatch
 from .message_changes import MessageQuerySet
 from .primary_queryset import quoting_no_row
 
-# No message has an empty status. PostgreSQL would not look up in the index what its condition says
-# already, and read all of it instead of what is due.
+# No message has an empty status. With one status only, PostgreSQL would not search the index by
+# the status, and so read all of the index instead of the due messages.
 _PENDING = Q(status=Status.PENDING) | Q(status="")
 
 
 class SmsMessage(models.Model):
-    """A message, written once. Everything after its creation is a conditional update."""
+    """A message, written once and then changed only by the methods of ``MessageQuerySet``."""
 
     guid = models.UUIDField(_("guid"), default=uuid.uuid4, unique=True, editable=False)
     number = models.CharField(_("number"), max_length=16, help_text=_("E.164: +79135292926"))
     source = models.CharField(_("sender"), max_length=32)
     text = models.TextField(_("text"), blank=True)
-    #: Its text is forgotten as soon as it has gone out, or will not go out any more.
+    #: Whether its text is forgotten as soon as no request needs it.
     sensitive = models.BooleanField(_("sensitive"), default=False, db_default=False)
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
@@ -61,7 +61,7 @@ class SmsMessage(models.Model):
     resolution = models.CharField(
         _("resolution"), max_length=10, choices=Resolution.choices, blank=True, default=""
     )
-    #: Who last decided about the message, and when: a resolution or a resend.
+    #: The person of the last resolution or resend, and when.
     resolved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("decided by"),
@@ -87,12 +87,12 @@ class SmsMessage(models.Model):
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
     next_check_at = models.DateTimeField(_("next check at"), null=True, blank=True)
-    #: Since when its text is not needed, where ``MOBILON_SMS_FORGET_TEXT_AFTER`` counts from it.
+    #: Since when no request needs its text: ``MOBILON_SMS_FORGET_TEXT_AFTER`` counts from here.
     forget_from = models.DateTimeField(_("forget from"), null=True, blank=True, editable=False)
 
     objects = MessageQuerySet.as_manager()
 
-    #: Whether the outbox wrote this row just now, or found it under its guid.
+    #: Whether the outbox has just inserted this row; false if it found the row by its guid.
     was_written = False
 
     class Meta:
@@ -102,8 +102,8 @@ class SmsMessage(models.Model):
             ("send_smsmessage", _("Can send, cancel, resend, resolve and pause")),
             ("view_smsmessage_text", _("Can see the texts of messages")),
         ]
-        # PostgreSQL writes a changed row into each index that holds it: most leave out what nothing
-        # asks for. MariaDB knows no conditions, so the fields alone must serve the query.
+        # PostgreSQL writes a changed row to each index that holds it, so most indexes leave out
+        # rows that no query needs. MariaDB ignores conditions: the fields alone must serve there.
         indexes = [
             models.Index(
                 fields=["status", "priority", "due_at", "id"],
@@ -125,7 +125,7 @@ class SmsMessage(models.Model):
                 condition=Q(next_check_at__isnull=False),
                 name="mobilon_sms_check",
             ),
-            # With the resolution, so that what waits for a decision is counted without its rows.
+            # With the resolution, so that undecided messages are counted without their rows.
             models.Index(fields=["status", "id", "resolution"], name="mobilon_sms_status"),
             models.Index(fields=["number", "id"], name="mobilon_sms_number"),
             models.Index(fields=["tag", "id"], condition=Q(tag__gt=""), name="mobilon_sms_tag"),
@@ -199,17 +199,17 @@ class SmsMessage(models.Model):
 
     @quoting_no_row
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Write a new row. Raises ``MessageIsWritten`` for one that exists."""
+        """Insert a new row. Raise ``MessageIsWritten`` for one that exists."""
         if not self._state.adding:
             raise MessageIsWritten
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Delete an ended message. Raises ``ProtectedError`` for any other."""
+        """Delete an ended message. Raise ``ProtectedError`` for any other."""
         alias = kwargs.get("using") or router.db_for_write(SmsMessage, instance=self)
         return SmsMessage.objects.using(alias).filter(pk=self.pk).delete()
 
     @classmethod
     def check(cls, **kwargs: Any) -> list[CheckMessage]:
-        """As Django, without the warning that MariaDB makes whole indexes of these: it is meant."""
-        return [found for found in super().check(**kwargs) if found.id != "models.W037"]
+        """Check as Django does, without the warning that MariaDB ignores conditions of indexes."""
+        return [message for message in super().check(**kwargs) if message.id != "models.W037"]

@@ -1,4 +1,4 @@
-"""The operator's pause and the breaker: the one row of ``GatewayState`` and its updates."""
+"""The operator's pause and the breaker: the one row of ``GatewayState``, and its updates."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.db.models.lookups import IsNull
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .batches import SmsBatch
@@ -25,10 +26,25 @@ if TYPE_CHECKING:
 
 
 class StateQuerySet(PrimaryQuerySet):
-    """One blip with many requests under way is one trip, and one process wins the probe."""
+    """The one row, and its conditional updates.
 
-    def seen(self) -> GatewayState | None:
-        """The state with ``now``, the database's time, on it; ``None`` before the first run."""
+    A failure of many concurrent requests trips the breaker once, and one process wins the probe.
+    """
+
+    def peek(self) -> GatewayState:
+        """Return the state and write nothing; before the first run it is an unsaved one."""
+        if (state := self._read()) is None:
+            state = GatewayState()
+            state.now = timezone.now()
+        return state
+
+    def current(self) -> GatewayState:
+        """Return the state; insert its row if there is none."""
+        while (state := self._read()) is None:
+            self.for_write().get_or_create(pk=1)
+        return state
+
+    def _read(self) -> GatewayState | None:
         for *values, now, stops in select(_state, self.model):
             names = [field.attname for field in self.model._meta.concrete_fields]
             state: GatewayState = self.model.from_db(self.for_write().db, names, values)
@@ -36,37 +52,30 @@ class StateQuerySet(PrimaryQuerySet):
             return state
         return None
 
-    def current(self) -> GatewayState:
-        """The state now; its row is written where there is none yet."""
-        while (state := self.seen()) is None:
-            self.for_write().get_or_create(pk=1)
-        return state
+    def any_exist(self, querysets: Iterable[QuerySet[Any]]) -> bool:
+        """Return whether any of these has a row, by one query; true before the first run.
 
-    def any_exist(self, what: Iterable[QuerySet[Any]]) -> bool:
-        """Whether there is a row of any of these: one query, asked with the state's row.
-
-        Each is looked up by the index that has its order. A planner that may choose reads the whole
-        table for what is there as a rule, and so, once, for what is not there now.
+        Each queryset must have an order, so that it is searched by the index with this order.
+        Otherwise a planner that expects many rows would read the whole table to find none.
         """
-        first = [Subquery(rows.values("pk")[:1]) for rows in what]
-        any_left = Q(*(IsNull(pk, False) for pk in first), _connector=Q.OR)
-        found = self.for_write().filter(pk=1).annotate(left=any_left)
-        # No row to ask with: before the first run.
-        return found.values_list("left", flat=True).first() is not False
+        first = [Subquery(rows.values("pk")[:1]) for rows in querysets]
+        any_row = Q(*(IsNull(pk, False) for pk in first), _connector=Q.OR)
+        found = self.for_write().filter(pk=1).annotate(any_row=any_row)
+        return found.values_list("any_row", flat=True).first() is not False
 
     def pause(self, *, by: AbstractBaseUser | None) -> int:
-        """Let nothing be claimed until ``resume()``."""
+        """Stop claims until ``resume()``; return 1, or 0 if sending is paused already."""
         self.current()
         running = self.for_write().filter(paused_at__isnull=True)
         return running.update(paused_by=by, paused_at=db_now())
 
     def resume(self) -> int:
-        """End the pause."""
+        """End the pause; return 1, or 0 if there is none."""
         paused = self.for_write().filter(paused_at__isnull=False)
         return paused.update(paused_by=None, paused_at=None)
 
     def try_now(self) -> int:
-        """Let one message probe the gateway at once."""
+        """Let one message probe the gateway now; return 1, or 0 if the breaker has not tripped."""
         return (
             self.for_write()
             .filter(blocked_until__isnull=False)
@@ -74,13 +83,13 @@ class StateQuerySet(PrimaryQuerySet):
         )
 
     def win_probe(self, batch: SmsBatch, lease: timedelta) -> bool:
-        """Make the batch the one that probes the gateway; one process on all hosts wins."""
+        """Make the batch the probe if it is time for one; return whether this process won it."""
         free = Q(probe__isnull=True) | Q(probe_until__lte=db_now())
         waited = self.for_write().filter(free, blocked_until__lte=db_now())
         return waited.update(probe=batch.pk, probe_until=db_now() + lease) == 1
 
     def trip(self, batch: SmsBatch, *, wait: timedelta) -> int:
-        """Block sending for a while, unless the state changed after the POST had begun."""
+        """Block sending for ``wait``; return 0 if the state has changed since the batch began."""
         return self._unchanged_since(batch).update(
             blocked_until=db_now() + wait,
             failures=F("failures") + 1,
@@ -90,13 +99,13 @@ class StateQuerySet(PrimaryQuerySet):
         )
 
     def clear(self, batch: SmsBatch) -> int:
-        """All is well again: a POST begun after the last change brought a good reply."""
+        """Clear the breaker; return 0 if the state has changed since the batch began."""
         return self._unchanged_since(batch).update(
             blocked_until=None, failures=0, probe=None, probe_until=None, changed_at=db_now()
         )
 
     def _unchanged_since(self, batch: SmsBatch) -> Self:
-        # The same moment counts as later: SQLite's clock knows milliseconds only.
+        # The same moment counts as later, because SQLite's clock has only milliseconds.
         begun_later = type(batch)._default_manager.filter(
             pk=batch.pk, created_at__gte=OuterRef("changed_at")
         )
@@ -115,20 +124,20 @@ class GatewayState(models.Model):
         related_name="+",
     )
     paused_at = models.DateTimeField(_("paused at"), null=True, blank=True)
-    #: Empty while all is well; in the past: one message may probe the gateway.
+    #: Empty while the gateway works. If it is past, one message may probe the gateway.
     blocked_until = models.DateTimeField(_("blocked until"), null=True, blank=True)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
-    #: The batch that probes the gateway, and how long it counts as under way.
+    #: The batch that probes the gateway, and until when no other may.
     probe = models.UUIDField(_("probe"), null=True, blank=True)
     probe_until = models.DateTimeField(_("probe until"), null=True, blank=True)
-    #: A POST begun before this says nothing about the gateway's state now.
+    #: A batch that began earlier does not change the breaker.
     changed_at = models.DateTimeField(_("changed at"), db_default=Now())
 
     objects = StateQuerySet.as_manager()
 
-    #: The database's time when the row was read; set by ``objects.current()``.
+    #: The database's time when the row was read; set by ``peek()`` and ``current()``.
     now: datetime
-    #: Whether any number is stopped; set with it.
+    #: Whether any number is stopped; set with ``now``.
     stops = False
 
     class Meta:

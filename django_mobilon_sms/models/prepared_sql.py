@@ -1,13 +1,14 @@
-"""What a worker asks for each batch: its SQL is built by Django once, and filled in each time.
+"""Cached SQL for the statements that a worker repeats for every batch.
 
-Django takes longer to build an update of a hundred rows than a database to run it.
+Django takes longer to build an UPDATE of a hundred rows than a database takes to run it. So each
+statement is compiled once, with placeholders, which every call fills in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import connections, models, router, transaction
 from django.db.models import Expression, F, Value
@@ -17,67 +18,59 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from .clock import db_now
 
-if TYPE_CHECKING:
-    KeyLookup = Lookup[Any]
-else:
-    KeyLookup = Lookup
-
+#: SQL and its parameters.
 SQL = tuple[str, tuple[Any, ...]]
 
-
-# Made once: a field takes longer to make than its values to write.
+# Made once, because making a field takes longer than converting its values.
 TEXT: models.TextField[Any, Any] = models.TextField()
-
-
 INTEGER: models.IntegerField[Any, Any] = models.IntegerField()
-
-
 TIME: models.DateTimeField[Any, Any] = models.DateTimeField()
-
-
 JSON: models.JSONField[Any, Any] = models.JSONField()
-
-
 UUID: models.UUIDField[Any, Any] = models.UUIDField()
 
 
-class Keys(Expression):
-    """Primary keys, written out: each parameter costs the driver more than it costs a database."""
+def batch_key(batch: models.Model) -> Value:
+    """Return the primary key of a batch, the token of every update of its messages."""
+    return Value(batch.pk, UUID)
+
+
+class PrimaryKeys(Expression):
+    """A list of integer primary keys, for ``PkIn``.
+
+    They are written into the SQL, because each bound parameter costs the driver more than it costs
+    the database.
+    """
 
     def __init__(self, pks: Iterable[int]) -> None:
         super().__init__(output_field=models.BigIntegerField())
         self.pks = pks
 
     def as_sql(self, compiler: Any, connection: Any) -> SQL:
-        """``1, 2, 3``."""
+        """Return ``1, 2, 3``."""
         return ", ".join([str(int(pk)) for pk in self.pks]), ()
 
 
-def key(batch: models.Model) -> Value:
-    """The key of a batch: the token of every update of its messages."""
-    return Value(batch.pk, UUID)
+class PkIn(Lookup):
+    """The condition ``id IN (1, 2)``. Django's own ``In`` examines every key several times."""
 
-
-class PkIn(KeyLookup):
-    """The rows with these keys: ``id IN (1, 2)``. Django's own ``In`` looks at each many times."""
-
-    lookup_name = "named"
+    lookup_name = "pk_in"
     prepare_rhs = False
 
     def __init__(self, keys: Expression) -> None:
         super().__init__(F("pk"), keys)
 
     def as_sql(self, compiler: SQLCompiler, connection: Any) -> SQL:
-        """The condition."""
+        """Return the condition."""
         column, _ = self.process_lhs(compiler, connection)
         keys, parameters = compiler.compile(self.rhs)
         return f"{column} IN ({keys})", tuple(parameters)
 
 
 class CasePerPk(Expression):
-    """The value that belongs to each row: ``CASE id WHEN 1 THEN 'a' WHEN 2 THEN 'b' END``.
+    """A value for each primary key: ``CASE id WHEN 1 THEN 'a' WHEN 2 THEN 'b' END``.
 
-    Django's own ``Case`` builds an expression tree a row, which takes longer than the update.
+    Django's own ``Case`` builds a tree of expressions for every row, which takes longer than the
+    update.
     """
 
     def __init__(self, values: Mapping[int, Any], output_field: models.Field[Any, Any]) -> None:
@@ -85,7 +78,7 @@ class CasePerPk(Expression):
         self.values = values
 
     def as_sql(self, compiler: Any, connection: Any) -> SQL:
-        """The CASE, one WHEN a row; the value alone where all rows have the same."""
+        """Return the CASE, or only the value if all rows get the same."""
         prepare = self.output_field.get_db_prep_value
         distinct = dict.fromkeys(self.values.values())
         if len(distinct) == 1:
@@ -93,20 +86,20 @@ class CasePerPk(Expression):
         whens, parameters = [], []
         for pk, value in self.values.items():
             if isinstance(value, str) and value.isalnum() and value.isascii():
-                whens.append(f"WHEN {int(pk)} THEN '{value}'")  # written out, as the keys are
+                whens.append(f"WHEN {int(pk)} THEN '{value}'")  # no parameter: see PrimaryKeys
             else:
                 whens.append(f"WHEN {int(pk)} THEN %s")
                 parameters.append(prepare(value, connection))
         return f"CASE {connection.ops.quote_name('id')} {' '.join(whens)} END", tuple(parameters)
 
     def as_postgresql(self, compiler: Any, connection: Any) -> SQL:
-        """With its type, which PostgreSQL can not infer from bound parameters."""
+        """Add the type, which PostgreSQL cannot infer from bound parameters."""
         sql, params = self.as_sql(compiler, connection)
         return f"({sql})::{self.output_field.db_type(connection)}", params
 
 
 class Placeholder(Expression):
-    """Stands for an expression that each call brings."""
+    """A mark in prepared SQL, replaced by an expression of the same name at each call."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -114,94 +107,49 @@ class Placeholder(Expression):
         self.mark = f"<{name}>"
 
     def as_sql(self, compiler: Any, connection: Any) -> SQL:
-        """A mark in the SQL, and itself as the only parameter."""
+        """Return the mark, with the placeholder itself as its only parameter."""
         return self.mark, (self,)
 
 
 #: The rows to update, and their new values.
 Change = tuple[Any, dict[str, Any]]
 
-
-#: Makes a change of all rows and of expressions by name.
+#: Builds a change from all rows of the model and from expressions by name.
 Build = Callable[..., Change]
 
 
 def update(build: Build, model: type[models.Model], **expressions: Any) -> int:
-    """Run the update that ``build`` makes of these expressions; returns how many rows it changed.
+    """Run the UPDATE that ``build`` makes of the expressions; return the number of changed rows.
 
-    ``build`` is called once for a database, with blanks in their place.
+    ``build`` is called once for each database, with placeholders instead of the expressions.
     """
     alias = router.db_for_write(model)
-    prepared = _update(build, model, alias, db_now(), *expressions)
-    return _run(prepared, Query(model).get_compiler(alias), alias, expressions)
-
-
-@lru_cache
-def _update(
-    build: Build, model: type[models.Model], alias: str, _now: Expression, *blanks: str
-) -> SQL:
-    """The update with blanks. What it is built of is the key of its cache."""
-    rows, values = build(
-        model._default_manager.using(alias), **{name: Placeholder(name) for name in blanks}
-    )
-    query: Any = rows.query.chain(UpdateQuery)
-    query.add_update_values(values)
-    sql, parameters = query.get_compiler(alias).as_sql()
-    return sql, tuple(parameters)
+    prepared = _compile_update(build, model, alias, db_now(), *expressions)
+    return _execute(prepared, alias, model, expressions)
 
 
 def insert(
     build: Callable[..., models.Model], model: type[models.Model], *values: Any, **expressions: Any
 ) -> None:
-    """Write the row that ``build`` makes of the model, these values and these expressions.
+    """Insert the row that ``build`` makes of the model, the values and the expressions.
 
-    ``build`` is called once for a database and these values, with blanks for the expressions.
+    ``build`` is called once for each database and these values, with placeholders instead of the
+    expressions.
     """
     alias = router.db_for_write(model)
-    prepared = _insert(build, model, alias, db_now(), values, tuple(expressions))
-    _run(prepared, Query(model).get_compiler(alias), alias, expressions)
-
-
-@lru_cache
-def _insert(
-    build: Callable[..., models.Model],
-    model: type[models.Model],
-    alias: str,
-    _now: Expression,
-    values: tuple[Any, ...],
-    blanks: tuple[str, ...],
-) -> SQL:
-    row = build(model, *values, **{name: Placeholder(name) for name in blanks})
-    query: Any = InsertQuery(model)
-    query.insert_values(model._meta.concrete_fields, [row])
-    [(sql, parameters)] = query.get_compiler(alias).as_sql()
-    return sql, tuple(parameters)
-
-
-def _run(prepared: SQL, compiler: SQLCompiler, alias: str, expressions: Mapping[str, Any]) -> int:
-    sql, marked = prepared
-    parameters: list[Any] = []
-    for value in marked:
-        if isinstance(value, Placeholder):
-            part, own = compiler.compile(expressions[value.name])
-            sql = sql.replace(value.mark, part, 1)
-            parameters += own
-        else:
-            parameters.append(value)
-    with transaction.mark_for_rollback_on_error(using=alias), connections[alias].cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return int(cursor.rowcount)
+    prepared = _compile_insert(build, model, alias, db_now(), values, *expressions)
+    _execute(prepared, alias, model, expressions)
 
 
 def select(
     build: Callable[..., Any], model: type[models.Model], *values: int
 ) -> list[Sequence[Any]]:
-    """The columns of the rows that ``build`` finds among all, as Django gives their values.
+    """Return the rows of the query that ``build`` makes of all rows and the values, as sequences.
 
-    ``build`` is called once for a database and these values.
+    ``build`` is called once for each database and these values.
     """
     alias = router.db_for_write(model)
-    sql, parameters, converters = _select(build, model, alias, db_now(), *values)
+    sql, parameters, converters = _compile_select(build, model, alias, db_now(), *values)
     with connections[alias].cursor() as cursor:
         cursor.execute(sql, parameters)
         rows = cursor.fetchall()
@@ -209,8 +157,39 @@ def select(
     return list(compiler.apply_converters(rows, converters))
 
 
+# The arguments of these functions are the keys of their caches. ``_now`` is one of them because the
+# SQL holds the expression of ``db_now()``.
+
+
 @lru_cache
-def _select(
+def _compile_update(
+    build: Build, model: type[models.Model], alias: str, _now: Expression, *names: str
+) -> SQL:
+    rows, values = build(model._default_manager.using(alias), **_placeholders(names))
+    query: Any = rows.query.chain(UpdateQuery)
+    query.add_update_values(values)
+    sql, parameters = query.get_compiler(alias).as_sql()
+    return sql, tuple(parameters)
+
+
+@lru_cache
+def _compile_insert(
+    build: Callable[..., models.Model],
+    model: type[models.Model],
+    alias: str,
+    _now: Expression,
+    values: tuple[Any, ...],
+    *names: str,
+) -> SQL:
+    row = build(model, *values, **_placeholders(names))
+    query: Any = InsertQuery(model)
+    query.insert_values(model._meta.concrete_fields, [row])
+    [(sql, parameters)] = query.get_compiler(alias).as_sql()
+    return sql, tuple(parameters)
+
+
+@lru_cache
+def _compile_select(
     build: Callable[..., Any],
     model: type[models.Model],
     alias: str,
@@ -222,3 +201,26 @@ def _select(
     sql, parameters = compiler.as_sql()
     converters = compiler.get_converters([column for column, *_ in compiler.select])
     return sql, tuple(parameters), converters
+
+
+def _placeholders(names: Iterable[str]) -> dict[str, Placeholder]:
+    return {name: Placeholder(name) for name in names}
+
+
+def _execute(
+    prepared: SQL, alias: str, model: type[models.Model], expressions: Mapping[str, Any]
+) -> int:
+    """Fill in the placeholders, and return the number of rows that the statement changed."""
+    sql, marked = prepared
+    compiler = Query(model).get_compiler(alias)
+    parameters: list[Any] = []
+    for parameter in marked:
+        if isinstance(parameter, Placeholder):
+            expression, own = compiler.compile(expressions[parameter.name])
+            sql = sql.replace(parameter.mark, expression, 1)
+            parameters += own
+        else:
+            parameters.append(parameter)
+    with transaction.mark_for_rollback_on_error(using=alias), connections[alias].cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return int(cursor.rowcount)

@@ -1,4 +1,4 @@
-"""Reads that lead to an action come from the primary database."""
+"""Reads for an action come from the primary database; errors of writes quote no row."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from django.db import DataError, IntegrityError, models, router
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-
 P = ParamSpec("P")
-
-
 R = TypeVar("R")
 
 
 def quoting_no_row(write: Callable[P, R]) -> Callable[P, R]:
-    """Shorten what the database says when it refuses a row: PostgreSQL quotes all of it.
+    """Cut a database's refusal of a row to its first line: PostgreSQL quotes the whole row below.
 
-    The error is a new one, without the frames below: they hold the row as parameters.
+    Raise a new error without the frames below it, because they hold the row as parameters.
     """
 
     @wraps(write)
@@ -36,8 +33,8 @@ def quoting_no_row(write: Callable[P, R]) -> Callable[P, R]:
 
 
 class PrimaryQuerySet(models.QuerySet[Any]):
-    """What is read to be acted upon is read where it is written: a replica may lag."""
+    """Rows that can be read from the database they are written to, because a replica may lag."""
 
     def for_write(self) -> Self:
-        """These rows in the database that the router names for writing."""
+        """Return these rows in the database that the project's router names for writing."""
         return self.using(router.db_for_write(self.model))

@@ -1,4 +1,4 @@
-"""Passing troubles of the database: deadlocks, locks, a restart."""
+"""Retry work that a deadlock, a lock or a restart of the database interrupted."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from django.db import InterfaceError, OperationalError, connections
 
 logger = logging.getLogger(__name__)
 
-
 T = TypeVar("T")
 
+#: How long a worker retries a claim, a sweep or a record, in seconds.
+RETRY_SECONDS = 15.0
 
-#: How long a claim or a sweep is repeated after deadlocks and locks, in seconds.
-DATABASE_PATIENCE = 15.0
-
-
-LONGEST_PAUSE = 2.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 2.0  # seconds
 
 
 def retry_on_lock(function: Callable[[], T], *, using: str, seconds: float) -> T:
-    """Call ``function``, again after each passing database error, for ``seconds`` at most.
+    """Call ``function`` until it succeeds, and return its result.
 
-    It must be safe to repeat, must not hold a POST, and no transaction may be open around it.
+    Retries after ``OperationalError`` and ``InterfaceError`` of the database ``using``, which are
+    also raised for deadlocks, locks and cut connections. Raises the last one after ``seconds``.
+    Pauses between two calls for at most ``LONGEST_PAUSE``.
+
+    ``function`` must be safe to repeat and must not send a POST. Inside a transaction there is no
+    retry, because the first error has broken it.
     """
-    deadline, pause = time.monotonic() + seconds, 0.02
+    deadline, pause = time.monotonic() + seconds, FIRST_PAUSE
     while True:
         try:
             return function()
@@ -37,5 +39,6 @@ def retry_on_lock(function: Callable[[], T], *, using: str, seconds: float) -> T
                 raise
             logger.warning("database.retry error=%s", type(error).__name__)
             connections[using].close_if_unusable_or_obsolete()
-            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads the workers
+            # Random, so that workers that met one lock do not meet again.
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
             pause = min(2 * pause, LONGEST_PAUSE)

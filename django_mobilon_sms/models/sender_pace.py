@@ -1,4 +1,4 @@
-"""What each sender has used of its current windows."""
+"""How many segments each sender has used of its current windows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from .primary_queryset import PrimaryQuerySet
 
 
 class SenderPace(models.Model):
-    """What a sender used of its latest window: ``pace.py`` charges each claim to it."""
+    """The use of a sender's latest window, to which ``limits/pace.py`` charges each claim."""
 
     source = models.CharField(_("sender"), max_length=32)
-    #: The length of the windows; a day is one of the project's time zone.
+    #: The length of a window; a day starts at midnight of the project's time zone.
     seconds = models.PositiveIntegerField(_("seconds"))
-    #: Which window it is, counted from a fixed point of time.
+    #: The number of the window, counted from a fixed point of time.
     window = models.PositiveBigIntegerField(_("window"))
-    #: Message parts claimed in it, with what an earlier window took beyond its limit.
+    #: Segments claimed in the window, with those that an earlier window took beyond its limit.
     used = models.PositiveIntegerField(_("parts"), default=0)
 
     objects = PrimaryQuerySet.as_manager()

@@ -1,4 +1,4 @@
-"""The numbers on the stop list."""
+"""The stop list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .primary_queryset import PrimaryQuerySet
 
 
 class StoppedNumber(models.Model):
-    """A number that nothing is sent to: ``stop_list.py`` adds it and cancels what waits for it."""
+    """A number that no message is sent to; ``outbox/stop_list.py`` adds it."""
 
     number = models.CharField(_("number"), max_length=16, unique=True)
     note = models.CharField(_("note"), max_length=200, blank=True, default="")

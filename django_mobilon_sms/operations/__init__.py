@@ -1,15 +1,14 @@
-"""What an administrator asks and cleans up."""
+"""What an administrator needs: monitoring and purging."""
 
-from .monitoring import MOST, LastRequest, Snapshot, condition, observe, unwritten
+from .monitoring import COUNT_LIMIT, LastRequest, Snapshot, gateway_condition, observe
 from .purging import Purged, purge
 
 __all__ = [
-    "MOST",
+    "COUNT_LIMIT",
     "LastRequest",
     "Purged",
     "Snapshot",
-    "condition",
-    "observe",
+    "gateway_condition",
     "purge",
-    "unwritten",
+    "observe",
 ]

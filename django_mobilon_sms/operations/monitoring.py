@@ -1,7 +1,7 @@
-"""What a monitor asks of the outbox: what waits and for how long, how fast it goes, what is wrong.
+"""Figures of the outbox: how much waits and for how long, the rate of sending, and troubles.
 
-It costs the same however many rows there are: everything is found by an index, and counted up to
-a bound.
+They cost the same however many rows there are, because every query uses an index and counts up to
+``COUNT_LIMIT``.
 """
 
 from __future__ import annotations
@@ -19,20 +19,18 @@ from ..limits import loud_since, pace, quiet_until
 from ..models import GatewayState, MessageQuerySet, SmsBatch, SmsMessage, db_now
 from ..worker import senders
 
-#: Up to so many rows a count is exact.
-MOST = 100_000
+#: A count is exact up to this number of rows; ``COUNT_LIMIT + 1`` means more.
+COUNT_LIMIT = 100_000
 
+#: The rate is that of the requests of this period, or of the last ones if there are more.
+RATE_PERIOD, RATE_REQUESTS = timedelta(minutes=10), 100
 
-#: What the rate is taken of: the requests of so long, and at most so many of them.
-SPAN, REQUESTS = timedelta(minutes=10), 100
-
-
-#: How many of the last requests are shown.
-LAST = 5
+#: The number of last requests in a snapshot.
+LAST_REQUESTS = 5
 
 
 class LastRequest(NamedTuple):
-    """A line of the journal; an empty ``outcome`` is a request that may be under way."""
+    """A request of the journal; it may be under way if its ``outcome`` is empty."""
 
     created_at: datetime
     outcome: str
@@ -41,42 +39,42 @@ class LastRequest(NamedTuple):
 
 
 class Queue(NamedTuple):
-    """What is due and waits. A count of ``MOST + 1`` means more."""
+    """The messages that are due, and how long they have waited and will wait."""
 
     waiting: int
-    oldest_waiting: timedelta | None  # how long the first of them could have gone out
+    oldest_waiting: timedelta | None  # since the first of them could be sent
     rate: float  # messages a minute
-    time_to_empty: timedelta | None  # ``None`` where nobody can tell
+    time_to_empty: timedelta | None  # ``None`` if it cannot be estimated
 
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """The outbox at one moment of the database's clock. A count of ``MOST + 1`` means more."""
+    """The outbox at one moment of the database's clock."""
 
     now: datetime
     gateway: str  # ready, quiet, probing, blocked, paused or disabled
     blocked_until: datetime | None
-    quiet_until: datetime | None  # until then only urgent messages go out
+    quiet_until: datetime | None  # until then only urgent messages are sent
     failures: int
     waiting: int
     oldest_waiting: timedelta | None
-    scheduled: int  # pending, and not due yet
+    scheduled: int  # pending, but not due yet
     sending: int
-    asked_for: int  # accepted, and their status still asked for
-    unknown: int  # without a decision
+    asked_for: int  # accepted, and their status is still queried
+    unknown: int  # and undecided
     rate: float
     time_to_empty: timedelta | None
     last_requests: Sequence[LastRequest]
 
 
 def observe() -> Snapshot:
-    """Look at the outbox; writes nothing."""
-    state = GatewayState.objects.seen() or unwritten()
+    """Read all figures of the outbox; write nothing."""
+    state = GatewayState.objects.peek()
     messages = SmsMessage.objects.for_write()
     later = [rows.filter(due_at__gt=db_now()) for rows in _pending()]
     return Snapshot(
         now=state.now,
-        gateway=condition(state),
+        gateway=gateway_condition(state),
         blocked_until=state.blocked_until,
         quiet_until=quiet_until(state.now),
         failures=state.failures,
@@ -90,7 +88,7 @@ def observe() -> Snapshot:
 
 
 def queue(now: datetime) -> Queue:
-    """What waits at this time, the database's, since when, and for how long."""
+    """Return the figures of the due messages; ``now`` is the time of the database."""
     due = [rows.filter(due_at__lte=db_now()).order_by("due_at") for rows in _pending()]
     ages = [_age(rows, priority, now) for priority, rows in zip(Priority, due)]
     oldest = max((age for age in ages if age is not None), default=None)
@@ -98,8 +96,8 @@ def queue(now: datetime) -> Queue:
     return Queue(waiting, oldest, rate, _time_to_empty(waiting, rate, now))
 
 
-def condition(state: GatewayState) -> str:
-    """Whether messages go out now, in a word."""
+def gateway_condition(state: GatewayState) -> str:
+    """Return a word for whether messages are sent now: see ``Snapshot.gateway``."""
     if not conf.ENABLED:
         return "disabled"
     if state.paused_at:
@@ -109,21 +107,18 @@ def condition(state: GatewayState) -> str:
     return "blocked" if state.blocked_until > state.now else "probing"
 
 
-def unwritten() -> GatewayState:
-    """The state before the first run, whose row a monitor does not write."""
-    state = GatewayState()
-    state.now = datetime.now().astimezone()
-    return state
-
-
 def _pending() -> list[MessageQuerySet]:
-    """What is pending, by priority: as the index has it, which then reads none of the future."""
+    """Return the pending messages of each priority.
+
+    The index has the priority before the time, so that a query for one priority reads no messages
+    of the future.
+    """
     pending = SmsMessage.objects.for_write().filter(status=Status.PENDING)
     return [pending.filter(priority=priority) for priority in Priority]
 
 
 def _age(rows: QuerySet[SmsMessage], priority: Priority, now: datetime) -> timedelta | None:
-    """How long the first of these could have gone out; quiet hours do not count."""
+    """Return the time since the first of these could be sent, without quiet hours."""
     due: datetime | None = rows.values_list("due_at", flat=True).first()
     if due is None or (quiet_until(now) and priority != Priority.HIGH):
         return None
@@ -133,42 +128,42 @@ def _age(rows: QuerySet[SmsMessage], priority: Priority, now: datetime) -> timed
 
 
 def _time_to_empty(waiting: int, rate: float, now: datetime) -> timedelta | None:
-    """What the pace says, where there is one; else as fast as it went lately."""
+    """Estimate by the pace if one is set, otherwise by the recent rate."""
     if not waiting:
         return timedelta()
     if not pace.is_set():
         return timedelta(minutes=waiting / rate) if rate else None
     quiet = quiet_until(now)
-    parts = {source: _parts(source) for source in senders()}
-    return max(pace.waits(parts, now).values()) + (quiet - now if quiet else timedelta())
+    segments = {source: _segments(source) for source in senders()}
+    return max(pace.waits(segments, now).values()) + (quiet - now if quiet else timedelta())
 
 
-def _parts(source: str) -> int:
-    """The parts of what waits of a sender, at most ``MOST`` messages of each priority."""
-    due = SmsMessage.objects.for_write().filter(
-        status=Status.PENDING, source=source, due_at__lte=db_now()
-    )
-    each = (due.filter(priority=priority)[:MOST] for priority in Priority)
-    return sum(rows.aggregate(parts=Sum("segments"))["parts"] or 0 for rows in each)
+def _segments(source: str) -> int:
+    """Count the segments of at most ``COUNT_LIMIT`` due messages of a sender and each priority."""
+    due = [rows.filter(source=source, due_at__lte=db_now())[:COUNT_LIMIT] for rows in _pending()]
+    return sum(rows.aggregate(sum=Sum("segments"))["sum"] or 0 for rows in due)
 
 
-def _count(*parts: QuerySet[SmsMessage]) -> int:
-    return min(sum(rows.order_by().values("pk")[: MOST + 1].count() for rows in parts), MOST + 1)
+def _count(*querysets: QuerySet[SmsMessage]) -> int:
+    most = COUNT_LIMIT + 1
+    return min(sum(rows.order_by().values("pk")[:most].count() for rows in querysets), most)
 
 
 def _rate(now: datetime) -> float:
-    """Messages a minute that the gateway answered to."""
+    """Return the messages a minute that the gateway has answered."""
     answered = SmsBatch.objects.for_write().filter(
-        outcome=Outcome.ANSWERED, created_at__gt=db_now() - SPAN
+        outcome=Outcome.ANSWERED, created_at__gt=db_now() - RATE_PERIOD
     )
-    found = list(answered.order_by("-created_at").values_list("created_at", "guids")[:REQUESTS])
+    found = list(
+        answered.order_by("-created_at").values_list("created_at", "guids")[:RATE_REQUESTS]
+    )
     if not found:
         return 0.0
-    span = SPAN if len(found) < REQUESTS else now - found[-1][0]
-    return sum(len(guids) for _, guids in found) / max(span.total_seconds(), 1.0) * 60
+    period = RATE_PERIOD if len(found) < RATE_REQUESTS else now - found[-1][0]
+    return sum(len(guids) for _, guids in found) / max(period.total_seconds(), 1.0) * 60
 
 
 def _last_requests() -> list[LastRequest]:
     last = SmsBatch.objects.for_write().order_by("-created_at")
-    rows = last.values_list("created_at", "outcome", "error_code", "guids")[:LAST]
+    rows = last.values_list("created_at", "outcome", "error_code", "guids")[:LAST_REQUESTS]
     return [LastRequest(at, outcome, code, len(guids)) for at, outcome, code, guids in rows]

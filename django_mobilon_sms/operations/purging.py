@@ -1,4 +1,4 @@
-"""Keeping no longer than needed: ended messages, their texts, and the journal."""
+"""Delete old messages that have ended, or only their texts, and old batches."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 from django.db import router, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from ..models import DATABASE_PATIENCE, SmsBatch, SmsMessage, db_now, retry_on_lock
+from ..models import RETRY_SECONDS, SmsBatch, SmsMessage, db_now, retry_on_lock
 
-#: Rows in one transaction.
-AT_ONCE = 500
+#: So that no transaction holds its locks for long.
+ROWS_PER_TRANSACTION = 500
 
 
 class Purged(NamedTuple):
-    """How many rows were deleted, or only their texts."""
+    """The numbers of deleted messages, forgotten texts and deleted batches."""
 
     messages: int = 0
     texts: int = 0
@@ -25,74 +25,72 @@ class Purged(NamedTuple):
 
 
 def purge(older_than: timedelta, *, only_text: bool = False, dry_run: bool = False) -> Purged:
-    """Delete the messages that were written longer ago and have ended, and the journal's batches.
+    """Delete ended messages that were written longer ago than this, and the batches of that time.
 
-    ``only_text`` forgets the texts and keeps the rows; ``dry_run`` only counts. A batch stays
-    while a message that is kept went with it.
+    ``only_text``: empty the texts and delete nothing. ``dry_run``: only count. A batch stays as
+    long as one of its messages, or while its outcome is not applied.
     """
     before = db_now() - older_than
     ended = SmsMessage.objects.for_write().ended().filter(created_at__lt=before)
     if only_text:
         texts = ended.exclude(text="")
-        return Purged(texts=texts.count() if dry_run else _by_chunks(texts, _forget))
+        return Purged(texts=texts.count() if dry_run else _in_chunks(texts, _forget_texts))
     if dry_run:
         kept = SmsMessage.objects.for_write().exclude(pk__in=ended.values("pk"))
-        return Purged(messages=ended.count(), batches=_settled(before, kept).count())
-    messages = _by_chunks(ended, _delete_messages)
-    batches = _settled(before, SmsMessage.objects.for_write())
-    return Purged(messages=messages, batches=_by_chunks(batches, _delete_batches))
+        return Purged(messages=ended.count(), batches=_batches_without(kept, before).count())
+    messages = _in_chunks(ended, _delete_messages)
+    batches = _batches_without(SmsMessage.objects.for_write(), before)
+    return Purged(messages=messages, batches=_in_chunks(batches, _delete_batches))
 
 
-def _settled(before: Any, messages: QuerySet[SmsMessage]) -> QuerySet[SmsBatch]:
-    """Batches whose outcome reached their messages, and none of these messages is theirs."""
-    theirs = messages.filter(batch=OuterRef("pk"))
-    batches = SmsBatch.objects.for_write().filter(created_at__lt=before)
-    return batches.filter(~Exists(theirs), applied_at__isnull=False)
+def _batches_without(messages: QuerySet[SmsMessage], before: Any) -> QuerySet[SmsBatch]:
+    """Return the applied batches of that time that have none of these messages."""
+    batches = SmsBatch.objects.for_write().filter(created_at__lt=before, applied_at__isnull=False)
+    return batches.filter(~Exists(messages.filter(batch=OuterRef("pk"))))
 
 
-def _by_chunks(rows: QuerySet[Any], work: Callable[[list[Any]], int]) -> int:
-    """Do it to some rows at a time, the oldest first, each time in a transaction of its own."""
+def _in_chunks(rows: QuerySet[Any], work: Callable[[list[Any]], int]) -> int:
+    """Call ``work`` with the primary keys of each chunk of rows; return the sum of its results."""
     alias = router.db_for_write(rows.model)
     return sum(
-        retry_on_lock(partial(work, pks), using=alias, seconds=DATABASE_PATIENCE)
+        retry_on_lock(partial(work, pks), using=alias, seconds=RETRY_SECONDS)
         for pks in _chunks(rows)
     )
 
 
 def _chunks(rows: QuerySet[Any]) -> Iterator[list[Any]]:
+    """Yield the primary keys of the rows, oldest first, while the rows are deleted or changed.
+
+    Each chunk is read from where the last one ended, so that rows that stay are not read again.
+    """
     since: datetime | None = None
-    done: set[Any] = set()
+    done: set[Any] = set()  # rows of the moment ``since``
     while True:
-        # From where the last ended: what is left standing is not read again each time.
-        left = rows if since is None else rows.filter(created_at__gte=since)
-        found = list(
-            left.exclude(pk__in=done)
-            .order_by("created_at")
-            .values_list("created_at", "pk")[:AT_ONCE]
-        )
-        if not found:
+        left = rows if since is None else rows.filter(created_at__gte=since).exclude(pk__in=done)
+        oldest = left.order_by("created_at").values_list("created_at", "pk")
+        chunk = list(oldest[:ROWS_PER_TRANSACTION])
+        if not chunk:
             return
-        yield [pk for _, pk in found]
-        last = found[-1][0]
-        here = {pk for at, pk in found if at == last}
-        done = done | here if last == since else here
+        yield [pk for _, pk in chunk]
+        last = chunk[-1][0]
+        done = {pk for at, pk in chunk if at == last} | (done if last == since else set())
         since = last
 
 
 def _delete_messages(pks: list[Any]) -> int:
-    """Those of them that have ended, still; what refers to them goes as Django has it."""
+    """Delete messages after a second look whether they have ended; do not count cascaded rows."""
     rows = SmsMessage.objects.for_write().filter(pk__in=pks).ended()
     with transaction.atomic(using=rows.db):
-        _all, each = rows.delete()
-    return each.get(SmsMessage._meta.label, 0)
+        _total, by_model = rows.delete()
+    return by_model.get(SmsMessage._meta.label, 0)
 
 
 def _delete_batches(pks: list[Any]) -> int:
     batches = SmsBatch.objects.for_write().filter(pk__in=pks)
-    theirs = SmsMessage.objects.filter(batch=OuterRef("pk"))
+    messages = SmsMessage.objects.filter(batch=OuterRef("pk"))
     with transaction.atomic(using=batches.db):
-        return batches.filter(~Exists(theirs)).delete()[0]
+        return batches.filter(~Exists(messages)).delete()[0]
 
 
-def _forget(pks: list[Any]) -> int:
+def _forget_texts(pks: list[Any]) -> int:
     return SmsMessage.objects.for_write().filter(pk__in=pks).ended().forget()

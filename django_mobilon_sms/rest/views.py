@@ -135,8 +135,7 @@ class MessageViewSet(
     @action(detail=False, filter_backends=[])
     def queue(self, request: Request) -> Response:
         """How long until nothing waits, of all clients' messages; null where nobody can tell."""
-        state = GatewayState.objects.seen() or monitoring.unwritten()
-        wait = monitoring.queue(state.now).time_to_empty
+        wait = monitoring.queue(GatewayState.objects.peek().now).time_to_empty
         return Response({"seconds_to_empty": None if wait is None else wait.total_seconds()})
 
     @action(detail=True, methods=["post"])

@@ -21,7 +21,7 @@ from ..conf import conf, require_fit, require_valid
 from ..exceptions import NeverLeft
 from ..gateway import Backend, OutgoingMessage, SendResult
 from ..limits import pace, quiet_until
-from ..models import DATABASE_PATIENCE, GatewayState, SmsBatch, SmsMessage, retry_on_lock
+from ..models import RETRY_SECONDS, GatewayState, SmsBatch, SmsMessage, retry_on_lock
 from . import candidates, outcome_recording, proofs
 from .candidates import Candidate
 from .claims import Claim, take
@@ -177,7 +177,7 @@ class _Run:
                 return []
             paced_at = state.now if pace.is_set() else None
             write = partial(take, found, is_probe=is_probe, stops=state.stops, paced_at=paced_at)
-            claims = retry_on_lock(write, using=self.alias, seconds=DATABASE_PATIENCE)
+            claims = retry_on_lock(write, using=self.alias, seconds=RETRY_SECONDS)
             if claims:
                 self.report.claimed += sum(len(claim.messages) for claim in claims)
                 return claims
@@ -223,7 +223,7 @@ class _Run:
                 pk__in=invalid, batch=claim.batch, status=Status.SENDING
             )
             end = partial(rows.end, Status.FAILED, ErrorCode.INVALID)
-            self.report.count(retry_on_lock(end, using=self.alias, seconds=DATABASE_PATIENCE))
+            self.report.count(retry_on_lock(end, using=self.alias, seconds=RETRY_SECONDS))
         return outgoing
 
     def _over(self) -> list[Done]:
@@ -247,7 +247,7 @@ class _Run:
             self.report.count(counts)
             self.report.exit_codes.append(exit_code(result.proof))
             judge = partial(self._judge, claim, result)
-            retry_on_lock(judge, using=self.alias, seconds=DATABASE_PATIENCE)
+            retry_on_lock(judge, using=self.alias, seconds=RETRY_SECONDS)
             self.progress(len(claim.messages))
 
     def _journal(self, result: Result, error: DatabaseError) -> None:

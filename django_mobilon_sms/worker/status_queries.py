@@ -18,13 +18,13 @@ from django.db.models import Expression
 from ..conf import conf, require_valid
 from ..gateway import MAX_OBJECTS, Backend, StatusReport
 from ..models import (
-    DATABASE_PATIENCE,
+    RETRY_SECONDS,
     TIME,
     CasePerPk,
     Change,
-    Keys,
     MessageQuerySet,
     PkIn,
+    PrimaryKeys,
     SmsMessage,
     db_now,
     retry_on_lock,
@@ -91,8 +91,10 @@ def take_due(most: int = MAX_OBJECTS) -> list[Asked]:
         return []
     mark = timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311  no secret
     times = {pk: next_check(accepted, now, mark) for pk, _guid, _id, accepted, now in found}
-    move = partial(rows.change_prepared, _move, pks=Keys(times), times=CasePerPk(times, TIME))
-    moved = retry_on_lock(move, using=rows.db, seconds=DATABASE_PATIENCE)
+    move = partial(
+        rows.change_prepared, _move, pks=PrimaryKeys(times), times=CasePerPk(times, TIME)
+    )
+    moved = retry_on_lock(move, using=rows.db, seconds=RETRY_SECONDS)
     asked = [Asked(pk, guid, id_) for pk, guid, id_, *_ in found if times[pk] is not None]
     if moved < len(found):
         marks = {time for time in times.values() if time is not None}

@@ -16,15 +16,15 @@ from ..choices import ErrorCode, Status
 from ..conf import conf
 from ..gateway import StatusReport
 from ..models import (
-    DATABASE_PATIENCE,
     INTEGER,
+    RETRY_SECONDS,
     TEXT,
     TIME,
     CasePerPk,
     Change,
-    Keys,
     MessageQuerySet,
     PkIn,
+    PrimaryKeys,
     SmsMessage,
     db_now,
     retry_on_lock,
@@ -61,7 +61,7 @@ def record(answered: Iterable[Answered]) -> Counter[str]:
         writes += [partial(RECORDERS[meaning], found) for meaning, found in groups.items()]
     alias = router.db_for_write(SmsMessage)
     for written in retry_on_lock(
-        partial(_write, writes, alias), using=alias, seconds=DATABASE_PATIENCE
+        partial(_write, writes, alias), using=alias, seconds=RETRY_SECONDS
     ):
         counts.update(written)
     return counts
@@ -108,7 +108,7 @@ def _record_raw(found: dict[int, StatusReport]) -> Counts:
 def _said(found: dict[int, StatusReport]) -> dict[str, Expression]:
     """What the reports say, as the expressions of the updates below."""
     return {
-        "pks": Keys(found),
+        "pks": PrimaryKeys(found),
         "ids": CasePerPk({pk: report.id for pk, report in found.items()}, TEXT),
         "codes": CasePerPk({pk: report.status for pk, report in found.items()}, INTEGER),
         "times": CasePerPk({pk: report.sent_at for pk, report in found.items()}, TIME),

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from ..choices import ErrorCode, Outcome, Status
 from ..conf import conf
 from ..models import (
-    DATABASE_PATIENCE,
+    RETRY_SECONDS,
     GatewayState,
     SmsBatch,
     SmsMessage,
@@ -43,7 +43,7 @@ def sweep_leftovers() -> RunReport:
         return report
     alias = router.db_for_write(SmsMessage)
     for what, step in _steps():
-        patience = 0.0 if report.failed else DATABASE_PATIENCE
+        patience = 0.0 if report.failed else RETRY_SECONDS
         try:
             report.count(retry_on_lock(step, using=alias, seconds=patience))
         except DatabaseError as error:
@@ -62,7 +62,7 @@ def leftovers() -> list[QuerySet[Any]]:
     """What is to be swept, each in the order of its index."""
     batches = [SmsBatch.objects.unapplied(), SmsBatch.objects.lost()]
     what: list[QuerySet[Any]] = [each.order_by("lease_until") for each in batches]
-    what += [SmsMessage.objects.late().order_by("expires_at")]
+    what += [SmsMessage.objects.past_expiry().order_by("expires_at")]
     if conf.FORGET_TEXT_AFTER is not None:
         what.append(_forgettable())
     return what

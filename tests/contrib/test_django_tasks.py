@@ -27,7 +27,7 @@ WAKE_UP = "django_mobilon_sms.contrib.django_tasks.wake_up"
 
 
 @pytest.fixture(autouse=True)
-def _no_marks():
+def _no_wake_up_keys():
     cache.clear()
 
 
@@ -93,8 +93,8 @@ def test_many_commits_make_few_tasks(settings):
     assert 2 <= len(found) <= 2 * (seconds + 1)
 
 
-def test_shift_that_is_over_leaves_the_rest_to_a_task(sandbox, monkeypatch):
-    monkeypatch.setattr(jobs, "SHIFT", 0.0)
+def test_run_at_its_limit_leaves_the_rest_to_a_task(sandbox, monkeypatch):
+    monkeypatch.setattr(jobs, "RUN_SECONDS", 0.0)
     write(3)
     assert django_tasks.send.call()["claimed"] == 0
     assert list(DBTaskResult.objects.values_list("task_path", flat=True)) == [
@@ -102,11 +102,11 @@ def test_shift_that_is_over_leaves_the_rest_to_a_task(sandbox, monkeypatch):
     ]
 
 
-def test_signal_ends_a_shift_and_acts_once_all_is_recorded():
+def test_signal_ends_a_run_and_is_handled_after_it():
     came: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
     try:
-        with jobs.shift(signal.SIGTERM) as stopping:
+        with jobs.limited_run(signal.SIGTERM) as stopping:
             assert not stopping()
             os.kill(os.getpid(), signal.SIGTERM)
             assert (stopping(), came) == (True, [])
@@ -118,7 +118,7 @@ def test_signal_ends_a_shift_and_acts_once_all_is_recorded():
 @pytest.mark.parametrize(
     "task", [django_tasks.send, django_tasks.refresh, django_tasks.purge], ids=lambda t: t.name
 )
-def test_trouble_with_the_database_is_told_without_its_words(monkeypatch, task):
+def test_trouble_with_the_database_is_shown_without_its_text(monkeypatch, task):
     def fail(*args, **options):
         raise OperationalError("Failing row contains (Код 4821, +79135292926)")
 
@@ -166,7 +166,7 @@ def test_killed_worker_loses_nothing_and_the_next_sends_nothing_twice(sandbox):
 
 
 @pytest.mark.slow
-def test_worker_told_to_stop_records_what_is_under_way_and_ends(sandbox):
+def test_worker_asked_to_stop_records_what_is_under_way_and_ends(sandbox):
     fill(20)
     sandbox.latency = 2
     django_tasks.send.enqueue()

@@ -1,4 +1,4 @@
-"""`manage.py hold_sms`: nothing of a restored backup goes out by itself."""
+"""`manage.py hold_sms`: no message of a restored backup is sent without a decision."""
 
 from __future__ import annotations
 

@@ -99,11 +99,11 @@ def test_refresh_makes_way_for_a_message_that_became_due(sandbox, settings):
 
 def test_first_run_says_what_is_wrong_though_nothing_waits(sandbox, settings):
     settings.MOBILON_SMS_TIMEOUT = 0
-    [told], _script = loop(nothing, nothing)
-    assert told.startswith("(E007) MOBILON_SMS_TIMEOUT must be ")
+    [line], _script = loop(nothing, nothing)
+    assert line.startswith("(E007) MOBILON_SMS_TIMEOUT must be ")
 
 
-def test_pause_is_told_once_and_not_each_second(sandbox):
+def test_pause_is_printed_once_and_not_each_second(sandbox):
     def pause() -> None:
         GatewayState.objects.pause(by=None)
         write()
@@ -115,7 +115,7 @@ def test_pause_is_told_once_and_not_each_second(sandbox):
     assert output == [paused, "Messages: 1 accepted", paused]
 
 
-def test_trouble_with_the_database_is_told_once_and_ends_nothing(sandbox):
+def test_trouble_with_the_database_is_printed_once_and_ends_nothing(sandbox):
     here, away = SmsMessage._meta.db_table, "mobilon_sms_away"
 
     def rename(old: str, new: str) -> None:
@@ -152,7 +152,7 @@ def others() -> list[int]:
 
 
 def cut(number: int) -> None:
-    """What a restart of the server does to a connection."""
+    """Cut a connection, as a restart of the server does."""
     command = {"postgresql": "SELECT pg_terminate_backend(%s)", "mysql": "KILL %s"}
     with connection.cursor() as cursor:
         cursor.execute(command[connection.vendor], [number])

@@ -20,12 +20,13 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError
-from django.db import connection
 
 from django_mobilon_sms.choices import ErrorCode
-from django_mobilon_sms.management.commands.send_sms import Command, stop_on_signals
+from django_mobilon_sms.management.commands.send_sms import Command
+from django_mobilon_sms.management.stop_signals import stop_on_signals
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 from tests.support.messages import claim, write
+from tests.support.workers import database_url, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,10 +58,10 @@ def everything():
     ]
 
 
-# What it sends
+# Sending
 
 
-def test_nothing_to_do_is_said(sandbox, worker):
+def test_run_without_work_says_so(sandbox, worker):
     assert worker() == (0, "Nothing to do.\n")
     assert sandbox.exchanges == []
 
@@ -72,7 +73,7 @@ def test_due_messages_are_sent_and_counted_by_status(sandbox, worker, settings):
     assert worker() == (0, "Messages: 2 accepted, 1 failed\n")
 
 
-def test_limit_is_how_many_are_sent(sandbox, worker):
+def test_limit_is_the_number_of_messages_sent(sandbox, worker):
     write(5)
     assert worker("--limit=3") == (0, "Messages: 3 accepted\n")
     assert statuses() == ["accepted"] * 3 + ["pending"] * 2
@@ -90,7 +91,7 @@ def test_batch_size_is_the_settings_or_the_options(
     assert sizes(sandbox) == expected
 
 
-def test_concurrency_is_how_many_are_under_way(sandbox, worker):
+def test_concurrency_is_the_number_of_requests_at_the_same_time(sandbox, worker):
     write(4)
     together = threading.Barrier(3, timeout=PROMPT)
     sandbox.on_request = lambda exchange: len(sandbox.posts) > 1 and together.wait()
@@ -114,16 +115,16 @@ def test_concurrency_of_one_sends_one_after_the_other(sandbox, worker):
     assert most == [1] * 4
 
 
-# What it asks for
+# Statuses
 
 
-def test_statuses_that_are_due_are_asked_for_after_sending(sandbox, worker):
+def test_due_statuses_are_checked_after_sending(sandbox, worker):
     write(2)
     worker()
     assert asked(sandbox) == []
     due_for_refresh()
     write()
-    assert worker() == (0, "Messages: 1 accepted\nAsked for 2 statuses: 2 sent\n")
+    assert worker() == (0, "Messages: 1 accepted\nChecked 2 statuses: 2 sent\n")
     assert statuses() == ["sent", "sent", "accepted"]
 
 
@@ -135,7 +136,7 @@ def test_no_refresh_only_sends(sandbox, worker):
     assert asked(sandbox) == []
 
 
-def test_refresh_only_asks_and_sweeps_but_sends_nothing(sandbox, worker):
+def test_refresh_only_sweeps_and_checks_but_sends_nothing(sandbox, worker):
     write()
     worker()
     due_for_refresh()
@@ -144,7 +145,7 @@ def test_refresh_only_asks_and_sweeps_but_sends_nothing(sandbox, worker):
     claim(batch, lost)
     assert worker("--refresh-only") == (
         4,
-        "Messages: 1 unknown\nAsked for 1 status: 1 sent\n",
+        "Messages: 1 unknown\nChecked 1 status: 1 sent\n",
     )
     assert statuses() == ["sent", "pending", "unknown"]
     assert sizes(sandbox) == [1]
@@ -153,7 +154,7 @@ def test_refresh_only_asks_and_sweeps_but_sends_nothing(sandbox, worker):
 # Dry runs
 
 
-def test_dry_run_counts_and_writes_nothing_and_asks_nobody(sandbox, worker):
+def test_dry_run_counts_but_writes_and_requests_nothing(sandbox, worker):
     write(3)
     worker("--limit=1")
     due_for_refresh()
@@ -189,7 +190,7 @@ QUIET = {
 }
 
 
-def test_json_tells_the_whole_run(sandbox, worker):
+def test_json_of_a_whole_run(sandbox, worker):
     code, output = worker("--json")
     assert (code, json.loads(output)) == (0, QUIET)
     write(3)
@@ -210,12 +211,12 @@ def test_json_tells_the_whole_run(sandbox, worker):
     )
 
 
-def test_json_tells_trouble(sandbox, worker):
+def test_json_of_a_run_with_trouble(sandbox, worker):
     write(2)
     sandbox.fault("http", code=500)
     code, output = worker("--json", "--batch-size=1")
-    told = {"claimed": 1, "posts": 1, "statuses": {"unknown": 1}, "exit_code": 4}
-    assert (code, json.loads(output)) == (4, QUIET | told)
+    trouble = {"claimed": 1, "posts": 1, "statuses": {"unknown": 1}, "exit_code": 4}
+    assert (code, json.loads(output)) == (4, QUIET | trouble)
     code, output = worker("--json")
     found = json.loads(output)
     until = datetime.fromisoformat(found.pop("resumes_at"))
@@ -225,11 +226,11 @@ def test_json_tells_trouble(sandbox, worker):
     assert (code, found) == (3, rest | {"halted": "blocked", "exit_code": 3})
 
 
-# What halts it
+# Halts
 
 
 @pytest.mark.parametrize("options", [[], ["--no-refresh"], ["--refresh-only"]])
-def test_switched_off_app_asks_nobody_and_says_so(sandbox, worker, settings, options):
+def test_switched_off_app_sends_no_request_and_says_so(sandbox, worker, settings, options):
     write(2)
     worker("--limit=1")
     due_for_refresh()
@@ -248,7 +249,7 @@ def test_pause_holds_sending_and_not_the_statuses(sandbox, worker):
     GatewayState.objects.pause(by=None)
     assert worker() == (
         0,
-        "Sending is paused. Resume it in the admin.\nAsked for 1 status: 1 sent\n",
+        "Sending is paused. Resume it in the admin.\nChecked 1 status: 1 sent\n",
     )
     assert statuses() == ["sent", "pending"]
 
@@ -315,16 +316,11 @@ def test_wrong_usage_is_named_and_exits_2(sandbox, capsys, options, named):
 def start(
     *options: str, stderr: int = subprocess.PIPE, **environment: str
 ) -> subprocess.Popen[str]:
-    """`send_sms` as cron runs it, on the test's database unless told otherwise."""
-    address = {
-        "sqlite": "sqlite:///{NAME}",
-        "postgresql": "postgres://postgres@127.0.0.1:5432/{NAME}",
-        "mysql": "mysql://root@127.0.0.1:3306/{NAME}",
-    }[connection.vendor].format(**connection.settings_dict)
+    """Start `send_sms` as cron does, by default on the test's database."""
     return subprocess.Popen(
         [sys.executable, "-m", "django", "send_sms", "--settings=tests.settings", *options],
         cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": address, "PYTHONUNBUFFERED": "1"} | environment,
+        env=os.environ | {"DATABASE_URL": database_url(), "PYTHONUNBUFFERED": "1"} | environment,
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
@@ -335,13 +331,6 @@ def run(*options: str, **environment: str) -> tuple[int, str, str]:
     process = start(*options, **environment)
     output, errors = process.communicate(timeout=PROMPT)
     return process.returncode, output, errors
-
-
-def wait_until(condition) -> None:
-    deadline = time.monotonic() + PROMPT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_process_sends_and_shows_no_progress_bar_where_there_is_no_terminal(sandbox):
@@ -386,7 +375,7 @@ def test_database_without_tables_is_one_line(tmp_path, options):
     assert run(*options, DATABASE_URL=database) == (1, "", NO_TABLES)
 
 
-def test_database_that_can_not_be_reached_is_one_line(tmp_path):
+def test_database_that_cannot_be_reached_is_one_line(tmp_path):
     database = f"sqlite:///{tmp_path / 'no' / 'such.sqlite3'}"
     line = "CommandError: The database cannot be reached (OperationalError).\n"
     assert run(DATABASE_URL=database) == (1, "", line)
@@ -401,7 +390,7 @@ def test_wrong_setting_is_one_line():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_loop_sends_what_comes_and_ends_when_told(sandbox, number):
+def test_loop_sends_new_messages_and_ends_by_a_signal(sandbox, number):
     process = start("--loop", "--interval=0.05", MOBILON_SMS_BASE_URL=sandbox.url)
     for count in (1, 2):
         write()
@@ -415,7 +404,7 @@ def test_loop_sends_what_comes_and_ends_when_told(sandbox, number):
 
 
 @pytest.mark.slow
-def test_loop_that_waits_for_long_ends_at_once_when_told(sandbox):
+def test_signal_ends_the_loop_at_once_between_two_runs(sandbox):
     write()
     process = start("--loop", "--interval=3600", MOBILON_SMS_BASE_URL=sandbox.url)
     assert process.stdout.readline() == "Messages: 1 accepted\n"
@@ -474,23 +463,21 @@ def test_signal_at_any_step_of_the_wait_ends_it():
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     former = sys.gettrace()
 
-    def told_at(step):
-        stop, steps = stop_on_signals(), itertools.count(1)
+    def stopped_at(step):
+        steps = itertools.count(1)
 
         def trace(frame, event, arg):
             if next(steps) == step:
                 os.kill(os.getpid(), signal.SIGTERM)
             return trace
 
-        sys.settrace(trace)
-        try:
-            stop.wait(0.01)
-        finally:
-            sys.settrace(former)
+        with stop_on_signals() as stop:
+            sys.settrace(trace)
+            try:
+                stop.wait(0.01)
+            finally:
+                sys.settrace(former)
         return stop.is_set()
 
-    try:
-        assert [told_at(step) for step in range(1, 6)] == [True] * 5
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    assert [stopped_at(step) for step in range(1, 6)] == [True] * 5
+    assert {number: signal.getsignal(number) for number in before} == before

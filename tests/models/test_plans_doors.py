@@ -1,4 +1,4 @@
-"""What the admin and the REST API ask the database: how much, and by which way."""
+"""The queries of the admin and the REST API: how many, and their plans."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def addresses(door, *queries):
 PAGE = 9
 
 
-def test_list_asks_the_same_whatever_it_shows(operator, django_assert_num_queries):
+def test_list_takes_the_same_queries_whatever_it_shows(operator, django_assert_num_queries):
     write(30)
     for query in (
         {},
@@ -107,7 +107,7 @@ def test_list_asks_the_same_whatever_it_shows(operator, django_assert_num_querie
         ("{guid}", 0),
     ],
 )
-def test_search_asks_little_more(operator, django_assert_num_queries, typed, more):
+def test_search_takes_few_more_queries(operator, django_assert_num_queries, typed, more):
     [message] = write(tag="order 7")
     change(message, gateway_id="a1b2c3")
     with django_assert_num_queries(PAGE + more):
@@ -138,7 +138,7 @@ def test_list_reads_no_whole_table(operator, full):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_waits_for_a_decision_is_counted_without_what_was_decided(operator, full):
+def test_undecided_messages_are_counted_without_decided_ones(operator, full):
     vacuum()
     with CaptureQueriesContext(connection) as captured:
         operator.get(LIST)
@@ -181,7 +181,7 @@ def test_page_of_a_mailing_reads_no_whole_table(operator, full, confirmed):
     assert plans(operator, [page]) == {}
 
 
-def test_pages_about_messages_ask_the_same_however_much_there_is(
+def test_pages_about_messages_take_the_same_queries_for_many_rows(
     operator, django_assert_num_queries
 ):
     [first] = unknown(1)
@@ -206,7 +206,7 @@ REPORT = 6 + 2 + 4 + 2 + 5
 
 
 @pytest.mark.parametrize("query", [{}, {"period": "day"}, {"period": "month"}])
-def test_report_asks_the_same_however_much_there_is(operator, django_assert_num_queries, query):
+def test_report_takes_the_same_queries_for_many_rows(operator, django_assert_num_queries, query):
     write(30, tag="order 7")
     with django_assert_num_queries(REPORT):
         assert operator.get(REPORTS, query).status_code == 200
@@ -214,7 +214,7 @@ def test_report_asks_the_same_however_much_there_is(operator, django_assert_num_
         operator.get(REPORTS, {"start": "x", "end": "y"})
 
 
-def test_report_reads_only_what_was_written_in_its_time(operator, full):
+def test_report_reads_only_messages_of_its_period(operator, full):
     assert plans(operator, addresses(REPORTS, {}, {"period": "day"})) == {}
 
 
@@ -222,7 +222,7 @@ def test_report_reads_only_what_was_written_in_its_time(operator, full):
 
 
 @pytest.mark.parametrize("query", [{}, {"status": "pending"}, {"number": "8 913 529-29-26"}])
-def test_rest_list_asks_once(program, django_assert_num_queries, query):
+def test_rest_list_takes_one_query(program, django_assert_num_queries, query):
     write(30)
     program.get(REST)
     with django_assert_num_queries(5):  # session, user, permissions of user and groups, the page
@@ -320,7 +320,7 @@ def test_rest_list_of_own_messages_reads_no_whole_table(program, full, settings,
 @pytest.mark.parametrize("field", ["tag", "gateway_id", "error_code"])
 def test_index_without_the_empty_values_is_used_on_sqlite_too(field):
     if connection.vendor != "sqlite":
-        pytest.skip("SQLite alone has to be told what the index leaves out")
+        pytest.skip("only SQLite needs the condition of the index in the query")
     plan = SmsMessage.objects.filter(has(field, "sale-17")).explain()
     assert f"INDEX mobilon_sms_{field.removesuffix('_code')}" in plan
     assert "SCAN" not in plan

@@ -1,4 +1,4 @@
-"""What the worker asks the database and the gateway: how much, and by which way."""
+"""The statements and requests of the worker: how many, and their plans."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tests.support.plans import faults, fill, steps
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
-#: What begins and ends a transaction is no statement.
+#: These begin and end a transaction, and are not counted.
 MARKS = ("BEGIN", "COMMIT", "ROLLBACK", "SET ")
 
 
 def statements(work):
-    """The SQL of what the function does."""
+    """The SQL that the function executes."""
     with CaptureQueriesContext(connection) as captured:
         work()
     return [query["sql"] for query in captured if not query["sql"].startswith(MARKS)]
 
 
 def beginnings(asked):
-    """Their first words, with the table: ``UPDATE smsbatch``."""
+    """The first word and the table of each statement: ``UPDATE smsbatch``."""
     verbs = []
     for sql in asked:
         tables = [name for name in ("smsbatch", "gatewaystate", "smsmessage") if name in sql]
@@ -38,12 +38,12 @@ def beginnings(asked):
 
 
 def become_due():
-    """Let the next refresh ask for everything."""
+    """Make all statuses due."""
     asked = SmsMessage.objects.filter(next_check_at__isnull=False)
     asked.change(next_check_at=db_now() - timedelta(seconds=1))
 
 
-# The state, what is due; the batch, the claim; the outcome, its messages.
+# The state, the due messages; the batch, the claim; the outcome, its messages.
 BATCH = ["SELECT gatewaystate", "SELECT smsmessage"]
 BATCH += ["INSERT smsbatch", "UPDATE smsmessage", "UPDATE smsbatch", "UPDATE smsmessage"]
 
@@ -84,7 +84,7 @@ def test_refresh_takes_three_statements_and_one_request_for_a_hundred(sandbox, s
     become_due()
     heard = len(sandbox.exchanges)
     asked = statements(refresh)
-    # What is due, its next time, what was reported; and that no more is due.
+    # The due messages, their next query, the reports; and that no more are due.
     assert beginnings(asked) == [
         "SELECT smsmessage",
         *["UPDATE smsmessage"] * 2,
@@ -112,7 +112,7 @@ def indexes(sql):
     return {step["Index Name"] for step in steps(sql) if "Index Name" in step}
 
 
-def test_rows_that_are_named_are_found_by_their_keys_though_the_figures_are_old(sandbox, full):
+def test_rows_are_found_by_their_keys_even_if_the_statistics_are_old(sandbox, full):
     with connection.cursor() as cursor:  # as where nothing was analyzed yet
         cursor.execute(
             "DELETE FROM pg_statistic WHERE starelid = 'mobilon_sms_smsmessage'::regclass"
@@ -132,7 +132,7 @@ def sorts(sql):
     return [step for step in steps(sql) if step["Node Type"] == "Sort"]
 
 
-def test_what_is_due_is_looked_up_in_its_index(full):
+def test_due_messages_are_found_by_their_index(full):
     [due] = [sql for sql in statements(lambda: candidates.due(100, 100)) if "UNION ALL" in sql]
     looked_up = [step["Index Cond"] for step in steps(due) if "Index Name" in step]
     assert len(looked_up) == len(Priority)

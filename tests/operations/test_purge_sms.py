@@ -1,4 +1,4 @@
-"""`manage.py purge_sms`: what has ended long ago goes; the rest stays."""
+"""`manage.py purge_sms`: old ended messages are deleted, and no others."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_request_whose_outcome_did_not_reach_its_messages_stays():
 
 @pytest.mark.parametrize("at_once", [1, 2, 3])
 def test_it_goes_through_small_transactions(monkeypatch, at_once):
-    monkeypatch.setattr(purging, "AT_ONCE", at_once)
+    monkeypatch.setattr(purging, "ROWS_PER_TRANSACTION", at_once)
     # Of the same moment, as rows written together have it, with some among them that stay.
     written(2, count=3, status=Status.CANCELLED)
     written(2, count=2, tag="waits")
@@ -121,12 +121,12 @@ def test_it_goes_through_small_transactions(monkeypatch, at_once):
 
 
 @pytest.mark.parametrize("options", [(), ("--older-than", "180"), ("--older-than", "0d")])
-def test_length_must_be_told(options):
+def test_age_is_required(options):
     with pytest.raises(CommandError, match="older-than"):
         purge(*options)
 
 
-def test_database_trouble_is_told_without_its_words(monkeypatch):
+def test_database_trouble_is_shown_without_its_text(monkeypatch):
     def fail(*args, **kwargs):
         raise OperationalError("Ваш заказ готов")
 

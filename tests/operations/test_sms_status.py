@@ -43,15 +43,15 @@ def waiting_since(length, **fields):
     return message
 
 
-def test_empty_outbox_is_told_and_not_written_to():
+def test_figures_of_an_empty_outbox_are_printed_and_not_written():
     assert status() == (
         0,
         "Gateway: ready\n"
         "Waiting: 0\n"
         "Scheduled for later: 0\n"
         "Being sent: 0\n"
-        "Accepted, the status still asked for: 0\n"
-        "Unknown, without a decision: 0\n"
+        "Accepted, status still being checked: 0\n"
+        "Unknown, waiting for a decision: 0\n"
         "Messages a minute: 0.0\n",
     )
     assert not GatewayState.objects.exists()
@@ -88,7 +88,7 @@ def test_everything_is_counted_where_it_belongs(sandbox, worker):
     }
 
 
-def test_person_reads_it_in_lines(sandbox, worker):
+def test_figures_are_lines_for_a_person(sandbox, worker):
     write(3)
     sandbox.fault("http", code=503)
     worker("--no-refresh")
@@ -96,14 +96,14 @@ def test_person_reads_it_in_lines(sandbox, worker):
     waiting_since(10 * MINUTE)
     lines = status().output.splitlines()
     assert lines[:2] == [
-        "Gateway: the next message tries it after trouble",
-        "Waiting: 1, the first for 10m",
+        "Gateway: had trouble; the next message tries it again",
+        "Waiting: 1, the oldest for 10m",
     ]
     assert lines[-2] == "Last requests:"
     assert lines[-1].endswith(" 3 no proof http_error")
 
 
-def test_request_under_way_is_told():
+def test_request_under_way_is_shown():
     SmsBatch.objects.create(worker="w", lease_until=db_now() + MINUTE)
     assert status().output.splitlines()[-1].endswith(" 0 under way")
 
@@ -125,7 +125,7 @@ def test_gateway_has_a_word(settings, prepare, word):
     assert status().output.startswith("Gateway: ")
 
 
-def test_monitor_is_told_by_the_exit_code_what_it_asked_for():
+def test_exit_code_answers_the_options_of_a_monitor():
     waiting_since(10 * MINUTE)
     assert status("--fail-if-unknown").code == 0
     assert status("--fail-if-waiting-over", "11m").code == 0
@@ -162,8 +162,8 @@ def test_lengths_are_read_and_shown(typed, seconds, shown):
 
 
 def test_counts_end_at_a_bound(monkeypatch):
-    monkeypatch.setattr(monitoring, "MOST", 2)
-    monkeypatch.setattr("django_mobilon_sms.management.commands.sms_status.MOST", 2)
+    monkeypatch.setattr(monitoring, "COUNT_LIMIT", 2)
+    monkeypatch.setattr("django_mobilon_sms.management.commands.sms_status.COUNT_LIMIT", 2)
     write(2)
     assert "Waiting: 2," in status().output
     write(priority=Priority.HIGH)
@@ -171,7 +171,7 @@ def test_counts_end_at_a_bound(monkeypatch):
 
 
 def test_rate_is_that_of_the_last_requests_only(monkeypatch):
-    monkeypatch.setattr(monitoring, "REQUESTS", 2)
+    monkeypatch.setattr(monitoring, "RATE_REQUESTS", 2)
     for minutes in (4, 2, 1):
         SmsBatch.objects.create(
             worker="w", lease_until=db_now(), outcome=Outcome.ANSWERED, closed_at=db_now(),
@@ -180,7 +180,7 @@ def test_rate_is_that_of_the_last_requests_only(monkeypatch):
     assert monitoring.observe().rate == pytest.approx(50, rel=0.05)
 
 
-def test_database_that_can_not_be_read_is_told(monkeypatch):
+def test_unreadable_database_is_an_error(monkeypatch):
     with connection.schema_editor() as editor:
         editor.delete_model(GatewayState)
     try:

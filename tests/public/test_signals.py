@@ -20,7 +20,7 @@ called: list[int] = []
 
 
 def note() -> None:
-    """How many messages another connection would see by now."""
+    """Count the messages that another connection would see by now."""
     called.append(SmsMessage.objects.count())
 
 
@@ -29,12 +29,12 @@ def fail() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _told(settings):
+def _note_wake_ups(settings):
     called.clear()
     settings.MOBILON_SMS_WAKE_UP = "tests.public.test_signals.note"
 
 
-def test_each_commit_calls_once_whatever_it_wrote():
+def test_each_commit_calls_once_however_much_it_wrote():
     write()
     send_many({"number": "+79135292926", "text": f"Заказ {n}"} for n in range(3))
     with transaction.atomic():
@@ -45,7 +45,7 @@ def test_each_commit_calls_once_whatever_it_wrote():
     assert called == [1, 4, 10]
 
 
-def test_nothing_is_called_where_nothing_is_committed():
+def test_rolled_back_transaction_calls_nothing():
     with transaction.atomic():
         write()
         transaction.set_rollback(True)
@@ -54,7 +54,7 @@ def test_nothing_is_called_where_nothing_is_committed():
     assert called == []
 
 
-def test_what_is_written_after_a_savepoint_was_rolled_back_calls():
+def test_message_written_after_a_rolled_back_savepoint_calls():
     with transaction.atomic():
         with transaction.atomic():
             write()
@@ -90,7 +90,7 @@ def test_confirmed_list_calls_once(django_user_model):
     assert called == [2]
 
 
-def test_failure_is_logged_without_its_words_and_loses_nothing(settings, caplog):
+def test_failure_is_logged_without_its_text_and_loses_nothing(settings, caplog):
     settings.MOBILON_SMS_WAKE_UP = "tests.public.test_signals.fail"
     with caplog.at_level(logging.DEBUG):
         write()

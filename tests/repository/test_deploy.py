@@ -50,7 +50,7 @@ def test_service_starts_the_loop_and_is_given_time_to_finish():
 def test_service_of_celery_serves_the_queue_and_is_given_time_to_finish():
     service = unit((DEPLOY / "sms-celery.service").read_text())
     assert "celery -A shop worker --queues sms" in service["ExecStart"]
-    assert service.getint("TimeoutStopSec") > jobs.SHIFT + LAST_REQUEST
+    assert service.getint("TimeoutStopSec") > jobs.RUN_SECONDS + LAST_REQUEST
     assert service["KillMode"] == "mixed"
     assert celery.send.name.startswith("mobilon_sms.")
 

@@ -62,14 +62,14 @@ MISTAKES = [
         "models/message_changes.py",
         "unexpired().without_indexes().filter(PkIn(pks), status_now=Status.PENDING)",
         "unexpired().filter(PkIn(pks))",
-        "models/test_messages.py::test_what_is_not_pending_is_not_cancelled_or_claimed",
+        "models/test_message_changes.py::test_message_that_is_not_pending_is_not_cancelled_or_claimed",
     ),
     Mistake(
         "expiry dropped from the claim",
         "models/message_changes.py",
         "unexpired().without_indexes().filter(PkIn(pks), status_now=Status.PENDING)",
         "without_indexes().filter(PkIn(pks), status_now=Status.PENDING)",
-        "models/test_messages.py::test_claim_takes_what_is_pending_and_has_not_expired",
+        "models/test_message_changes.py::test_claim_takes_pending_messages_that_have_not_expired",
     ),
     Mistake(
         "POST before the claim's commit",
@@ -154,7 +154,7 @@ MISTAKES = [
         "models/message_changes.py",
         "return sum(pending.end(Status.CANCELLED, ErrorCode.CANCELLED).values())",
         'return pending.change(status=Status.CANCELLED, error_code="")',
-        "models/test_messages.py::test_cancelled_resend_may_have_gone_out_and_is_unknown",
+        "models/test_message_changes.py::test_cancelled_resend_may_have_gone_out_and_is_unknown",
     ),
     Mistake(
         "no deadline beyond the socket's",

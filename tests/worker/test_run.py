@@ -255,7 +255,7 @@ def test_batch_that_the_database_refuses_for_any_reason_stops_no_other(
 
     # What a trigger or another's lock would do for longer than any patience.
     monkeypatch.setattr(outcome_recording, "apply", refused)
-    monkeypatch.setattr("django_mobilon_sms.worker.sweep.DATABASE_PATIENCE", 0)
+    monkeypatch.setattr("django_mobilon_sms.worker.sweep.RETRY_SECONDS", 0)
     assert worker("--no-refresh").code == 1
     assert statuses() == ["sending", "unknown", "accepted"]
 

@@ -45,7 +45,7 @@ def test_report_of_sent_moves_the_message_and_keeps_its_time(sandbox, worker):
     accepted(sandbox, worker)
     [taken] = sandbox.messages
     sandbox.set_status(taken.id, 1, date="2017-02-22T16:57:24.705Z")
-    assert worker() == (0, "Asked for 1 status: 1 sent\n")
+    assert worker() == (0, "Checked 1 status: 1 sent\n")
     assert row("status", "sent_at", "gateway_status", "next_check_at") == (
         "sent",
         datetime(2017, 2, 22, 16, 57, 24, 705000, tzinfo=timezone.utc),
@@ -76,7 +76,7 @@ def test_missing_or_bad_time_moves_the_status_without_it(sandbox, worker, date):
 def test_message_that_is_not_sent_yet_is_asked_for_again(sandbox, worker):
     sandbox.sent_after = 3600
     accepted(sandbox, worker)
-    assert worker() == (0, "Asked for 1 status: 1 unchanged\n")
+    assert worker() == (0, "Checked 1 status: 1 unchanged\n")
     assert row("status", "gateway_status") == ("accepted", 0)
     assert worker() == (0, "Nothing to do.\n")
     due()
@@ -231,7 +231,7 @@ def test_after_the_first_answer_several_requests_are_under_way(sandbox, worker):
             together.wait()
 
     sandbox.on_request = meet
-    assert worker("--refresh-only").output == "Asked for 500 statuses: 500 sent\n"
+    assert worker("--refresh-only").output == "Checked 500 statuses: 500 sent\n"
     assert [len(exchange.objects) for exchange in asked(sandbox)] == [100] * 5
 
 
@@ -241,7 +241,7 @@ def test_trouble_with_one_of_several_requests_keeps_what_the_others_told(sandbox
         sandbox.fault("http_503", path="/status/") if len(asked(sandbox)) == 1 else None
     )
     run = worker("--refresh-only")
-    assert run == (3, "Asked for 400 statuses: 400 sent\n")
+    assert run == (3, "Checked 400 statuses: 400 sent\n")
     assert len(asked(sandbox)) == 5
     found = SmsMessage.objects.values_list("status", flat=True)
     assert Counter(found) == {"sent": 400, "accepted": 100}

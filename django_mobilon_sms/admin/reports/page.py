@@ -55,8 +55,7 @@ class ReportPage(MessageActions):
         """What the address names, by default the last week."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        state = GatewayState.objects.seen()
-        now = state.now if state else timezone.now()
+        now = GatewayState.objects.peek().now
         name, period, form = periods.chosen(request.GET, now)
         context = {
             **self.admin_site.each_context(request),
@@ -145,8 +144,8 @@ def _queue(found: monitoring.Queue, now: datetime) -> dict[str, Any]:
     oldest, empty_in = found.oldest_waiting, found.time_to_empty
     return {
         "queue": found,
-        "waiting": min(found.waiting, monitoring.MOST),
-        "has_more": found.waiting > monitoring.MOST,
+        "waiting": min(found.waiting, monitoring.COUNT_LIMIT),
+        "has_more": found.waiting > monitoring.COUNT_LIMIT,
         "waits": oldest and timesince(now - oldest, now, depth=1),
         "empties": empty_in and duration(int(empty_in.total_seconds())),
         "batches": SmsBatch.objects.defer("reply").order_by("-created_at")[:BATCHES],

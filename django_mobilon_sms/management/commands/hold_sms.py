@@ -13,19 +13,19 @@ from ...models import SmsMessage
 
 
 class Command(BaseCommand):
-    """Holds back everything that waits."""
+    """Makes every pending message unknown, after a question."""
 
     help = (
-        "Puts every pending message to 'unknown' (held), so that a restored backup or a copied"
-        " database does not send again what was sent. People then decide in the admin."
+        "Makes every pending message 'unknown' (held), so that a restored backup or a copied"
+        " database sends no message twice. People then decide about them in the admin."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The options."""
-        parser.add_argument("--no-input", action="store_true", help="Ask nothing.")
+        """Add the options."""
+        parser.add_argument("--no-input", action="store_true", help="Do not ask.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Ask, then hold."""
+        """Ask, hold, and print how many."""
         pending = SmsMessage.objects.for_write().filter(status=Status.PENDING)
         if not options["no_input"]:
             question = ngettext(

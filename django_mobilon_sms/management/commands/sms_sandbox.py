@@ -1,13 +1,12 @@
+"""``manage.py sms_sandbox``: a local gateway that sends nothing."""
+
 from __future__ import annotations
 
 import math
 import os
-import signal
 import sys
-import time
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,133 +16,101 @@ from django.utils.translation import gettext as _
 
 from ...conf import conf
 from ...sandbox import Exchange, Sandbox
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from ..arguments import port, seconds
+from ..stop_signals import stop_on_signals
 
 
 class Command(BaseCommand):
-    help = "Runs a local gateway to develop against: it shows what it is sent, and sends nothing."
+    """Runs a sandbox gateway and prints what it receives, until a signal."""
+
+    help = "Runs a local gateway for development. It prints the messages and sends none."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the options."""
         add = parser.add_argument
         add(
             "--port",
-            type=int,
+            type=port,
             default=8030,
-            help="port on 127.0.0.1, 0 for a free one (default: 8030)",
+            help="Port on 127.0.0.1, 0 for a free one (default: 8030).",
         )
-        add("--username", help="user name to ask for (default: MOBILON_SMS_USERNAME, or sandbox)")
-        add("--password", help="password to ask for (default: MOBILON_SMS_PASSWORD, or sandbox)")
-        add("--latency", type=float, default=0.0, help="seconds that every answer takes")
+        add("--username", help="User name to require (default: MOBILON_SMS_USERNAME, or sandbox).")
+        add("--password", help="Password to require (default: MOBILON_SMS_PASSWORD, or sandbox).")
+        add("--latency", type=seconds, default=0.0, help="Seconds before each answer.")
         add(
             "--sent-after",
-            type=float,
+            type=seconds,
             default=0.0,
-            help="seconds until a message is reported as sent",
+            help="Seconds until a message is reported as sent.",
         )
         add(
             "--fault",
             action="append",
             default=[],
             metavar="NAME[:RATE]",
-            help="fault that requests to /send/ meet, all or this share of them; may be repeated",
+            help="Fault of all requests to /send/, or of this share of them; may be repeated.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Listen until a signal."""
         sandbox = sandbox_from(options)
-        sandbox.on_request = self.tell
-        with until_told_to_stop():
+        sandbox.on_request = lambda exchange: self.say(lines(exchange))
+        with stop_on_signals() as stop:
             try:
                 listen(sandbox)
                 self.say([f"Sandbox gateway on {sandbox.url}"])
-                while True:  # a signal just before a sleep does not end it: sleep shortly
-                    time.sleep(0.1)
+                stop.wait(math.inf)
             finally:
                 sandbox.stop()
 
-    def tell(self, exchange: Exchange) -> None:
-        """Print what a request brought."""
-        self.say(lines(exchange))
-
     def say(self, lines: Iterable[str]) -> None:
-        """Print lines at once; without a reader the gateway goes on in silence."""
+        """Print lines at once. If nobody reads them any more, run on in silence."""
         encoding = getattr(self.stdout, "encoding", None) or "utf-8"
         text = "".join(f"{line}\n" for line in lines)
         try:
             self.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding), ending="")
             self.stdout.flush()
         except OSError:
-            # What stays in the buffer would fail once more at the exit, and change its code.
+            # The rest of the buffer would fail again at the exit, and change the exit code.
             with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
                 os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def sandbox_from(options: dict[str, Any]) -> Sandbox:
-    """Return the sandbox that the options describe. CommandError: it names the wrong option."""
-    if not 0 <= options["port"] <= 65535:
-        raise CommandError(_("--port: it must be between 0 and 65535."))
+    """Return the sandbox of these options. Raise ``CommandError`` with the name of a wrong one."""
     username = str(options["username"] or conf.USERNAME or "sandbox")
     if ":" in username:
-        raise CommandError(_("--username: basic authentication can not carry a “:” in it."))
+        raise CommandError(_("--username: basic authentication cannot carry a “:” in it."))
     sandbox = Sandbox(
         port=options["port"],
         username=username,
         password=options["password"] or conf.PASSWORD or "sandbox",
-        latency=seconds(options, "latency"),
-        sent_after=seconds(options, "sent_after"),
+        latency=options["latency"],
+        sent_after=options["sent_after"],
     )
     for fault in options["fault"]:
-        set_fault(sandbox, fault)
+        name, _colon, rate = fault.partition(":")
+        try:
+            sandbox.fault(name, rate=float(rate or 1))
+        except ValueError as error:
+            raise CommandError(f"--fault {fault}: {error}") from error
     return sandbox
 
 
-def seconds(options: dict[str, Any], name: str) -> float:
-    value = float(options[name])
-    if not 0 <= value < math.inf:
-        option = "--" + name.replace("_", "-")
-        raise CommandError(_("%(option)s: it must be 0 seconds or more.") % {"option": option})
-    return value
-
-
-def set_fault(sandbox: Sandbox, told: str) -> None:
-    name, _colon, rate = told.partition(":")
-    try:
-        sandbox.fault(name, rate=float(rate or 1))
-    except ValueError as error:
-        raise CommandError(f"--fault {told}: {error}") from error
-
-
 def listen(sandbox: Sandbox) -> None:
+    """Start the sandbox. Raise ``CommandError`` if its port is taken."""
     try:
         sandbox.start()
     except OSError as error:
         raise CommandError(
-            _("--port: it can not be had (%(reason)s). Name another, or 0 for a free one.")
+            _("--port: not available (%(reason)s). Choose another one, or 0 for a free one.")
             % {"reason": error.strerror}
         ) from error
 
 
-@contextmanager
-def until_told_to_stop() -> Iterator[None]:
-    """Leave the block at the first SIGINT or SIGTERM, and put their former handlers back."""
-
-    def leave(*_: object) -> None:
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    former = {number: signal.signal(number, leave) for number in SIGNALS}
-    try:
-        with suppress(KeyboardInterrupt):
-            yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-
-
 def lines(exchange: Exchange) -> Iterator[str]:
-    """Yield a line for each message taken in, and one for a request that did not go well."""
+    """Yield a line for each received message, and one for a request that failed."""
     for message in exchange.received:
         clock = datetime.fromtimestamp(message.at).strftime("%H:%M:%S")
         yield printable(f"{clock} {message.guid} {message.number} {message.text}")
@@ -155,5 +122,5 @@ def lines(exchange: Exchange) -> Iterator[str]:
 
 
 def printable(text: str) -> str:
-    """Escape line breaks and what else could play with a terminal."""
+    """Escape line breaks and other characters that could control a terminal."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -1,4 +1,4 @@
-"""``manage.py sms_status``: the outbox for a person, and for a monitor."""
+"""``manage.py sms_status``: the figures of the outbox, for a person or a monitor."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from django.utils.translation import gettext_lazy
 
 from ...choices import Outcome
 from ...conf import database_trouble, show_duration
-from ...operations import MOST, LastRequest, Snapshot, observe
+from ...operations import COUNT_LIMIT, LastRequest, Snapshot, observe
 from ...worker import TROUBLE, UNKNOWN
 from ..arguments import duration
 
+#: By the word of ``Snapshot.gateway``.
 GATEWAY = {
     "ready": gettext_lazy("ready"),
     "quiet": gettext_lazy("quiet hours: until %(until)s only urgent messages go out"),
-    "probing": gettext_lazy("the next message tries it after trouble"),
+    "probing": gettext_lazy("had trouble; the next message tries it again"),
     "blocked": gettext_lazy("had trouble; the next try is at %(until)s"),
     "paused": gettext_lazy("paused by an operator"),
     "disabled": gettext_lazy("switched off by MOBILON_SMS_ENABLED"),
@@ -33,99 +34,92 @@ GATEWAY = {
 
 
 class Command(BaseCommand):
-    """Shows what waits, how fast it goes, and what is wrong; changes nothing."""
+    """Prints the figures of the outbox; changes nothing."""
 
     help = (
-        "Shows what waits, how fast it goes and what is wrong."
-        " Exit: 0 well; 1 the database can not be read; 2 wrong usage;"
+        "Shows how many messages wait, how fast they are sent, and what is wrong."
+        " Exit: 0 all well; 1 the database cannot be read; 2 wrong usage;"
         " 3 messages wait too long; 4 unknown messages wait for a decision."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The options."""
+        """Add the options."""
         parser.add_argument("--json", action="store_true", help="Print a JSON object.")
         parser.add_argument(
             "--fail-if-waiting-over",
             type=duration,
             metavar="LENGTH",
-            help="End with 3 if a message is due for longer, for example 15m.",
+            help="Exit with 3 if a message has waited for longer than this, for example 15m.",
         )
         parser.add_argument(
             "--fail-if-unknown",
             action="store_true",
-            help="End with 4 if unknown messages wait for a decision.",
+            help="Exit with 4 if unknown messages wait for a decision.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Look, print, and end with the code that was asked for."""
+        """Print the figures, and exit with a code that an option asks for."""
         try:
-            seen = observe()
+            snapshot = observe()
         except DatabaseError as error:
             raise CommandError(database_trouble(error)) from error
-        text = json.dumps(as_dict(seen)) if options["json"] else "\n".join(lines(seen))
-        self.stdout.write(text)
-        if code := exit_code(seen, options):
+        self.stdout.write(as_json(snapshot) if options["json"] else "\n".join(lines(snapshot)))
+        if code := exit_code(snapshot, options):
             sys.exit(code)
 
 
-def exit_code(seen: Snapshot, options: dict[str, Any]) -> int:
-    """4 before 3, and 0 while nothing is wrong that was asked for."""
+def exit_code(snapshot: Snapshot, options: dict[str, Any]) -> int:
+    """Return 4 for unknown messages, 3 for a long wait, and 0 if no option asks for either."""
     longest = options["fail_if_waiting_over"]
-    if options["fail_if_unknown"] and seen.unknown:
+    if options["fail_if_unknown"] and snapshot.unknown:
         return UNKNOWN
-    waits = seen.oldest_waiting
+    waits = snapshot.oldest_waiting
     return TROUBLE if longest and waits is not None and waits > longest else 0
 
 
-def as_dict(seen: Snapshot) -> dict[str, Any]:
-    """The snapshot for --json: times in ISO 8601, lengths in seconds."""
-    fields = dataclasses.asdict(seen) | {
-        "last_requests": [
-            {name: plain(value) for name, value in request._asdict().items()}
-            for request in seen.last_requests
-        ],
-    }
-    return {name: plain(value) for name, value in fields.items()}
+def as_json(snapshot: Snapshot) -> str:
+    """Return the snapshot for a monitor: times in ISO 8601, durations in seconds."""
+    requests = [request._asdict() for request in snapshot.last_requests]
+    fields = dataclasses.asdict(snapshot) | {"last_requests": requests}
+    return json.dumps(fields, default=iso_or_seconds)
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON has it."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return round(value.total_seconds(), 3) if isinstance(value, timedelta) else value
+def iso_or_seconds(value: datetime | timedelta) -> str | float:
+    """Return a time or a duration as a value that JSON has."""
+    return value.isoformat() if isinstance(value, datetime) else round(value.total_seconds(), 3)
 
 
-def lines(seen: Snapshot) -> Iterator[str]:
-    """The snapshot for a person."""
-    moment = seen.blocked_until or seen.quiet_until
+def lines(snapshot: Snapshot) -> Iterator[str]:
+    """Yield the snapshot for a person."""
+    moment = snapshot.blocked_until or snapshot.quiet_until
     until = localize(localtime(moment)) if moment else ""
-    yield _("Gateway: %s") % (GATEWAY[seen.gateway] % {"until": until})
-    waiting = number(seen.waiting)
-    if seen.oldest_waiting is None:
+    yield _("Gateway: %s") % (GATEWAY[snapshot.gateway] % {"until": until})
+    waiting = number(snapshot.waiting)
+    if snapshot.oldest_waiting is None:
         yield _("Waiting: %s") % waiting
     else:
-        since = show_duration(seen.oldest_waiting)
-        yield _("Waiting: %(count)s, the first for %(time)s") % {"count": waiting, "time": since}
-    yield _("Scheduled for later: %s") % number(seen.scheduled)
-    yield _("Being sent: %s") % number(seen.sending)
-    yield _("Accepted, the status still asked for: %s") % number(seen.asked_for)
-    yield _("Unknown, without a decision: %s") % number(seen.unknown)
-    yield _("Messages a minute: %s") % localize(round(seen.rate, 1))
-    if seen.time_to_empty:
-        yield _("Time to empty: %s") % show_duration(seen.time_to_empty)
-    if seen.last_requests:
+        since = show_duration(snapshot.oldest_waiting)
+        yield _("Waiting: %(count)s, the oldest for %(time)s") % {"count": waiting, "time": since}
+    yield _("Scheduled for later: %s") % number(snapshot.scheduled)
+    yield _("Being sent: %s") % number(snapshot.sending)
+    yield _("Accepted, status still being checked: %s") % number(snapshot.asked_for)
+    yield _("Unknown, waiting for a decision: %s") % number(snapshot.unknown)
+    yield _("Messages a minute: %s") % localize(round(snapshot.rate, 1))
+    if snapshot.time_to_empty:
+        yield _("Time to empty: %s") % show_duration(snapshot.time_to_empty)
+    if snapshot.last_requests:
         yield _("Last requests:")
-        yield from (request_line(request) for request in seen.last_requests)
+        yield from (request_line(request) for request in snapshot.last_requests)
 
 
 def number(count: int) -> str:
-    """A count, or that there are more."""
-    return f"{MOST}+" if count > MOST else str(count)
+    """Return a count, with a plus sign if there are more."""
+    return f"{COUNT_LIMIT}+" if count > COUNT_LIMIT else str(count)
 
 
 def request_line(request: LastRequest) -> str:
-    """When, how many messages, and what came of it."""
+    """Return the time of a request, its number of messages and its outcome."""
     outcome = Outcome(request.outcome).label if request.outcome else _("under way")
-    told = [localize(localtime(request.created_at)), request.messages, outcome, request.error_code]
-    return "  " + " ".join(str(one) for one in told if one != "").rstrip()
+    time = localize(localtime(request.created_at))
+    return f"  {time} {request.messages} {outcome} {request.error_code}".rstrip()
