@@ -9,6 +9,6 @@ __all__ = [
     "Purged",
     "Snapshot",
     "gateway_condition",
-    "purge",
     "observe",
+    "purge",
 ]
