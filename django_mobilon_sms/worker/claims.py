@@ -13,12 +13,12 @@ from itertools import chain
 from typing import NamedTuple
 
 from django.db import router, transaction
-from django.db.models import Case, Exists, F, OuterRef, Value, When
+from django.db.models import Exists, OuterRef
 
 from ..choices import ErrorCode, Status
 from ..conf import conf
 from ..limits import charge
-from ..models import GatewayState, SmsBatch, SmsMessage, StoppedNumber, unless_sensitive
+from ..models import GatewayState, SmsBatch, SmsMessage, StoppedNumber
 from .candidates import Candidate
 
 logger = logging.getLogger(__name__)
@@ -95,17 +95,14 @@ def worker_name() -> str:
 
 
 def cancel_stopped(batches: Iterable[SmsBatch]) -> int:
-    """Cancel what these batches have just claimed for numbers that were stopped meanwhile.
+    """Cancel the messages of these batches whose number was stopped before the claim.
 
-    A message that had been resent may have gone out before, and is held instead.
+    Returns how many left their batch. A resent message may have gone out before, and is held.
     """
     stopped = Exists(StoppedNumber.objects.filter(number=OuterRef("number")))
     claimed = SmsMessage.objects.for_write().filter(
         stopped, batch__in=batches, status=Status.SENDING
     )
-    return claimed.change(
-        status=Case(When(resends=0, then=Value(Status.CANCELLED)), default=Value(Status.UNKNOWN)),
-        error_code=ErrorCode.STOP_LIST,
-        batch=None,
-        text=Case(When(resends=0, then=unless_sensitive()), default=F("text")),
-    )
+    if not claimed.exists():  # one statement instead of two, because most claims have none
+        return 0
+    return sum(claimed.end(Status.CANCELLED, ErrorCode.STOP_LIST, batch=None).values())
