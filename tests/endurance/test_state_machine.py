@@ -41,7 +41,7 @@ from django_mobilon_sms.worker.candidates import Candidate
 from django_mobilon_sms.worker.claims import take
 from django_mobilon_sms.worker.proofs import Proof
 from django_mobilon_sms.worker.run import _Run
-from django_mobilon_sms.worker.status_recording import Asked
+from django_mobilon_sms.worker.status_recording import StatusQuery
 from django_mobilon_sms.worker.sweep import _apply
 from tests.endurance import state_model
 from tests.endurance.state_model import FATES, TAKEN, WORKERS, Protocol, Row, State, canonical
@@ -276,7 +276,7 @@ class Outbox:
 
     def report(self, index: int, word: str, names: str = "id", *, dated: bool = False) -> None:
         [asked] = self.rows([index]).values_list("pk", "guid", "gateway_id")
-        asked = Asked(*asked)
+        asked = StatusQuery(*asked)
         report = StatusReport(
             uuid.uuid4().hex if names == "another id" else asked.gateway_id,
             REPORTS[word],
@@ -480,7 +480,7 @@ def test_late_report_for_an_earlier_copy_does_not_move_a_message_that_was_accept
     accept_as_a_resend(outbox)
     for code in REPORTS.values():
         report = StatusReport(old_id, code, None, None)
-        status_recording.record([([Asked(pk, guid, old_id)], [report])])
+        status_recording.record([([StatusQuery(pk, guid, old_id)], [report])])
         outbox.check()
 
 
