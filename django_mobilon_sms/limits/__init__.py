@@ -1,11 +1,9 @@
 """Limits on when and how fast messages go out: the pace and the quiet hours."""
 
 from . import pace
-from .pace import charge
 from .quiet_hours import loud_since, quiet_until
 
 __all__ = [
-    "charge",
     "loud_since",
     "pace",
     "quiet_until",

@@ -34,7 +34,7 @@ from .configured_backend import get_backend
 from .exit_codes import TROUBLE, exit_code
 from .proofs import of_error
 from .request_threads import GRACE, RequestThreads
-from .run_report import RunReport
+from .run_report import Halt, RunReport
 from .status_recording import StatusQuery, StatusReply, record
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def refresh(
     require_valid()
     report = report or RunReport()
     if not conf.ENABLED:
-        report.halted = "disabled"
+        report.halt(Halt("disabled"))
         return report
     gateway, requests = get_backend(), 1  # more after the first good reply
     while not stopping() and (queries := take_due(requests * MAX_OBJECTS)):

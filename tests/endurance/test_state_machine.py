@@ -31,7 +31,6 @@ from django_mobilon_sms.gateway import SendResult, StatusReport
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.signals import status_changed
 from django_mobilon_sms.worker import (
-    RunReport,
     outcome_recording,
     proofs,
     status_recording,
@@ -40,7 +39,7 @@ from django_mobilon_sms.worker import (
 from django_mobilon_sms.worker.candidates import Candidate
 from django_mobilon_sms.worker.claims import take
 from django_mobilon_sms.worker.proofs import Proof
-from django_mobilon_sms.worker.run import _Run
+from django_mobilon_sms.worker.run import _for_the_wire
 from django_mobilon_sms.worker.status_recording import StatusQuery
 from django_mobilon_sms.worker.sweep import _apply
 from tests.endurance import state_model
@@ -153,7 +152,6 @@ class Outbox:
         self.model = self.model._replace(rows=(*self.model.rows, row))
 
     def claim(self, worker: str, indexes) -> None:
-        run = _Run(RunReport(), 1, 100, lambda count: None)
         rows = SmsMessage.objects.filter(pk__in=[self.messages[index].pk for index in indexes])
         found = map(Candidate._make, rows.order_by("pk").values_list(*Candidate._fields))
         claims = take([list(found)])
@@ -164,7 +162,8 @@ class Outbox:
         [claim] = claims
         self.claims[worker] = claim
         self.batches.append(claim.batch.pk)
-        outgoing = run._outgoing(claim)
+        outgoing, invalid = _for_the_wire(claim.messages)
+        outcome_recording.fail_invalid(claim, invalid)
         for index in self.unfit & set(self.batch_of(worker).rows):
             self.model = PROTOCOL.unfit(self.model, worker, index)
         carried = [self.messages[index].guid for index in self.batch_of(worker).rows]

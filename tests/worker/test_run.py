@@ -155,7 +155,7 @@ def test_requests_overlap_after_the_first_good_reply(sandbox):
 
     sandbox.on_request = meet
     report = deliver(batch_size=1, limit=9, concurrency=4)
-    assert report.statuses == {"accepted": 9}
+    assert (report.claimed, report.statuses) == (9, {"accepted": 9})
 
 
 # Sweep
