@@ -82,7 +82,7 @@ MEANINGS = {
         lambda times: {"status": Status.SENT, "sent_at": times},
     ),
     # Where no code means delivered, nothing more is to come.
-    "sent at last": Meaning(
+    "final sent": Meaning(
         (Status.ACCEPTED,),
         lambda times: {"status": Status.SENT, "sent_at": times, "next_check_at": None},
     ),
@@ -147,8 +147,8 @@ def _write(meaning: str, reports: Mapping[int, StatusReport]) -> Counts:
     if meaning == "failed":
         rows = _reported(SmsMessage.objects.for_write(), pks, ids, UNDER_WAY)
         return rows.end(Status.FAILED, ErrorCode.REPORTED_FAILED, gateway_status=codes)
-    is_last = meaning == "sent" and "delivered" not in conf.STATUS_REPLIES.values()
-    build = MEANINGS["sent at last" if is_last else meaning].build
+    is_final = meaning == "sent" and "delivered" not in conf.STATUS_REPLIES.values()
+    build = MEANINGS["final sent" if is_final else meaning].build
     changed = SmsMessage.objects.change_prepared(build, pks=pks, ids=ids, codes=codes, times=times)
     return {meaning: changed}
 

@@ -25,7 +25,7 @@ from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
-PARTS = {parts: "a" * length for parts, length in ((1, 10), (2, 200), (3, 400), (10, 1500))}
+TEXTS = {segments: "a" * length for segments, length in ((1, 10), (2, 200), (3, 400), (10, 1500))}
 A, B = "89230000001", "89230000002"
 
 
@@ -39,36 +39,36 @@ def memory(settings):
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr("django_mobilon_sms.models.clock.Now", clock)
-    GatewayState.objects.current()  # before it is written a monitor tells its own host's time
+    GatewayState.objects.current()  # before it is written a monitor shows its own host's time
     return clock
 
 
 def sent():
-    """The parts that went out, by sender."""
-    parts = Counter()
+    """Return the segments that went out, by sender."""
+    by_sender = Counter()
     for source, segments in SmsMessage.objects.exclude(status=Status.PENDING).values_list(
         "source", "segments"
     ):
-        parts[source] += segments
-    return dict(parts)
+        by_sender[source] += segments
+    return dict(by_sender)
 
 
 def sent_in(seconds):
-    """The parts claimed in each window, by its number."""
-    parts = Counter()
+    """Return the segments claimed in each window, by its number."""
+    by_window = Counter()
     rows = SmsMessage.objects.exclude(batch=None).values_list("batch__created_at", "segments")
     for at, segments in rows:
-        parts[pace.window_at(at, seconds).number] += segments
-    return parts
+        by_window[pace.window_at(at, seconds).number] += segments
+    return by_window
 
 
-def at_most(parts, limit):
-    """Over any windows in a row no more than their limits, and what one message goes beyond."""
-    first, last = min(parts), max(parts)
+def at_most(by_window, limit):
+    """Assert that no windows in a row took more than their limits and the excess of one message."""
+    first, last = min(by_window), max(by_window)
     for start in range(first, last + 1):
         total = 0
         for number in range(start, last + 1):
-            total += parts[number]
+            total += by_window[number]
             assert total <= (number - start + 1) * limit + conf.MAX_SEGMENTS - 1
 
 
@@ -110,8 +110,8 @@ def test_limits_of_a_sender_are_its_own_or_those_of_the_others(settings):
 
 def test_message_begins_while_the_window_is_not_full_and_the_next_pays_for_it(settings, clock):
     settings.MOBILON_SMS_RATE = "4/m"
-    write(1, text=PARTS[3])
-    write(1, text=PARTS[3])
+    write(1, text=TEXTS[3])
+    write(1, text=TEXTS[3])
     write(3)
     report = deliver()
     assert sent() == {conf.SOURCE: 6}
@@ -127,7 +127,7 @@ def test_message_begins_while_the_window_is_not_full_and_the_next_pays_for_it(se
 
 def test_what_goes_far_beyond_is_charged_to_as_many_windows_as_it_takes(settings, clock):
     settings.MOBILON_SMS_RATE = "3/m"
-    write(1, text=PARTS[10])
+    write(1, text=TEXTS[10])
     write(1)
     deliver()
     assert sent() == {conf.SOURCE: 10}
@@ -245,7 +245,7 @@ def test_trouble_with_the_gateway_is_charged_like_anything_claimed(settings, clo
     assert SenderPace.objects.get().used == 3
 
 
-# What people are told
+# What people see
 
 
 def test_command_says_when_it_goes_on(settings, clock, worker):
@@ -283,20 +283,20 @@ def test_time_to_empty_is_what_the_pace_says(settings, clock):
 )
 @given(
     limit=strategies.integers(1, 40),
-    parts=strategies.lists(strategies.sampled_from(list(PARTS)), min_size=1, max_size=40),
+    segments=strategies.lists(strategies.sampled_from(list(TEXTS)), min_size=1, max_size=40),
     size=strategies.sampled_from([1, 7, 100]),
     polls=strategies.lists(strategies.floats(0, 59), min_size=1, max_size=3),
     restarts=strategies.booleans(),
 )
 def test_no_windows_take_more_and_none_less_while_work_waits(
-    settings, clock, limit, parts, size, polls, restarts
+    settings, clock, limit, segments, size, polls, restarts
 ):
     settings.MOBILON_SMS_RATE = f"{limit}/m"
     for rows in (SmsMessage, SmsBatch, SenderPace):
         rows.objects.all()._raw_delete(using=SmsMessage.objects.for_write().db)
     clock.now = clock.minute = START
-    for number in parts:
-        write(1, text=PARTS[number])
+    for count in segments:
+        write(1, text=TEXTS[count])
     SmsMessage.objects.all().change(due_at=START - timedelta(days=1))
     for minute in range(200):
         for second in sorted(polls):
@@ -317,7 +317,7 @@ def test_workers_at_once_keep_the_pace_together(settings):
     """In real time, so that windows end while claims are under way; however slow it is."""
     settings.MOBILON_SMS_RATE = "40/s"
     write(120)
-    write(20, text=PARTS[3])
+    write(20, text=TEXTS[3])
     failures = []
 
     def work():

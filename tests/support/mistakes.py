@@ -89,7 +89,7 @@ MISTAKES = [
         "worker/run.py",
         "return proofs.of_error(answer)",
         "return Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)",
-        "worker/test_run.py::test_error_that_nobody_foresaw_proves_nothing",
+        "worker/test_run.py::test_unforeseen_error_proves_nothing",
     ),
     Mistake(
         "transport retries 3",
