@@ -72,14 +72,12 @@ def claims(count: int) -> dict[str, Any]:
     """So many claims of 100, recorded nowhere: their median, in seconds."""
     from statistics import median
 
-    from django_mobilon_sms.worker import RunReport
-    from django_mobilon_sms.worker.run import _Run
+    from django_mobilon_sms.worker.claims import claim_next
 
-    run = _Run(RunReport(), 1, 100, lambda count: None)
     times = []
     for _ in range(count):
         began = time.perf_counter()
-        claims = run._claim(1, 100)
+        claims, _halt = claim_next(1, 100, 100)
         times.append(time.perf_counter() - began)
         if [len(claim.messages) for claim in claims] != [100]:
             raise RuntimeError("Not a whole batch was claimed.")

@@ -1,10 +1,10 @@
-"""What limits how fast and when messages go out."""
+"""Limits on when and how fast messages go out: the pace and the quiet hours."""
 
-from .pace import charge
+from . import pace
 from .quiet_hours import loud_since, quiet_until
 
 __all__ = [
-    "charge",
     "loud_since",
+    "pace",
     "quiet_until",
 ]

@@ -1,8 +1,8 @@
-"""The pace that the line allows: how many parts each sender may send in a window of time.
+"""The pace of the line: how many segments each sender may send in a window of time.
 
-A window is fixed: a minute of the database's clock, or a day of the project's time zone. One row
-for each sender and length says how much of it is used. A message is claimed while its windows are
-not full; what it takes beyond a limit is charged to the next window.
+A window is fixed: some seconds of the database's clock, or a day of the project's time zone. One
+row for each sender and length of window holds how much is used. A message is claimed while its
+windows are not full; the segments beyond a limit are charged to the next window.
 """
 
 from __future__ import annotations
@@ -28,22 +28,26 @@ DAY = 86_400
 OTHERS = "*"
 
 
-#: More parts than any sender can have waiting.
+#: More segments than any sender can have waiting.
 UNLIMITED = 2**62
 
 
 class Limit(NamedTuple):
-    """So many parts in each window of so many seconds."""
+    """The segments that each window of so many seconds takes."""
 
     seconds: int
-    parts: int
+    segments: int
 
 
 class Window(NamedTuple):
-    """Which window of a limit it is, and when the next one begins."""
+    """One window of a limit: its number, and when the next one begins."""
 
     number: int
     end: datetime
+
+
+#: The rows by sender and length of window.
+Rows = Mapping[tuple[str, int], SenderPace]
 
 
 def is_set() -> bool:
@@ -52,68 +56,62 @@ def is_set() -> bool:
 
 
 def limits(source: str) -> list[Limit]:
-    """What holds for a sender; the shorter window first."""
+    """Return the limits of a sender, the shorter window first."""
     found = []
     if (rate := _of(conf.RATE, source)) is not None:
-        parts, seconds = parse_rate(rate)
-        found.append(Limit(seconds, parts))
+        segments, seconds = parse_rate(rate)
+        found.append(Limit(seconds, segments))
     if (daily := _of(conf.DAILY_LIMIT, source)) is not None:
         found.append(Limit(DAY, daily))
     return found
 
 
 def room(sources: Iterable[str], now: datetime) -> dict[str, int]:
-    """In how many parts each of these senders may begin a message; ``now`` is the database's."""
+    """Return in how many segments each of these senders may begin a message.
+
+    ``now`` is the database's time. The rows are made those of its windows first, for ``charge()``.
+    """
     wanted = list(sources)
-    rows = _rows(wanted)
-    return {
-        source: min(
-            (
-                limit.parts - _used(source, limit, window_at(now, limit.seconds), rows)
-                for limit in limits(source)
-            ),
-            default=UNLIMITED,
-        )
-        for source in wanted
-    }
+    rows = _open_windows(wanted, now)
+    return {source: _room(source, rows) for source in wanted}
 
 
-def charge(parts: Mapping[str, Sequence[int]], now: datetime) -> bool:
-    """Charge the parts of each sender's messages to its windows; whether they fit.
+def charge(segments: Mapping[str, Sequence[int]], now: datetime) -> bool:
+    """Charge the segments of each sender's messages to its windows; return whether they fit.
 
-    A message fits that is begun in a window that is not full.
-
-    Inside the transaction of their claim, which is to be taken back if they do not: other workers
-    were faster, or the window ended meanwhile. ``now`` is what ``room()`` was asked with.
+    A message fits if it begins in a window that is not full. Call this inside the transaction of
+    the claim, and roll that back if they do not fit: other workers were faster, or the window
+    ended meanwhile. ``now`` is what ``room()`` was called with.
     """
     # In one order everywhere, so that no two workers wait for one another.
     return all(
-        _charge(source, limit, window_at(now, limit.seconds), parts[source])
-        for source in sorted(parts)
+        _charge(source, limit, window_at(now, limit.seconds), segments[source])
+        for source in sorted(segments)
         for limit in limits(source)
     )
 
 
-def waits(parts: Mapping[str, int], now: datetime) -> dict[str, timedelta]:
-    """How long until the last of so many waiting parts of each sender may be claimed."""
-    rows = _rows(parts)
+def waits(segments: Mapping[str, int], now: datetime) -> dict[str, timedelta]:
+    """Return how long until the last of so many waiting segments of each sender may be claimed."""
+    rows = _rows(segments)
 
     def wait(source: str, count: int) -> timedelta:
-        each = limits(source)
-        found = [_wait(count, limit, now, rows.get((source, limit.seconds))) for limit in each]
-        return max(found, default=timedelta())
+        by_limit = [
+            _wait(count, limit, now, rows.get((source, limit.seconds))) for limit in limits(source)
+        ]
+        return max(by_limit, default=timedelta())
 
-    return {source: wait(source, count) for source, count in parts.items()}
+    return {source: wait(source, count) for source, count in segments.items()}
 
 
 def full_until(sources: Iterable[str], now: datetime) -> datetime | None:
-    """When the first of these senders whose pace is reached may go on; ``None`` if none's is."""
-    reached = [wait for wait in waits(dict.fromkeys(sources, 1), now).values() if wait]
-    return now + min(reached) if reached else None
+    """Return when the first of these senders with a full window may go on; ``None`` if none is."""
+    full = [wait for wait in waits(dict.fromkeys(sources, 1), now).values() if wait]
+    return now + min(full) if full else None
 
 
 def window_at(now: datetime, seconds: int) -> Window:
-    """The window of this length at a time."""
+    """Return the window of this length at a time."""
     if seconds == DAY:
         zone = get_default_timezone()
         day = now.astimezone(zone).date()
@@ -128,51 +126,62 @@ def _of(setting: T | Mapping[str, T] | None, source: str) -> T | None:
     return setting
 
 
-def _rows(sources: Iterable[str]) -> dict[tuple[str, int], SenderPace]:
+def _rows(sources: Iterable[str]) -> Rows:
     rows = SenderPace.objects.for_write().filter(source__in=list(sources))
     return {(row.source, row.seconds): row for row in rows}
 
 
-def _used(
-    source: str, limit: Limit, window: Window, rows: Mapping[tuple[str, int], SenderPace]
-) -> int:
-    """What is used of the window, whose row is made the window's own."""
-    paces = SenderPace.objects.for_write()
-    row = rows.get((source, limit.seconds))
+def _room(source: str, rows: Rows) -> int:
+    left = [limit.segments - rows[source, limit.seconds].used for limit in limits(source)]
+    return min(left, default=UNLIMITED)
+
+
+def _open_windows(sources: Sequence[str], now: datetime) -> Rows:
+    """Make the rows of these senders those of the windows at ``now``, and return them."""
+    rows = _rows(sources)
+    return {
+        (source, limit.seconds): _open(source, limit, now, rows.get((source, limit.seconds)))
+        for source in sources
+        for limit in limits(source)
+    }
+
+
+def _open(source: str, limit: Limit, now: datetime, row: SenderPace | None) -> SenderPace:
+    window, paces = window_at(now, limit.seconds), SenderPace.objects.for_write()
     if row is None:
-        row, _made = paces.get_or_create(
+        row, _created = paces.get_or_create(
             source=source, seconds=limit.seconds, defaults={"window": window.number}
         )
     while row.window < window.number:
-        same = paces.filter(pk=row.pk, window=row.window, used=row.used)
-        same.update(window=window.number, used=_carried(row, limit, window))
+        unchanged = paces.filter(pk=row.pk, window=row.window, used=row.used)
+        unchanged.update(window=window.number, used=_used(row, limit, window))
         row = paces.get(pk=row.pk)
-    return row.used
+    return row
 
 
-def _carried(row: SenderPace, limit: Limit, window: Window) -> int:
-    """What a window begins with, after an earlier one took more than its limit."""
-    return max(0, row.used - limit.parts * max(0, window.number - row.window))
+def _used(row: SenderPace, limit: Limit, window: Window) -> int:
+    """Return what is used of a window, with what earlier ones took beyond their limit."""
+    return max(0, row.used - limit.segments * max(0, window.number - row.window))
 
 
-def _charge(source: str, limit: Limit, window: Window, parts: Sequence[int]) -> bool:
-    begun = sum(parts[:-1])  # all before the last must leave it a window that is not full
+def _charge(source: str, limit: Limit, window: Window, segments: Sequence[int]) -> bool:
+    begun = sum(segments[:-1])  # the window must not be full before the last one
     rows = SenderPace.objects.for_write().alias(now=db_now())
     fitting = rows.filter(
         source=source,
         seconds=limit.seconds,
         # A clock that was set back must not open an earlier window again.
         window__gte=window.number,
-        used__lt=limit.parts - begun,
+        used__lt=limit.segments - begun,
         now__lt=window.end,
     )
-    return bool(fitting.update(used=F("used") + sum(parts)))
+    return bool(fitting.update(used=F("used") + sum(segments)))
 
 
-def _wait(parts: int, limit: Limit, now: datetime, row: SenderPace | None) -> timedelta:
+def _wait(segments: int, limit: Limit, now: datetime, row: SenderPace | None) -> timedelta:
     window = window_at(now, limit.seconds)
-    used = _carried(row, limit, window) if row else 0
-    if (beyond := parts - (limit.parts - used)) <= 0:
+    used = _used(row, limit, window) if row else 0
+    if (beyond := segments - (limit.segments - used)) <= 0:
         return timedelta()
-    later = ceil(beyond / limit.parts) - 1
-    return window.end - now + timedelta(seconds=later * limit.seconds)
+    windows = ceil(beyond / limit.segments) - 1
+    return window.end - now + timedelta(seconds=windows * limit.seconds)

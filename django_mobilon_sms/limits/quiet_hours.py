@@ -8,25 +8,25 @@ from ..conf import conf, parse_quiet_hours
 
 
 def quiet_until(now: datetime) -> datetime | None:
-    """When the quiet hours end, if it is quiet now.
+    """Return when the quiet hours end, if it is quiet now.
 
-    Clocks on the wall decide: on a night when they are changed it is quiet until they show the
-    end, an hour longer or shorter.
+    Wall clocks decide: on a night when they are changed it is quiet until they show the end, an
+    hour longer or shorter.
     """
     if conf.QUIET_HOURS is None:
         return None
     start, end, zone = parse_quiet_hours(conf.QUIET_HOURS)
     local = now.astimezone(zone)
-    shown = local.time()
+    time = local.time()
     over_midnight = end < start
-    is_quiet = (shown >= start or shown < end) if over_midnight else start <= shown < end
+    is_quiet = (time >= start or time < end) if over_midnight else start <= time < end
     if not is_quiet:
         return None
-    return datetime.combine(local.date() + timedelta(days=shown >= end), end, zone)
+    return datetime.combine(local.date() + timedelta(days=time >= end), end, zone)
 
 
 def loud_since(now: datetime) -> datetime | None:
-    """When the quiet hours last ended; ``None`` where there are none."""
+    """Return when the quiet hours last ended; ``None`` where there are none."""
     if conf.QUIET_HOURS is None:
         return None
     _start, end, zone = parse_quiet_hours(conf.QUIET_HOURS)

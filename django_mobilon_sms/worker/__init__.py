@@ -1,4 +1,4 @@
-"""What ``manage.py send_sms`` does, step by step."""
+"""The worker: everything that ``manage.py send_sms`` does, step by step."""
 
 from .candidates import senders
 from .exit_codes import TROUBLE, UNKNOWN

@@ -1,6 +1,6 @@
 """Which messages to claim next.
 
-Their contents are read before the claim, and not again after it: once written, they never change.
+A message is read before its claim and not again after it: once written, its contents never change.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -23,7 +24,7 @@ from ..phone_numbers import wire_number
 
 
 class Candidate(NamedTuple):
-    """A message that waits; who wins the claim owns it."""
+    """A pending message, as it was read; the worker that claims it may send it."""
 
     pk: int
     guid: UUID
@@ -31,137 +32,151 @@ class Candidate(NamedTuple):
     text: str
     source: str
     segments: int
+    attempts: int = 0
+    resends: int = 0
+    priority: int = Priority.NORMAL  # the last one: ``_first()`` sorts by it
 
     def __repr__(self) -> str:
         return f"<Candidate {self.guid}>"
 
-    def for_the_wire(self) -> OutgoingMessage:
-        """What the gateway is given. Raises ``ValueError`` for what it can not be given."""
+    def outgoing(self) -> OutgoingMessage:
+        """Return what the gateway gets. Raises ``ValueError`` for what it cannot be given."""
         if not self.text.strip() or "\0" in self.text or not _is_source(self.source):
             raise ValueError("not for the wire")
         return OutgoingMessage(self.guid, wire_number(self.number), self.text, self.source)
 
 
-_is_source = lru_cache(is_source)  # most messages have the same
-
-
-COLUMNS = (*Candidate._fields, "attempts", "resends")
+_is_source = lru_cache(is_source)  # because most messages have the same sender
 
 
 ALL = tuple(Priority)
 
 
-_SOURCE, _SEGMENTS = COLUMNS.index("source"), COLUMNS.index("segments")
-
-
-#: In how many parts each of these senders may begin a message now.
+#: Returns for each of these senders in how many segments it may begin a message now.
 Room = Callable[[Sequence[str]], Mapping[str, int]]
 
 
 def due(
-    most: int, size: int, *, only: Sequence[Priority] = ALL, room: Room | None = None
+    limit: int, batch_size: int, *, priorities: Sequence[Priority] = ALL, room: Room | None = None
 ) -> list[list[Candidate]]:
-    """At most so many messages of these priorities to claim now, in batches of at most ``size``.
+    """Return at most ``limit`` due messages in batches, the most urgent priority first.
 
-    The sooner priority comes first; what had trouble before is a batch by itself. Where there is
-    a pace, senders take turns as far as they have ``room``.
+    A message that had trouble before is a batch of its own. Where there is a pace, senders take
+    turns within their ``room``.
     """
     if room is None:
-        return _batches(_rows(most, only)[:most], size)
+        return _batches(_first(limit, priorities), batch_size)
     turns = [
-        (row[-1], turn, row)
-        for source, parts in room(senders()).items()
-        if parts > 0
-        for turn, row in enumerate(_fitting(_rows(most, only, source), parts))
+        (candidate.priority, turn, candidate)
+        for source, segments in room(senders()).items()
+        if segments > 0
+        for turn, candidate in enumerate(_fitting(_first(limit, priorities, source), segments))
     ]
     turns.sort(key=itemgetter(0, 1))
-    return _batches([row for *_, row in turns[:most]], size)
+    return _batches([candidate for *_, candidate in turns[:limit]], batch_size)
 
 
 def pending(
     pks: Sequence[int],
-    size: int,
+    batch_size: int,
     *,
-    only: Sequence[Priority] = ALL,
+    priorities: Sequence[Priority] = ALL,
     room: Room | None = None,
 ) -> list[list[Candidate]]:
-    """Which of these messages to claim next, whatever their time: one batch, or none."""
+    """Return one batch of these messages, or none; ``due_at`` does not matter."""
     waiting = SmsMessage.objects.for_write().unexpired().filter(pk__in=pks, status=Status.PENDING)
-    ordered = waiting.filter(priority__in=only).order_by("priority", "pk")
-    rows: Iterable[Sequence[Any]] = ordered.values_list(*COLUMNS)[:size]
+    ordered = waiting.filter(priority__in=priorities).order_by("priority", "pk")
+    rows = ordered.values_list(*Candidate._fields)[:batch_size]
+    candidates = [Candidate(*row) for row in rows]
     if room is not None:
-        by_sender = _by_sender(rows)
-        parts = room(list(by_sender))
-        rows = [row for source, each in by_sender.items() for row in _fitting(each, parts[source])]
-    return _batches(rows, size)[:1]
+        own_by_sender = by_sender(candidates)
+        segments = room(list(own_by_sender))
+        candidates = [
+            candidate
+            for source, own in own_by_sender.items()
+            for candidate in _fitting(own, segments[source])
+        ]
+    return _batches(candidates, batch_size)[:1]
 
 
 def senders(pks: Sequence[int] | None = None) -> list[str]:
-    """The senders that have a message waiting, among these messages or among all."""
+    """Return the senders that have a pending message, among these messages or among all."""
     waiting = SmsMessage.objects.for_write().filter(status=Status.PENDING)
     if pks is not None:
         return list(waiting.filter(pk__in=pks).values_list("source", flat=True).distinct())
     found, rows = [""], waiting.order_by("source").values_list("source", flat=True)
-    # From one to the next by the index, all of which a DISTINCT would read.
+    # Step from one sender to the next in the index, because a DISTINCT would read all of it.
     while (source := rows.filter(source__gt=found[-1]).first()) is not None:
         found.append(source)
     return found[1:]
 
 
-def _by_sender(rows: Iterable[Sequence[Any]]) -> dict[str, list[Sequence[Any]]]:
-    found: dict[str, list[Sequence[Any]]] = defaultdict(list)
-    for row in rows:
-        found[row[_SOURCE]].append(row)
+def by_sender(candidates: Iterable[Candidate]) -> dict[str, list[Candidate]]:
+    """Return the messages of each sender."""
+    found: dict[str, list[Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        found[candidate.source].append(candidate)
     return found
 
 
-def _fitting(rows: Iterable[Sequence[Any]], parts: int) -> Iterator[Sequence[Any]]:
-    """The first of these, each begun while there is room."""
-    for row in rows:
-        if parts <= 0:
+def _fitting(candidates: Iterable[Candidate], segments: int) -> Iterator[Candidate]:
+    """Yield the first of these messages, as long as segments are left to begin one in."""
+    for candidate in candidates:
+        if segments <= 0:
             return
-        parts -= row[_SEGMENTS]
-        yield row
+        segments -= candidate.segments
+        yield candidate
 
 
-def _rows(most: int, only: Sequence[Priority], source: str | None = None) -> list[Sequence[Any]]:
+def _first(
+    limit: int, priorities: Sequence[Priority], source: str | None = None
+) -> list[Candidate]:
+    """Return the first due messages, of all senders or of one."""
     alias = router.db_for_write(SmsMessage)
     with connections[alias].cursor() as cursor:
-        cursor.execute(*_due(alias, most, tuple(only), source, db_now()))
-        return sorted(cursor.fetchall(), key=itemgetter(-1))  # each priority's own order stays
+        cursor.execute(*_due(alias, limit, tuple(priorities), source, db_now()))
+        # By priority, the last column; the sort is stable, so each priority keeps its own order.
+        rows = sorted(cursor.fetchall(), key=itemgetter(-1))
+    return [_candidate(*row) for row in rows[:limit]]
+
+
+def _candidate(pk: int, guid: UUID | str, *values: Any) -> Candidate:
+    # Some databases give a UUID as text, because the rows are read past Django's converters.
+    return Candidate(pk, guid if isinstance(guid, UUID) else UUID(guid), *values)
 
 
 @lru_cache
 def _due(
-    alias: str, most: int, only: tuple[Priority, ...], source: str | None, now: Expression
+    alias: str, limit: int, priorities: tuple[Priority, ...], source: str | None, now: Expression
 ) -> tuple[str, tuple[Any, ...]]:
-    """The first of each priority, in one query; what it is built of is the key of its cache.
+    """Build one query for the first due messages of each priority; its parts are the cache's key.
 
-    Django takes longer to build it than a database to run it. And one query for all priorities,
-    in their order, would walk through the future messages of the sooner ones.
+    It is cached because Django takes longer to build it than a database to run it. It has a SELECT
+    for each priority because one for all, ordered by priority, would walk through the future
+    messages of the more urgent ones.
     """
-    messages = SmsMessage.objects.using(alias).due().order_by("due_at", "pk")
+    rows = SmsMessage.objects.using(alias).due().order_by("due_at", "pk")
     if source is not None:
-        messages = messages.filter(source=source)
-    selects, parameters = [], []
-    for priority in only:
-        rows = messages.filter(priority=priority).values_list(*COLUMNS, "priority")
-        sql, values = rows[:most].query.get_compiler(alias).as_sql()
-        selects.append(f"SELECT * FROM ({sql}) {priority.name}")  # noqa: S608  Django's own SQL
-        parameters += values
-    return " UNION ALL ".join(selects), tuple(parameters)
+        rows = rows.filter(source=source)
+    columns = rows.values_list(*Candidate._fields)
+    queries = [columns.filter(priority=priority)[:limit].query for priority in priorities]
+    selects = [query.get_compiler(alias).as_sql() for query in queries]
+    # Django's own union() cannot limit each SELECT on SQLite.
+    union = " UNION ALL ".join(
+        f"SELECT * FROM ({sql}) {priority.name}"  # noqa: S608  Django's own SQL
+        for priority, (sql, _) in zip(priorities, selects)
+    )
+    return union, tuple(chain.from_iterable(parameters for _, parameters in selects))
 
 
-def _batches(rows: Iterable[Sequence[Any]], size: int) -> list[list[Candidate]]:
+def _batches(candidates: Iterable[Candidate], batch_size: int) -> list[list[Candidate]]:
+    """Fill batches in order; a message that had trouble before takes no other with it."""
     batches: list[list[Candidate]] = []
     together: list[Candidate] = []
-    for pk, guid, number, text, source, segments, attempts, resends, *_ in rows:
-        # Read past Django's converters, some databases give a UUID as its text.
-        known = guid if isinstance(guid, UUID) else UUID(guid)
-        candidate = Candidate(pk, known, number, text, source, segments)
-        if attempts or resends:
+    for candidate in candidates:
+        if candidate.attempts or candidate.resends:
             batches.append([candidate])
-        elif together and len(together) < size:
+        elif together and len(together) < batch_size:
             together.append(candidate)
         else:
             together = [candidate]

@@ -1,36 +1,103 @@
-"""The claim: batches that are committed as ours before anything of them leaves."""
+"""Claims: batches that are committed as ours before any of their messages leaves."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import socket
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
-from typing import NamedTuple
 
 from django.db import router, transaction
-from django.db.models import Case, Exists, F, OuterRef, Value, When
+from django.db.models import Exists, OuterRef
 
-from ..choices import ErrorCode, Status
+from ..choices import ErrorCode, Priority, Status
 from ..conf import conf
-from ..limits import charge
-from ..models import GatewayState, SmsBatch, SmsMessage, StoppedNumber, unless_sensitive
+from ..limits import pace, quiet_until
+from ..models import (
+    RETRY_SECONDS,
+    GatewayState,
+    SmsBatch,
+    SmsMessage,
+    StoppedNumber,
+    retry_on_lock,
+)
+from . import candidates
 from .candidates import Candidate
+from .run_report import Halt, halt_of
 
 logger = logging.getLogger(__name__)
 
 
-class Claim(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Claim:
     """A batch that is ours, with its messages, and when (monotonic) its claim began."""
 
     batch: SmsBatch
     messages: Sequence[Candidate]
     began: float
     is_probe: bool
+
+
+class OthersWereFaster(Exception):
+    """Rolls a claim back: other workers got the messages, the probe or the pace's room."""
+
+
+def claim_next(
+    max_batches: int,
+    max_messages: int,
+    batch_size: int,
+    *,
+    pks: Sequence[int] | None = None,
+    without: Collection[int] = (),
+) -> tuple[list[Claim], Halt | None]:
+    """Claim the next batches, of these messages or of all that is due.
+
+    Returns no claims where nothing can be claimed, and why if something halts sending. Batches
+    that begin with a message of ``without`` are left out.
+    """
+    while True:
+        state = GatewayState.objects.current()
+        if halt := halt_of(state):
+            return [], halt
+        if is_probe := state.blocked_until is not None:
+            max_batches = batch_size = 1
+        limit = min(max_messages, max_batches * batch_size)
+        found, halt = _choose(state.now, limit, batch_size, pks)
+        found = [batch for batch in found[:max_batches] if batch[0].pk not in without]
+        if not found:
+            return [], halt
+        paced_at = state.now if pace.is_set() else None
+        write = partial(take, found, is_probe=is_probe, stops=state.stops, paced_at=paced_at)
+        alias = router.db_for_write(SmsMessage)
+        if claims := retry_on_lock(write, using=alias, seconds=RETRY_SECONDS):
+            return claims, None
+        # Other workers were faster with all of them, with the pace or the probe: look again.
+
+
+def _choose(
+    now: datetime, limit: int, batch_size: int, pks: Sequence[int] | None
+) -> tuple[list[list[Candidate]], Halt | None]:
+    """Return the next messages in batches, or why there are none, where a limit is the cause."""
+    quiet_end = quiet_until(now)
+    priorities = [Priority.HIGH] if quiet_end else candidates.ALL
+    room = partial(pace.room, now=now) if pace.is_set() else None
+    if pks is None:
+        found = candidates.due(limit, batch_size, priorities=priorities, room=room)
+    else:
+        found = candidates.pending(pks, batch_size, priorities=priorities, room=room)
+    if found:
+        return found, None
+    if quiet_end:
+        return [], Halt("quiet", quiet_end)
+    if room and (full_until := pace.full_until(candidates.senders(pks), now)):
+        return [], Halt("pace", full_until)
+    return [], None
 
 
 def take(
@@ -40,72 +107,76 @@ def take(
     stops: bool = False,
     paced_at: datetime | None = None,
 ) -> list[Claim]:
-    """Take each of these lists of messages into a batch of ours, in one transaction.
+    """Claim each list of messages as a batch, all in one transaction; none if others were faster.
 
-    What other workers were faster with is left out; a probe is one batch, and one process wins it.
-    ``stops``: numbers are on the stop list, and what was written to them meanwhile is cancelled.
-    ``paced_at``: the senders have a pace, which had room for these at this time.
+    Messages that another worker claimed first are left out. A probe is one batch, and one process
+    on all hosts wins it. ``stops``: the stop list is not empty, so messages written before their
+    number was stopped are cancelled. ``paced_at``: when the pace had room for these messages.
     """
     alias = router.db_for_write(SmsMessage)
     began, lease = time.monotonic(), timedelta(seconds=conf.LEASE)
-    messages = SmsMessage.objects.using(alias)
-    with transaction.atomic(using=alias, durable=True):
+    with suppress(OthersWereFaster), transaction.atomic(using=alias, durable=True):
         # The INSERT comes first: SQLite then waits for its lock instead of failing.
         batches = [SmsBatch.objects.begin(worker_name(), lease) for _ in found]
-        won = not is_probe or GatewayState.objects.win_probe(batches[0], lease)
-        counts = [
-            messages.claim(batch, [one.pk for one in each]) if won else 0
-            for batch, each in zip(batches, found)
+        if is_probe and not GatewayState.objects.win_probe(batches[0], lease):
+            raise OthersWereFaster
+        claims = [
+            Claim(batch, messages, began, is_probe)
+            for batch, messages in zip(batches, _claim_messages(batches, found, stops=stops))
         ]
-        if not any(counts):
-            transaction.set_rollback(True, using=alias)
-            return []
-        if stops and (stopped := cancel_stopped(batches)):
-            logger.info("claim.stopped count=%d", stopped)
-            counts = [0] * len(batches)  # of any batch some may be gone
-        mine = [
-            each if count == len(each) else _mine(batch, each)
-            for batch, each, count in zip(batches, found, counts)
-        ]
-        if paced_at is not None and not charge(_parts(chain.from_iterable(mine)), paced_at):
-            transaction.set_rollback(True, using=alias)
-            return []
-        if vain := [batch.pk for batch, each in zip(batches, mine) if not each]:
-            SmsBatch.objects.using(alias).filter(pk__in=vain).delete()
-    return [Claim(batch, each, began, is_probe) for batch, each in zip(batches, mine) if each]
+        if paced_at is not None and not pace.charge(_segments_by_sender(claims), paced_at):
+            raise OthersWereFaster
+        if empty := [claim.batch.pk for claim in claims if not claim.messages]:
+            SmsBatch.objects.using(alias).filter(pk__in=empty).delete()
+        return [claim for claim in claims if claim.messages]
+    return []
 
 
-def _mine(batch: SmsBatch, found: Sequence[Candidate]) -> list[Candidate]:
-    rows = SmsMessage.objects.for_write().filter(batch=batch, status=Status.SENDING)
-    mine = set(rows.values_list("pk", flat=True))
-    return [one for one in found if one.pk in mine]
-
-
-def _parts(claimed: Iterable[Candidate]) -> dict[str, list[int]]:
-    """The parts of each message, by its sender."""
-    parts: dict[str, list[int]] = defaultdict(list)
-    for one in claimed:
-        parts[one.source].append(one.segments)
-    return parts
-
-
-def worker_name() -> str:
-    """Which process this is, for the journal."""
-    return f"{socket.gethostname()[:64]}:{os.getpid()}"
+def _claim_messages(
+    batches: Sequence[SmsBatch], found: Sequence[list[Candidate]], *, stops: bool
+) -> list[list[Candidate]]:
+    """Claim the messages for their batches, and return those that are ours, batch by batch."""
+    counts = [
+        SmsMessage.objects.claim(batch, [candidate.pk for candidate in messages])
+        for batch, messages in zip(batches, found)
+    ]
+    if not any(counts):
+        raise OthersWereFaster
+    if stops and (cancelled := cancel_stopped(batches)):
+        logger.info("claim.stopped count=%d", cancelled)
+        counts = [0] * len(batches)  # because any batch may have lost some
+    return [
+        messages if count == len(messages) else _ours(batch, messages)
+        for batch, messages, count in zip(batches, found, counts)
+    ]
 
 
 def cancel_stopped(batches: Iterable[SmsBatch]) -> int:
-    """Cancel what these batches have just claimed for numbers that were stopped meanwhile.
+    """Cancel the messages of these batches whose number was stopped before the claim.
 
-    A message that had been resent may have gone out before, and is held instead.
+    Returns how many left their batch. A resent message may have gone out before, and is held.
     """
     stopped = Exists(StoppedNumber.objects.filter(number=OuterRef("number")))
     claimed = SmsMessage.objects.for_write().filter(
         stopped, batch__in=batches, status=Status.SENDING
     )
-    return claimed.change(
-        status=Case(When(resends=0, then=Value(Status.CANCELLED)), default=Value(Status.UNKNOWN)),
-        error_code=ErrorCode.STOP_LIST,
-        batch=None,
-        text=Case(When(resends=0, then=unless_sensitive()), default=F("text")),
-    )
+    if not claimed.exists():  # one statement instead of two, because most claims have none
+        return 0
+    return sum(claimed.end(Status.CANCELLED, ErrorCode.STOP_LIST, batch=None).values())
+
+
+def _ours(batch: SmsBatch, messages: Sequence[Candidate]) -> list[Candidate]:
+    rows = SmsMessage.objects.for_write().filter(batch=batch, status=Status.SENDING)
+    ours = set(rows.values_list("pk", flat=True))
+    return [candidate for candidate in messages if candidate.pk in ours]
+
+
+def _segments_by_sender(claims: Iterable[Claim]) -> dict[str, list[int]]:
+    claimed = chain.from_iterable(claim.messages for claim in claims)
+    by_sender = candidates.by_sender(claimed).items()
+    return {source: [message.segments for message in own] for source, own in by_sender}
+
+
+def worker_name() -> str:
+    """Return the host and the process id, for the journal."""
+    return f"{socket.gethostname()[:64]}:{os.getpid()}"

@@ -1,4 +1,4 @@
-"""The backend that the settings name."""
+"""The backend named by ``MOBILON_SMS_BACKEND``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..gateway import Backend
 
 
 def get_backend() -> Backend:
-    """A new instance of ``MOBILON_SMS_BACKEND``, with the settings as they are now."""
+    """Return a new backend with the settings as they are now."""
     backend: Backend = import_string(conf.BACKEND)(
         conf.BASE_URL,
         conf.USERNAME,

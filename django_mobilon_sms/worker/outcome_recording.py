@@ -1,53 +1,106 @@
-"""Write the outcome of a request to its batch and its messages."""
+"""Record the outcome of a request in its batch, its messages and the breaker."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from contextlib import suppress
+from functools import cached_property, partial
 from typing import Any
 
-from django.db import router, transaction
+from django.db import DatabaseError, router, transaction
 from django.db.models import F
 
 from ..choices import ErrorCode, Outcome, Status
 from ..conf import conf
-from ..models import MessageQuerySet, SmsBatch, SmsMessage, db_now
-from .proofs import RETRY_FIRST, RETRY_LAST, UNCOUNTED, Proof, Verdict, settle
+from ..models import (
+    RETRY_SECONDS,
+    GatewayState,
+    MessageQuerySet,
+    SmsBatch,
+    SmsMessage,
+    db_now,
+    retry_on_lock,
+)
+from . import proofs
+from .claims import Claim
+from .proofs import Proof, Verdict
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What came of a batch; ``pks`` are the messages that its POST carried, by guid."""
+    """The proof of a batch. ``pks`` are the messages that its POST carried, by guid."""
 
     batch: SmsBatch
     proof: Proof
     pks: Mapping[str, int]
+    began: float = 0.0  # monotonic, as of the claim
+    is_probe: bool = False
+
+    @classmethod
+    def of(cls, claim: Claim, proof: Proof) -> Result:
+        """Return the result of a claim."""
+        pks = {str(message.guid): message.pk for message in claim.messages}
+        return cls(claim.batch, proof, pks, claim.began, claim.is_probe)
 
     @cached_property
-    def settled(self) -> dict[int, Verdict]:
-        """What the reply proves about each of its messages, by key."""
-        return _settled(self.pks, self.proof.reply)
+    def verdicts(self) -> dict[int, Verdict]:
+        """Return what the reply proves about each message, by primary key."""
+        return _verdicts(self.pks, self.proof.reply)
 
     @property
     def is_good(self) -> bool:
         """Whether the reply settled at least one message: the gateway works as it should."""
-        return any(one.status != Status.UNKNOWN for one in self.settled.values())
+        return any(verdict.status != Status.UNKNOWN for verdict in self.verdicts.values())
+
+    @property
+    def is_trouble(self) -> bool:
+        """Whether sending must stop."""
+        no_trouble = (ErrorCode.LEASE_SHORT, ErrorCode.INVALID)  # the gateway was not asked
+        return not self.is_good and self.proof.error_code not in no_trouble
+
+
+def record_or_journal(results: Sequence[Result]) -> Sequence[Counter[Status] | None]:
+    """Record these results together, or each alone if the database refuses them together.
+
+    One alone is retried until its lease is over. Returns for each how many messages reached which
+    status; ``None`` where they could not be updated, which is left to a later sweep.
+    """
+    write, alone = partial(record_all, results), len(results) == 1
+    left = max(1.0, results[0].began + conf.LEASE - time.monotonic())
+    try:
+        return retry_on_lock(write, using=_alias(), seconds=left if alone else 0.0)
+    except DatabaseError as error:
+        if not alone:  # one that cannot be recorded must not stop the others
+            return [counts for result in results for counts in record_or_journal([result])]
+        _journal(results[0], error)
+        return [None]
+
+
+def _journal(result: Result, error: DatabaseError) -> None:
+    """Write the outcome to the batch alone, so that the truth is not lost with the messages."""
+    logger.error("batch.unrecorded batch=%s error=%s", result.batch.pk, type(error).__name__)
+    with suppress(DatabaseError):
+        close(result.batch, result.proof, result.pks)
 
 
 def record(batch: SmsBatch, proof: Proof, pks: Mapping[str, int]) -> Counter[Status]:
     """Write the outcome to the batch and its messages, in one transaction.
 
-    Returns how many messages came to which status; nothing if the batch has an outcome already.
+    Returns how many messages reached which status; nothing if the batch has an outcome already.
     """
     [counts] = record_all([Result(batch, proof, pks)])
     return counts
 
 
 def record_all(results: Iterable[Result]) -> list[Counter[Status]]:
-    """The same for several batches, all in one transaction."""
-    with transaction.atomic(using=router.db_for_write(SmsBatch)):
+    """Record several results in one transaction."""
+    with transaction.atomic(using=_alias()):
         return [_record(result) for result in results]
 
 
@@ -57,11 +110,11 @@ def _record(result: Result) -> Counter[Status]:
         return Counter()
     batch.outcome, batch.error_code = proof.outcome, proof.error_code
     batch.guids, batch.reply = list(result.pks), proof.reply
-    return apply(batch, result.settled)
+    return apply(batch, result.verdicts)
 
 
 def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], *, applied: bool = False) -> int:
-    """Write the outcome to the batch alone; the next sweep takes it to the messages."""
+    """Write the outcome to the batch alone; unless ``applied``, the next sweep does the rest."""
     return SmsBatch.objects.close(
         batch,
         proof.outcome,
@@ -73,15 +126,16 @@ def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], *, applied: bool 
     )
 
 
-def apply(batch: SmsBatch, settled: Mapping[int, Verdict] | None = None) -> Counter[Status]:
-    """Take a batch's outcome to its messages, inside the transaction that marks it applied.
+def apply(batch: SmsBatch, verdicts: Mapping[int, Verdict] | None = None) -> Counter[Status]:
+    """Apply a batch's outcome to its messages, inside the transaction that marks it applied.
 
-    ``settled`` is what the reply proves about each, by key, where that is known already.
+    ``verdicts`` are those of the reply, by primary key; without them the reply is read anew.
     """
     messages = SmsMessage.objects.for_write().filter(batch=batch)
     if batch.outcome == Outcome.ANSWERED:
-        known = _settled(_pks(messages), batch.reply) if settled is None else settled
-        return _apply_reply(batch, messages, known)
+        if verdicts is None:
+            verdicts = _verdicts(_pks(messages), batch.reply)
+        return _apply_verdicts(batch, messages, verdicts)
     if batch.outcome in (Outcome.NO_PROOF, Outcome.LOST):
         sending = messages.filter(status=Status.SENDING)
         return Counter({Status.UNKNOWN: sending.hold(ErrorCode(batch.error_code))})
@@ -93,47 +147,76 @@ def _pks(messages: MessageQuerySet) -> dict[str, int]:
     return {str(guid): pk for guid, pk in rows}
 
 
-def _settled(pks: Mapping[str, int], reply: Iterable[Sequence[Any]]) -> dict[int, Verdict]:
-    return {pks[guid]: one for guid, one in settle(pks, reply, conf.SEND_REPLIES).items()}
+def _verdicts(pks: Mapping[str, int], reply: Iterable[Sequence[Any]]) -> dict[int, Verdict]:
+    by_guid = proofs.settle(pks, reply, conf.SEND_REPLIES)
+    return {pks[guid]: verdict for guid, verdict in by_guid.items()}
 
 
-def _apply_reply(
-    batch: SmsBatch, messages: MessageQuerySet, settled: Mapping[int, Verdict]
+def _apply_verdicts(
+    batch: SmsBatch, messages: MessageQuerySet, verdicts: Mapping[int, Verdict]
 ) -> Counter[Status]:
     counts: Counter[Status] = Counter()
-    accepted: dict[int, Verdict] = {}
-    groups = defaultdict(list)
-    for pk, one in settled.items():
-        if one.status == Status.ACCEPTED:
-            accepted[pk] = one
+    ids: dict[int, str] = {}
+    codes: dict[int, int | None] = {}
+    others: dict[Verdict, list[int]] = defaultdict(list)
+    for pk, verdict in verdicts.items():
+        if verdict.status == Status.ACCEPTED:
+            ids[pk], codes[pk] = verdict.gateway_id, verdict.gateway_status
         else:
-            groups[one].append(pk)
-    if accepted:
-        counts[Status.ACCEPTED] = SmsMessage.objects.accept(
-            batch,
-            {pk: one.gateway_id for pk, one in accepted.items()},
-            {pk: one.gateway_status for pk, one in accepted.items()},
-        )
-    for one, found in groups.items():
-        rows, code = messages.filter(pk__in=found), ErrorCode(one.error_code)
-        if one.status == Status.FAILED:
-            ended = rows.undecided().end(Status.FAILED, code, gateway_status=one.gateway_status)
-            counts.update(ended)
+            others[verdict].append(pk)
+    if ids:
+        counts[Status.ACCEPTED] = SmsMessage.objects.accept(batch, ids, codes)
+    for verdict, pks in others.items():
+        rows, code = messages.filter(pk__in=pks), ErrorCode(verdict.error_code)
+        raw = {"gateway_status": verdict.gateway_status}
+        if verdict.status == Status.FAILED:
+            counts.update(rows.undecided().end(Status.FAILED, code, **raw))
         else:
-            sending = rows.filter(status=Status.SENDING)
-            counts[Status.UNKNOWN] += sending.hold(code, gateway_status=one.gateway_status)
+            counts[Status.UNKNOWN] += rows.filter(status=Status.SENDING).hold(code, **raw)
     return counts
 
 
 def _put_back(batch: SmsBatch, messages: MessageQuerySet) -> Counter[Status]:
-    """Nothing of the batch was accepted: its messages wait again, or fail by their own answer."""
+    """Let messages wait again, because none of the batch was accepted; or fail what was rejected.
+
+    Only a message that was refused alone waits longer each time.
+    """
     code = ErrorCode(batch.error_code)
     if code == ErrorCode.REJECTED:
         return Counter(messages.end(Status.FAILED, code))
     values: dict[str, Any] = {"status": Status.PENDING, "error_code": code}
-    if batch.outcome == Outcome.REFUSED and code not in UNCOUNTED:
+    if batch.outcome == Outcome.REFUSED and code not in proofs.NO_ATTEMPT:
         if len(batch.guids) == 1:
             for attempts in messages.values_list("attempts", flat=True):
-                values["due_at"] = db_now() + min(RETRY_FIRST * 2 ** min(attempts, 6), RETRY_LAST)
+                values["due_at"] = db_now() + proofs.wait_after(attempts)
         values["attempts"] = F("attempts") + 1
     return Counter({Status.PENDING: messages.change(**values)})
+
+
+def fail_invalid(claim: Claim, pks: Iterable[int]) -> Mapping[Status, int]:
+    """Fail these messages of a claim, because they cannot be put on the wire."""
+    rows = SmsMessage.objects.for_write().filter(
+        pk__in=pks, batch=claim.batch, status=Status.SENDING
+    )
+    end = partial(rows.end, Status.FAILED, ErrorCode.INVALID)
+    return retry_on_lock(end, using=rows.db, seconds=RETRY_SECONDS)
+
+
+def update_breaker(result: Result) -> None:
+    """Trip the breaker after trouble, and clear it after a probe that went well."""
+    update = partial(_update_breaker, result)
+    retry_on_lock(update, using=_alias(), seconds=RETRY_SECONDS)
+
+
+def _update_breaker(result: Result) -> None:
+    states = GatewayState.objects
+    if result.is_trouble:
+        wait = proofs.pause_after(result.proof, states.current().failures)
+        tripped = states.trip(result.batch, wait=wait)
+        logger.warning("breaker.trip batch=%s tripped=%d", result.batch.pk, tripped)
+    elif result.is_good and result.is_probe:
+        states.clear(result.batch)
+
+
+def _alias() -> str:
+    return router.db_for_write(SmsMessage)

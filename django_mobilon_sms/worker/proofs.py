@@ -13,15 +13,12 @@ from ..exceptions import GatewayError, NeverLeft, Refused
 from ..gateway import SendResult
 
 #: Refusals that say nothing about a message, so they count as no attempt.
-UNCOUNTED = (ErrorCode.CREDENTIALS, ErrorCode.PAYMENT, ErrorCode.RATE_LIMITED)
-
-
-RETRY_FIRST, RETRY_LAST = timedelta(minutes=1), timedelta(hours=1)
+NO_ATTEMPT = (ErrorCode.CREDENTIALS, ErrorCode.PAYMENT, ErrorCode.RATE_LIMITED)
 
 
 @dataclasses.dataclass(frozen=True)
 class Proof:
-    """What came of one POST: all that the journal keeps of it."""
+    """What one POST proved: all that the journal keeps of it."""
 
     outcome: Outcome
     error_code: str = ""
@@ -40,13 +37,13 @@ class Verdict(NamedTuple):
 
 
 def of_reply(results: Sequence[SendResult]) -> Proof:
-    """The gateway answered with an array."""
+    """Return the proof of a POST that the gateway answered with an array."""
     reply = [(str(result.guid), result.status, result.id) for result in results]
     return Proof(Outcome.ANSWERED, reply=reply)
 
 
 def of_error(error: BaseException) -> Proof:
-    """The POST ended with an error; one that was not foreseen proves nothing."""
+    """Return the proof of a POST that ended with an error; an unforeseen one proves nothing."""
     if not isinstance(error, GatewayError):
         return Proof(Outcome.NO_PROOF, ErrorCode.UNFORESEEN)
     outcome = Outcome.NO_PROOF
@@ -58,11 +55,16 @@ def of_error(error: BaseException) -> Proof:
 
 
 def pause_after(proof: Proof, failures: int) -> timedelta:
-    """How long nothing is sent after trouble, the ``failures``-th in a row counted from 0."""
+    """Return how long the breaker blocks sending, after ``failures`` earlier ones in a row."""
     if proof.outcome in (Outcome.REFUSED, Outcome.NEVER_LEFT):
         seconds = 60.0 if proof.retry_after is None else min(max(proof.retry_after, 1.0), 3600.0)
         return timedelta(seconds=seconds)
     return timedelta(minutes=min(2 ** min(failures, 4), 15))
+
+
+def wait_after(attempts: int) -> timedelta:
+    """Return how long a message that was refused alone waits: twice as long each time."""
+    return min(timedelta(minutes=2 ** min(attempts, 6)), timedelta(hours=1))
 
 
 def settle(
@@ -70,7 +72,7 @@ def settle(
     reply: Iterable[Sequence[Any]],
     meanings: Mapping[int, str],
 ) -> dict[str, Verdict]:
-    """What a reply ``[(guid, status, id), ...]`` proves about each guid.
+    """Return what a reply ``[(guid, status, id), ...]`` proves about each guid.
 
     ``meanings`` maps the gateway's codes: an unmapped code with an id is accepted.
     """
@@ -81,16 +83,16 @@ def settle(
         answers[guid].append((status, id_))
         if id_ and owners.setdefault(id_, guid) != guid:
             shared.add(id_)
-    settled = {}
+    verdicts = {}
     for guid in guids:
-        found = answers.get(guid)
-        if not found:
-            settled[guid] = Verdict(Status.UNKNOWN, ErrorCode.NO_ANSWER)
-        elif len(found) > 1 or found[0][1] in shared:
-            settled[guid] = Verdict(Status.UNKNOWN, ErrorCode.CONTRADICTION)
+        own = answers.get(guid)
+        if not own:
+            verdicts[guid] = Verdict(Status.UNKNOWN, ErrorCode.NO_ANSWER)
+        elif len(own) > 1 or own[0][1] in shared:
+            verdicts[guid] = Verdict(Status.UNKNOWN, ErrorCode.CONTRADICTION)
         else:
-            settled[guid] = _settle_one(*found[0], meanings)
-    return settled
+            verdicts[guid] = _settle_one(*own[0], meanings)
+    return verdicts
 
 
 def _settle_one(status: int | None, id_: str | None, meanings: Mapping[int, str]) -> Verdict:

@@ -1,4 +1,4 @@
-"""Gateway calls under way: threads that only do HTTP, while one thread owns the database."""
+"""Requests under way in threads that only do HTTP, while one thread owns the database."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Generic, TypeVar
 
 from ..exceptions import OutcomeUnknown
 
-#: How much longer than its timeout a request is waited for, in seconds.
+#: How long a request is waited for beyond its timeout, in seconds.
 GRACE = 5.0
 
 
-#: A wait that ends so many seconds too late: this process was stopped, or its host asleep. What
-#: came meanwhile is there to be read, so the call gets ``GRACE`` once more.
+#: How late a wait must end, in seconds, to show that this process was stopped or its host asleep.
+#: The answer may have come meanwhile, so the request gets ``GRACE`` once more.
 STOOD_STILL = 1.0
 
 
@@ -26,10 +26,10 @@ R = TypeVar("R")
 
 
 class RequestThreads(Generic[K, R]):
-    """RequestThreads under way, each in a thread of its own that keeps no process from ending.
+    """Requests under way, each in a daemon thread of its own.
 
-    A call that takes longer than ``seconds`` is abandoned: dripped headers can outlast any
-    timeout of a socket, and an abandoned daemon thread keeps no process from ending.
+    A request that takes longer than ``seconds`` is abandoned, because dripped headers can outlast
+    any timeout of a socket. Its thread keeps no process from ending.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -41,15 +41,15 @@ class RequestThreads(Generic[K, R]):
         return len(self._deadlines)
 
     def start(self, key: K, function: Callable[[], R]) -> None:
-        """Call ``function`` in a thread; ``wait()`` gives what comes of it under ``key``."""
+        """Call ``function`` in a thread; ``wait()`` returns its value or error with ``key``."""
         self._deadlines[key] = time.monotonic() + self._seconds
         # ``Thread.start()`` would wait until the thread runs, and so for whoever holds the GIL.
         _thread.start_new_thread(self._call, (key, function))
 
     def wait(self) -> list[tuple[K, R | BaseException]]:
-        """The calls that are over by now, and if there are none the next one.
+        """Return the requests that are over, or wait for the next one if none is.
 
-        Each with its key, and its value or its error; an abandoned call's error is
+        Each comes as its key with its value or its error. The error of an abandoned request is
         ``OutcomeUnknown`` (``deadline``).
         """
         return self._over_by_now() or [self._next()]
@@ -58,32 +58,32 @@ class RequestThreads(Generic[K, R]):
         over: list[tuple[K, R | BaseException]] = []
         while True:
             try:
-                key, result = self._done.get_nowait()
+                key, answer = self._done.get_nowait()
             except queue.Empty:
                 return over
             if self._deadlines.pop(key, None) is not None:  # else it was abandoned before
-                over.append((key, result))
+                over.append((key, answer))
 
     def _next(self) -> tuple[K, R | BaseException]:
         while True:
             key = min(self._deadlines, key=self._deadlines.__getitem__)
             try:
-                over, result = self._done.get(timeout=self._left(key))
+                over, answer = self._done.get(timeout=self._left(key))
             except queue.Empty:
                 overslept = time.monotonic() - self._deadlines[key]
                 if overslept > STOOD_STILL:
                     self._deadlines[key] += overslept + GRACE
                     continue
-                over, result = key, OutcomeUnknown("deadline")
+                over, answer = key, OutcomeUnknown("deadline")
             if self._deadlines.pop(over, None) is not None:
-                return over, result
+                return over, answer
 
     def _left(self, key: K) -> float:
         return max(0.0, self._deadlines[key] - time.monotonic())
 
     def _call(self, key: K, function: Callable[[], R]) -> None:
         try:
-            result: R | BaseException = function()
-        except BaseException as error:  # whatever ends the call, its owner must hear of it
-            result = error
-        self._done.put((key, result))
+            answer: R | BaseException = function()
+        except BaseException as error:  # whatever ends the request, its owner must get it
+            answer = error
+        self._done.put((key, answer))

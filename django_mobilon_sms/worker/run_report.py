@@ -1,4 +1,4 @@
-"""What a run of the worker did."""
+"""The report of a run: what it did, and what halted it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..choices import Status
 from ..conf import conf
@@ -14,11 +14,32 @@ from ..models import GatewayState
 from .exit_codes import CANNOT_WORK, OK, UNKNOWN
 
 
+class Halt(NamedTuple):
+    """Why nothing may be claimed, and until when, where that is known."""
+
+    reason: str  # "disabled", "paused", "blocked", "quiet" or "pace"
+    until: datetime | None = None
+
+
+def halt_of(state: GatewayState) -> Halt | None:
+    """Return why the switch, the operator or the breaker lets nothing be claimed now."""
+    if not conf.ENABLED:
+        return Halt("disabled")
+    if state.paused_at is not None:
+        return Halt("paused")
+    if state.blocked_until is None:
+        return None
+    probing = state.probe is not None and (state.probe_until or state.now) > state.now
+    if state.blocked_until > state.now or probing:
+        return Halt("blocked", state.blocked_until)
+    return None
+
+
 @dataclasses.dataclass
 class RunReport:
-    """What a run did. ``statuses`` counts where its messages came to."""
+    """The counts of a run. ``statuses`` counts its messages by the status they reached."""
 
-    halted: str = ""  # "disabled", "paused", "blocked", "quiet" or "pace"
+    halted: str = ""  # the reason of a ``Halt``
     resumes_at: datetime | None = None
     claimed: int = 0
     posts: int = 0
@@ -26,30 +47,19 @@ class RunReport:
     checked: int = 0
     reported: Counter[str] = dataclasses.field(default_factory=Counter)
     exit_codes: list[int] = dataclasses.field(default_factory=list)
-    failed: bool = False  # something could not be written down
+    failed: bool = False  # an outcome could not be recorded, or a leftover not be swept
 
     def count(self, statuses: Mapping[Status, int]) -> None:
-        """Add messages by the status they came to."""
+        """Add messages, counted by the status they reached."""
         self.statuses.update({status.value: n for status, n in statuses.items() if n})
 
-    def halt(self, why: str, until: datetime | None = None) -> None:
-        """Nothing more is claimed, for this reason."""
-        self.halted, self.resumes_at = why, until
-
-    def halts(self, state: GatewayState) -> bool:
-        """Whether nothing may be claimed now; says why."""
-        probing = state.probe is not None and (state.probe_until or state.now) > state.now
-        if not conf.ENABLED:
-            self.halt("disabled")
-        elif state.paused_at is not None:
-            self.halt("paused")
-        elif state.blocked_until is not None and (state.blocked_until > state.now or probing):
-            self.halt("blocked", state.blocked_until)
-        return self.halted != ""
+    def halt(self, halt: Halt) -> None:
+        """Note why the run claims nothing more."""
+        self.halted, self.resumes_at = halt
 
     @property
     def exit_code(self) -> int:
-        """0 all well, 1 can not work, 3 gateway trouble, 4 rows became unknown."""
+        """Return the exit code of the run: the highest that counts, but 1 goes before all."""
         codes = [OK, *self.exit_codes]
         if self.statuses[Status.UNKNOWN] or self.reported[Status.UNKNOWN]:
             codes.append(UNKNOWN)
@@ -58,7 +68,7 @@ class RunReport:
         return max(codes)
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it in types that JSON has; times in ISO 8601."""
+        """Return the report in types that JSON has; times in ISO 8601."""
         fields = vars(self) | {"exit_code": self.exit_code}
         del fields["exit_codes"]
         until = self.resumes_at

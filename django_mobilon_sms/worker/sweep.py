@@ -29,43 +29,40 @@ from .run_report import RunReport
 logger = logging.getLogger(__name__)
 
 
-#: How many texts one update forgets.
-FORGOTTEN_AT_ONCE = 1000
+#: How many texts one UPDATE forgets.
+TEXTS_PER_UPDATE = 1000
 
 
 def sweep_leftovers() -> RunReport:
-    """Apply outcomes that did not reach their messages, end what is lost or expired.
+    """Apply outcomes that did not reach their messages, and end what is lost or expired.
 
-    Each step by itself: a batch that can not be swept must not stop all sending for good.
+    Each step is tried alone: a batch that cannot be swept must not stop all sending for good.
     """
     report = RunReport()
-    if not _needed():
+    if not GatewayState.objects.any_exist(leftovers()):  # one query, since most runs find nothing
         return report
     alias = router.db_for_write(SmsMessage)
-    for what, step in _steps():
+    for name, step in _steps():
         patience = 0.0 if report.failed else RETRY_SECONDS
         try:
             report.count(retry_on_lock(step, using=alias, seconds=patience))
         except DatabaseError as error:
             # Its type only: a database's own words can hold a row's contents.
-            logger.error("sweep.failed batch=%s error=%s", what, type(error).__name__)
+            logger.error("sweep.failed batch=%s error=%s", name, type(error).__name__)
             report.failed = True
     return report
 
 
-def _needed() -> bool:
-    """Whether there is anything to sweep: one query, since most runs find nothing."""
-    return GatewayState.objects.any_exist(leftovers())
-
-
 def leftovers() -> list[QuerySet[Any]]:
-    """What is to be swept, each in the order of its index."""
-    batches = [SmsBatch.objects.unapplied(), SmsBatch.objects.lost()]
-    what: list[QuerySet[Any]] = [each.order_by("lease_until") for each in batches]
-    what += [SmsMessage.objects.past_expiry().order_by("expires_at")]
+    """Return the batches and messages to sweep, each queryset in the order of its index."""
+    rows: list[QuerySet[Any]] = [
+        SmsBatch.objects.unapplied().order_by("lease_until"),
+        SmsBatch.objects.lost().order_by("lease_until"),
+        SmsMessage.objects.past_expiry().order_by("expires_at"),
+    ]
     if conf.FORGET_TEXT_AFTER is not None:
-        what.append(_forgettable())
-    return what
+        rows.append(_forgettable())
+    return rows
 
 
 def _steps() -> Iterator[tuple[object, Callable[[], Mapping[Status, int]]]]:
@@ -77,23 +74,24 @@ def _steps() -> Iterator[tuple[object, Callable[[], Mapping[Status, int]]]]:
         yield batch.pk, partial(outcome_recording.record, batch, lost, {})
     yield "expired", SmsMessage.objects.expire
     if conf.FORGET_TEXT_AFTER is not None:
-        yield "texts", _forget
+        yield "texts", _forget_texts
 
 
 def _forgettable() -> QuerySet[SmsMessage]:
     return SmsMessage.objects.for_write().filter(kept_long_enough()).order_by("forget_from")
 
 
-def _forget() -> Mapping[Status, int]:
+def _forget_texts() -> Mapping[Status, int]:
     rows = _forgettable()
-    while pks := list(rows.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
+    while pks := list(rows.values_list("pk", flat=True)[:TEXTS_PER_UPDATE]):
         SmsMessage.objects.for_write().filter(pk__in=pks).forget()
     return {}
 
 
 def _apply(batch: SmsBatch) -> Counter[Status]:
+    """Apply the outcome of a batch, unless another worker did or the outcome was replaced."""
     unapplied = SmsBatch.objects.unapplied().filter(pk=batch.pk, outcome=batch.outcome)
     with transaction.atomic(using=router.db_for_write(SmsBatch)):
-        return (
-            outcome_recording.apply(batch) if unapplied.update(applied_at=db_now()) else Counter()
-        )
+        if not unapplied.update(applied_at=db_now()):
+            return Counter()
+        return outcome_recording.apply(batch)

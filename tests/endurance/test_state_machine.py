@@ -31,7 +31,6 @@ from django_mobilon_sms.gateway import SendResult, StatusReport
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.signals import status_changed
 from django_mobilon_sms.worker import (
-    RunReport,
     outcome_recording,
     proofs,
     status_recording,
@@ -40,8 +39,8 @@ from django_mobilon_sms.worker import (
 from django_mobilon_sms.worker.candidates import Candidate
 from django_mobilon_sms.worker.claims import take
 from django_mobilon_sms.worker.proofs import Proof
-from django_mobilon_sms.worker.run import _Run
-from django_mobilon_sms.worker.status_recording import Asked
+from django_mobilon_sms.worker.run import _for_the_wire
+from django_mobilon_sms.worker.status_recording import StatusQuery
 from django_mobilon_sms.worker.sweep import _apply
 from tests.endurance import state_model
 from tests.endurance.state_model import FATES, TAKEN, WORKERS, Protocol, Row, State, canonical
@@ -153,7 +152,6 @@ class Outbox:
         self.model = self.model._replace(rows=(*self.model.rows, row))
 
     def claim(self, worker: str, indexes) -> None:
-        run = _Run(RunReport(), 1, 100, lambda count: None)
         rows = SmsMessage.objects.filter(pk__in=[self.messages[index].pk for index in indexes])
         found = map(Candidate._make, rows.order_by("pk").values_list(*Candidate._fields))
         claims = take([list(found)])
@@ -164,7 +162,8 @@ class Outbox:
         [claim] = claims
         self.claims[worker] = claim
         self.batches.append(claim.batch.pk)
-        outgoing = run._outgoing(claim)
+        outgoing, invalid = _for_the_wire(claim.messages)
+        outcome_recording.fail_invalid(claim, invalid)
         for index in self.unfit & set(self.batch_of(worker).rows):
             self.model = PROTOCOL.unfit(self.model, worker, index)
         carried = [self.messages[index].guid for index in self.batch_of(worker).rows]
@@ -276,7 +275,7 @@ class Outbox:
 
     def report(self, index: int, word: str, names: str = "id", *, dated: bool = False) -> None:
         [asked] = self.rows([index]).values_list("pk", "guid", "gateway_id")
-        asked = Asked(*asked)
+        asked = StatusQuery(*asked)
         report = StatusReport(
             uuid.uuid4().hex if names == "another id" else asked.gateway_id,
             REPORTS[word],
@@ -480,7 +479,7 @@ def test_late_report_for_an_earlier_copy_does_not_move_a_message_that_was_accept
     accept_as_a_resend(outbox)
     for code in REPORTS.values():
         report = StatusReport(old_id, code, None, None)
-        status_recording.record([([Asked(pk, guid, old_id)], [report])])
+        status_recording.record([([StatusQuery(pk, guid, old_id)], [report])])
         outbox.check()
 
 

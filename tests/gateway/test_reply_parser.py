@@ -20,7 +20,7 @@ from django_mobilon_sms.gateway import StatusReport
 from django_mobilon_sms.gateway.reply_parser import parse, send_results, status_reports
 from django_mobilon_sms.worker import status_recording
 from django_mobilon_sms.worker.proofs import Verdict, of_reply, settle
-from django_mobilon_sms.worker.status_recording import Asked
+from django_mobilon_sms.worker.status_recording import StatusQuery
 
 GUIDS = [uuid.UUID(int=number) for number in (1, 0xABCDEF, 2**128 - 1)]
 NAN = float("nan")
@@ -280,7 +280,7 @@ def test_cut_reply_is_an_array_or_a_bad_reply(reply, length):
 
 
 asked = st.lists(
-    st.builds(Asked, st.integers(1, 3), st.sampled_from(GUIDS), st.sampled_from(IDS)),
+    st.builds(StatusQuery, st.integers(1, 3), st.sampled_from(GUIDS), st.sampled_from(IDS)),
     max_size=3,
     unique_by=lambda one: one.pk,
 )
@@ -288,10 +288,10 @@ asked = st.lists(
 
 @often
 @given(status_replies, asked)
-@example([{"id": "A", "status": 1, "guid": "no guid"}], [Asked(1, GUIDS[0], "A")])
-@example([{"id": "A", "status": 1, "guid": str(GUIDS[1])}], [Asked(1, GUIDS[0], "A")])
-@example([{"id": "A", "status": True}], [Asked(1, GUIDS[0], "A")])
-@example([{"id": "A", "status": 1}, {"id": "A", "status": 2}], [Asked(1, GUIDS[0], "A")])
+@example([{"id": "A", "status": 1, "guid": "no guid"}], [StatusQuery(1, GUIDS[0], "A")])
+@example([{"id": "A", "status": 1, "guid": str(GUIDS[1])}], [StatusQuery(1, GUIDS[0], "A")])
+@example([{"id": "A", "status": True}], [StatusQuery(1, GUIDS[0], "A")])
+@example([{"id": "A", "status": 1}, {"id": "A", "status": 2}], [StatusQuery(1, GUIDS[0], "A")])
 def test_report_counts_only_for_the_message_with_its_id_and_guid(reply, asked):
     reports = list(status_reports(reply, {one.gateway_id for one in asked}))
     by_pk = {one.pk: one for one in asked}
@@ -328,7 +328,7 @@ def test_code_over_32_bits_proves_nothing(number):
 
 
 def test_different_reports_change_nothing_and_equal_reports_count_once():
-    one = Asked(1, GUIDS[0], "A")
+    one = StatusQuery(1, GUIDS[0], "A")
     sent, failed = StatusReport("A", 1, None, None), StatusReport("A", 2, None, None)
     assert list(status_recording._matches([one], [sent, failed])) == []
     assert list(status_recording._matches([one], [sent, sent])) == [(1, sent)]

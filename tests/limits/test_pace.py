@@ -21,7 +21,7 @@ from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
-PARTS = {parts: "a" * length for parts, length in ((1, 10), (2, 200), (3, 400), (10, 1500))}
+TEXTS = {segments: "a" * length for segments, length in ((1, 10), (2, 200), (3, 400), (10, 1500))}
 A, B = "89230000001", "89230000002"
 
 
@@ -35,18 +35,18 @@ def memory(settings):
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr("django_mobilon_sms.models.clock.Now", clock)
-    GatewayState.objects.current()  # before it is written a monitor tells its own host's time
+    GatewayState.objects.current()  # before it is written a monitor shows its own host's time
     return clock
 
 
 def sent():
-    """The parts that went out, by sender."""
-    parts = Counter()
+    """Return the segments that went out, by sender."""
+    by_sender = Counter()
     for source, segments in SmsMessage.objects.exclude(status=Status.PENDING).values_list(
         "source", "segments"
     ):
-        parts[source] += segments
-    return dict(parts)
+        by_sender[source] += segments
+    return dict(by_sender)
 
 
 # Windows
@@ -87,8 +87,8 @@ def test_limits_of_a_sender_are_its_own_or_those_of_the_others(settings):
 
 def test_message_begins_while_the_window_is_not_full_and_the_next_pays_for_it(settings, clock):
     settings.MOBILON_SMS_RATE = "4/m"
-    write(1, text=PARTS[3])
-    write(1, text=PARTS[3])
+    write(1, text=TEXTS[3])
+    write(1, text=TEXTS[3])
     write(3)
     report = deliver()
     assert sent() == {conf.SOURCE: 6}
@@ -104,7 +104,7 @@ def test_message_begins_while_the_window_is_not_full_and_the_next_pays_for_it(se
 
 def test_what_goes_far_beyond_is_charged_to_as_many_windows_as_it_takes(settings, clock):
     settings.MOBILON_SMS_RATE = "3/m"
-    write(1, text=PARTS[10])
+    write(1, text=TEXTS[10])
     write(1)
     deliver()
     assert sent() == {conf.SOURCE: 10}
@@ -222,7 +222,7 @@ def test_trouble_with_the_gateway_is_charged_like_anything_claimed(settings, clo
     assert SenderPace.objects.get().used == 3
 
 
-# What people are told
+# What people see
 
 
 def test_command_says_when_it_goes_on(settings, clock, worker):

@@ -102,7 +102,7 @@ def test_texts_are_forgotten_after_the_set_time(sandbox, worker, settings):
 
 
 def test_all_that_are_due_are_forgotten_in_one_run(worker, settings, monkeypatch):
-    monkeypatch.setattr(sweep, "FORGOTTEN_AT_ONCE", 2)
+    monkeypatch.setattr(sweep, "TEXTS_PER_UPDATE", 2)
     settings.MOBILON_SMS_FORGET_TEXT_AFTER = 1
     write(5)
     SmsMessage.objects.cancel()

@@ -74,22 +74,22 @@ MISTAKES = [
     Mistake(
         "POST before the claim's commit",
         "worker/claims.py",
-        "    return [Claim(batch, each, began",
+        "        return [claim for claim in claims if claim.messages]",
         """\
         from . import run as delivery
 
-        worker = delivery._Run(delivery.RunReport(), 1, 100, lambda count: None)
-        worker._post(Claim(batches[0], found[0], began, is_probe))
-        worker._over()
-    return [Claim(batch, each, began""",
+        worker = delivery._Run(delivery.RunReport(), 1, 100)
+        worker._post(claims[0])
+        worker._finished()
+        return [claim for claim in claims if claim.messages]""",
         "worker/test_run.py::test_gateway_hears_of_a_message_only_after_its_claim_was_committed",
     ),
     Mistake(
         "every exception to pending",
         "worker/run.py",
-        "proof = proofs.of_error(told)",
-        "proof = Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)",
-        "worker/test_run.py::test_error_that_nobody_foresaw_proves_nothing",
+        "return proofs.of_error(answer)",
+        "return Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)",
+        "worker/test_run.py::test_unforeseen_error_proves_nothing",
     ),
     Mistake(
         "transport retries 3",
@@ -122,8 +122,8 @@ MISTAKES = [
     ),
     Mistake(
         "resend claimed while its late reply waits",
-        "worker/run.py",
-        "if batch[0].pk not in but]",
+        "worker/claims.py",
+        "if batch[0].pk not in without]",
         "]",
         "worker/test_outcome_recording.py::test_reply_after_its_batch_was_given_up_still_counts",
     ),
@@ -143,9 +143,9 @@ MISTAKES = [
     ),
     Mistake(
         "record without deadlock repeat",
-        "worker/run.py",
-        "counted = retry_on_lock(write, using=self.alias, seconds=patience)",
-        "counted = write()",
+        "worker/outcome_recording.py",
+        "return retry_on_lock(write, using=_alias(), seconds=left if alone else 0.0)",
+        "return write()",
         "worker/test_outcome_recording.py::test_database_that_was_away_when_the_reply_came_gets_the_truth"
         "_when_it_is_back",
     ),
@@ -165,7 +165,7 @@ MISTAKES = [
     ),
     Mistake(
         "probe off",
-        "worker/run.py",
+        "worker/claims.py",
         "if is_probe := state.blocked_until is not None:",
         "if is_probe := False:",
         "worker/test_run.py::test_probe_is_one_message_and_its_good_reply_clears_the_way",

@@ -174,7 +174,7 @@ def short_waits(monkeypatch):
 
 @pytest.fixture
 def absence(short_waits):
-    """``begin()``: this database takes and tells nothing; ``end()``: it does again."""
+    """``begin()``: this database answers nothing; ``end()``: it does again."""
     if connection.vendor == "sqlite":
         file = LockedFile()
         yield file
@@ -239,7 +239,7 @@ def test_connection_that_was_killed_between_reply_and_record_is_opened_anew(sand
         with connection.cursor() as cursor:
             cursor.execute(kill, worker_id)
             cursor.execute(alive, worker_id)
-            while cursor.fetchone():  # it ends soon after it was told to
+            while cursor.fetchone():  # it ends soon after the KILL
                 cursor.execute(alive, worker_id)
         connection.close()
 

@@ -252,7 +252,7 @@ def test_objects_that_contradict_each_other_leave_their_message_unknown(send):
     assert send("contradictory", changes={"id": "another"}) == expected
 
 
-def test_id_that_an_older_message_has_is_taken_as_told(sandbox, worker):
+def test_id_that_an_older_message_has_is_accepted_like_any_other(sandbox, worker):
     """The page does not say that ids are never used again; a report counts with its guid too."""
     [old] = write()
     worker("--no-refresh")
@@ -377,7 +377,7 @@ def test_refused_message_that_was_alone_waits_longer_each_time(sandbox, worker):
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("retry_after", "seconds"),
     [
         ("120", 120),
         ("1", 1),
@@ -393,12 +393,12 @@ def test_refused_message_that_was_alone_waits_longer_each_time(sandbox, worker):
         ("", 60),
     ],
 )
-def test_time_to_wait_is_heeded_within_an_hour(send, told, seconds):
+def test_retry_after_is_heeded_within_an_hour(send, retry_after, seconds):
     expected = refused("rate_limited", 429, attempts=0, wait=timedelta(seconds=seconds))
-    assert send("http", code=429, headers={"Retry-After": told}) == expected
+    assert send("http", code=429, headers={"Retry-After": retry_after}) == expected
 
 
-def test_time_to_wait_may_be_a_date(send):
+def test_retry_after_may_be_a_date(send):
     later = datetime.now(timezone.utc) + timedelta(minutes=50)
     end = send("http", code=429, headers={"Retry-After": format_datetime(later, usegmt=True)})
     assert timedelta(minutes=2) < end.wait <= timedelta(minutes=50)
@@ -409,7 +409,7 @@ def test_time_to_wait_may_be_a_date(send):
     ("code", "expected"),
     [(413, refused("http_refused", 413)), (503, not_proved("http_error", 503))],
 )
-def test_time_to_wait_of_another_code_is_not_heeded(send, code, expected):
+def test_retry_after_of_another_code_is_not_heeded(send, code, expected):
     assert send("http", code=code, headers={"Retry-After": "1200"}) == expected
 
 
@@ -516,7 +516,7 @@ def test_headers_that_outlast_every_timeout_are_abandoned(send, settings, monkey
 # It was never on the wire
 
 
-def test_message_that_can_not_be_put_on_the_wire_fails_and_the_rest_goes_on(sandbox, worker):
+def test_message_that_cannot_be_put_on_the_wire_fails_and_the_rest_goes_on(sandbox, worker):
     bad, good = write(2)
     SmsMessage.objects.filter(pk=bad.pk).change(number="no number")
     assert worker("--no-refresh").code == 0

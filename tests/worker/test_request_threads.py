@@ -1,4 +1,4 @@
-"""Requests in threads of their own, and the owner who waits for none longer than its time."""
+"""Requests in threads of their own, and their owner, who waits for none beyond its deadline."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def test_call_that_outlives_its_time_is_abandoned():
     assert len(calls) == 0
 
 
-def test_late_end_of_an_abandoned_call_is_not_told():
+def test_late_end_of_an_abandoned_call_is_ignored():
     calls, over = RequestThreads(0), threading.Event()
     calls.start("slow", lambda: over.wait(PATIENCE))
     [(key, _)] = calls.wait()
     assert key == "slow"
     over.set()
-    while calls._done.empty():  # what the abandoned call still tells, and nobody is to hear
+    while calls._done.empty():  # the value of the abandoned call, which is to be ignored
         time.sleep(0.01)
     calls._seconds = PATIENCE  # the next one is not to be abandoned
     calls.start("next", lambda: "heard")
     assert calls.wait() == [("next", "heard")]
 
 
-def test_process_that_stood_still_hears_what_came_meanwhile(monkeypatch):
+def test_process_that_stood_still_gets_what_came_meanwhile(monkeypatch):
     calls, go = RequestThreads(PATIENCE), threading.Event()
     calls.start("slow", lambda: go.wait(PATIENCE))
     # The clock leaps as it does over a SIGSTOP, which no test can survive in its own process.
@@ -61,7 +61,7 @@ def test_process_that_stood_still_hears_what_came_meanwhile(monkeypatch):
     assert calls.wait() == [("slow", True)]
 
 
-def test_all_that_is_over_comes_back_at_once():
+def test_all_calls_that_are_over_come_back_together():
     calls = RequestThreads(PATIENCE)
     for number in range(3):
         calls.start(number, lambda number=number: -number)
@@ -71,7 +71,7 @@ def test_all_that_is_over_comes_back_at_once():
     assert len(calls) == 0
 
 
-def test_who_has_to_wait_gets_the_next_alone():
+def test_wait_returns_the_next_call_alone():
     calls, go = RequestThreads(PATIENCE), threading.Event()
     calls.start("never", go.wait)
     calls.start("soon", lambda: time.sleep(0.05))

@@ -104,7 +104,7 @@ def test_database_lost_while_claiming_forgets_nothing_that_is_under_way(sandbox,
             raise OperationalError
         return due(most, size, **rules)
 
-    # A server that is away for just this query can not be had at will.
+    # No real server can be made to be away for just this query.
     monkeypatch.setattr(candidates, "due", lost_from_the_third)
     with pytest.raises(OperationalError):
         deliver(batch_size=1)
@@ -155,7 +155,7 @@ def test_requests_overlap_after_the_first_good_reply(sandbox):
 
     sandbox.on_request = meet
     report = deliver(batch_size=1, limit=9, concurrency=4)
-    assert report.statuses == {"accepted": 9}
+    assert (report.claimed, report.statuses) == (9, {"accepted": 9})
 
 
 # Sweep
@@ -195,7 +195,7 @@ def test_expired_message_ends_unless_it_may_have_gone_out_before(worker, resends
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite keeps a value of any length")
-def test_batch_that_can_not_be_swept_does_not_stop_the_others(sandbox, worker):
+def test_batch_that_cannot_be_swept_does_not_stop_the_others(sandbox, worker):
     batch, messages = claimed(1)
     write()
     too_long = proofs.of_reply([SendResult(messages[0].guid, 0, "x" * 65)])
@@ -229,7 +229,7 @@ class Breaks(MobilonGateway):
 @pytest.mark.parametrize(
     "error", [ValueError(), KeyError(), OSError(), MemoryError(), SystemExit(3), GeneratorExit()]
 )
-def test_error_that_nobody_foresaw_proves_nothing(sandbox, worker, settings, monkeypatch, error):
+def test_unforeseen_error_proves_nothing(sandbox, worker, settings, monkeypatch, error):
     settings.MOBILON_SMS_BACKEND = "tests.worker.test_run.Breaks"
     monkeypatch.setattr(Breaks, "error", error, raising=False)
     write(2)
@@ -260,7 +260,7 @@ def test_batch_that_the_database_refuses_for_any_reason_stops_no_other(
     assert statuses() == ["sending", "unknown", "accepted"]
 
 
-# Late words
+# Late answers
 
 
 def test_late_acceptance_of_a_lost_batch_counts():

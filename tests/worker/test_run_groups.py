@@ -12,8 +12,9 @@ from django_mobilon_sms.choices import Priority
 from django_mobilon_sms.gateway import SendResult
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
 from django_mobilon_sms.worker import RunReport, candidates, proofs
-from django_mobilon_sms.worker.claims import take
-from django_mobilon_sms.worker.run import _result, _Run
+from django_mobilon_sms.worker.claims import claim_next, take
+from django_mobilon_sms.worker.outcome_recording import Result
+from django_mobilon_sms.worker.run import _Run
 from tests.support.messages import claim, write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
@@ -22,7 +23,12 @@ pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 @pytest.fixture
 def run(sandbox):
     GatewayState.objects.current()  # writes the row
-    return _Run(RunReport(), 4, 2, lambda count: None)
+    return _Run(RunReport(), 4, 2)
+
+
+def claim_due(batches, messages):
+    claims, _halt = claim_next(batches, messages, 2)
+    return claims
 
 
 def proof(claim, *, id_length=32):
@@ -53,16 +59,16 @@ def test_batches_are_filled_in_order_and_what_had_trouble_goes_alone():
     assert [len(batch) for batch in candidates.due(3, 2)] == [1, 2]
 
 
-def test_several_batches_are_claimed_in_one_transaction(run):
+def test_several_batches_are_claimed_in_one_transaction():
+    GatewayState.objects.current()  # writes the row
     write(7)
     claims = []
-    assert commits(lambda: claims.extend(run._claim(3, 5))) == 1
+    assert commits(lambda: claims.extend(claim_due(3, 5))) == 1
     assert [len(claim.messages) for claim in claims] == [2, 2, 1]
     assert kept() == [("sending", "")] * 5 + [("pending", "")] * 2
     assert {claim.batch.pk for claim in claims} == set(
         SmsBatch.objects.values_list("pk", flat=True)
     )
-    assert run.report.claimed == 5
 
 
 def test_batch_whose_messages_all_went_to_others_leaves_no_row():
@@ -77,8 +83,8 @@ def test_batch_whose_messages_all_went_to_others_leaves_no_row():
 
 def test_results_that_are_over_together_are_recorded_in_one_transaction(run):
     write(4)
-    claims = run._claim(2, 4)
-    assert commits(lambda: run._record([_result(claim, proof(claim)) for claim in claims])) == 1
+    claims = claim_due(2, 4)
+    assert commits(lambda: run._record([Result.of(claim, proof(claim)) for claim in claims])) == 1
     assert kept() == [("accepted", "answered")] * 4
     assert run.report.statuses == {"accepted": 4}
 
@@ -86,9 +92,9 @@ def test_results_that_are_over_together_are_recorded_in_one_transaction(run):
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite keeps a value of any length")
 def test_result_that_the_database_refuses_takes_no_other_with_it(run):
     write(6)
-    first, second, third = run._claim(3, 6)
-    told = [proof(first), proof(second, id_length=65), proof(third)]
-    run._record(list(map(_result, [first, second, third], told)))
+    first, second, third = claim_due(3, 6)
+    proved = [proof(first), proof(second, id_length=65), proof(third)]
+    run._record(list(map(Result.of, [first, second, third], proved)))
     good = [("accepted", "answered")] * 2
     assert kept() == [*good, *[("sending", "answered")] * 2, *good]
     assert run.report.failed

@@ -235,7 +235,7 @@ def test_after_the_first_answer_several_requests_are_under_way(sandbox, worker):
     assert [len(exchange.objects) for exchange in asked(sandbox)] == [100] * 5
 
 
-def test_trouble_with_one_of_several_requests_keeps_what_the_others_told(sandbox, worker):
+def test_trouble_with_one_of_several_requests_keeps_the_answers_of_the_others(sandbox, worker):
     accepted(sandbox, worker, 500)
     sandbox.on_request = lambda exchange: (
         sandbox.fault("http_503", path="/status/") if len(asked(sandbox)) == 1 else None

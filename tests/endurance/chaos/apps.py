@@ -44,7 +44,7 @@ def set_points() -> None:
     struck(client.MobilonGateway, "send", before="before_post", after="after_post")
     struck(outcome_recording, "record_all", before="before_record", after="recorded")
     struck(outcome_recording, "apply", before="mid_record")
-    struck(run._Run, "_judge", after="judged")
+    struck(outcome_recording, "update_breaker", after="judged")
 
 
 POINTS = (
