@@ -11,20 +11,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from django_mobilon_sms.models import SmsMessage
-from tests.support.admin_door import ADD, EVERYTHING, LIST, page, person, statuses, text_of, told
+from tests.support.admin_door import ADD, LIST, page, person, statuses, text_of, told
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture
-def reader():
-    """Sees messages, but not their texts."""
-    return person("view_smsmessage", name="reader")
 
 
 def form(client, **fields):

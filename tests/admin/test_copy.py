@@ -5,34 +5,19 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.models import SmsMessage
 from tests.support.admin_door import (
-    EVERYTHING,
     act,
     become,
     history,
-    person,
 )
 from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
 SKIPPED = "1 message was skipped: its state has changed, or does not allow it."
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture(params=[False, True], ids=["", "ATOMIC_REQUESTS"])
-def atomic_requests(request):
-    connection.settings_dict["ATOMIC_REQUESTS"] = request.param
-    yield request.param
-    connection.settings_dict["ATOMIC_REQUESTS"] = False
 
 
 def test_copy_writes_new_messages_of_those_that_ended_badly(client, atomic_requests):

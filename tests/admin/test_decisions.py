@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
 
 from django_mobilon_sms.choices import ErrorCode, Resolution, Status
@@ -34,18 +33,6 @@ DECISIONS = {
     "resolve_sent": "1 message counts as sent.",
     "give_up": "1 message was given up.",
 }
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture(params=[False, True], ids=["", "ATOMIC_REQUESTS"])
-def atomic_requests(request):
-    connection.settings_dict["ATOMIC_REQUESTS"] = request.param
-    yield request.param
-    connection.settings_dict["ATOMIC_REQUESTS"] = False
 
 
 def asked(client, messages, **fields):

@@ -9,22 +9,11 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from django_mobilon_sms.models import GatewayState, db_now
-from tests.support.admin_door import EVERYTHING, LIST, person, text_of, told
+from tests.support.admin_door import LIST, person, text_of, told
 
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture
-def reader():
-    """Sees messages, but not their texts."""
-    return person("view_smsmessage", name="reader")
 
 
 def switch(client, name):

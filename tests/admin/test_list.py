@@ -14,23 +14,12 @@ from django_mobilon_sms.admin import bounded_paginator
 from django_mobilon_sms.admin.actions import catalogue
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
-from tests.support.admin_door import ADD, EVERYTHING, LIST, change, page, person, text_of
+from tests.support.admin_door import ADD, LIST, change, page, text_of
 from tests.support.messages import write
 
 pytestmark = pytest.mark.django_db
 
 XSS = "<script>alert(1)</script>\"'&"
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture
-def reader():
-    """Sees messages, but not their texts."""
-    return person("view_smsmessage", name="reader")
 
 
 def found(client, **query):

@@ -11,24 +11,13 @@ from django.test import Client
 from django_mobilon_sms.choices import ErrorCode, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_sms
-from tests.support.admin_door import EVERYTHING, LIST, change, page, person, text_of
+from tests.support.admin_door import LIST, change, page, text_of
 from tests.support.messages import write
 
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
 XSS = "<script>alert(1)</script>\"'&"
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture
-def reader():
-    """Sees messages, but not their texts."""
-    return person("view_smsmessage", name="reader")
 
 
 def test_page_shows_the_whole_message(client):

@@ -9,10 +9,8 @@ from django.db import connection
 
 from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
 from tests.support.admin_door import (
-    EVERYTHING,
     act,
     history,
-    person,
     statuses,
 )
 from tests.support.messages import write
@@ -21,18 +19,6 @@ pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
 HOUR = timedelta(hours=1)
 SKIPPED = "1 message was skipped: its state has changed, or does not allow it."
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture(params=[False, True], ids=["", "ATOMIC_REQUESTS"])
-def atomic_requests(request):
-    connection.settings_dict["ATOMIC_REQUESTS"] = request.param
-    yield request.param
-    connection.settings_dict["ATOMIC_REQUESTS"] = False
 
 
 def test_send_now_sends_in_one_post_outside_of_any_transaction(sandbox, client, atomic_requests):

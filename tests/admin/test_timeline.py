@@ -11,7 +11,6 @@ from django_mobilon_sms.admin.messages import timeline
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from tests.support.admin_door import (
-    EVERYTHING,
     JOURNAL,
     LIST,
     act,
@@ -27,11 +26,6 @@ pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
 HOUR = timedelta(hours=1)
 LATER = datetime(2100, 1, 1, tzinfo=timezone.utc)
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
 
 
 def told(client, message):
