@@ -293,7 +293,7 @@ def test_send_now_writes_and_sends_what_one_post_holds(client, sandbox, settings
     assert told(response) == [
         "3 messages were written.",
         "The gateway accepted 2 messages.",
-        "1 message is left to the worker: one request at a time is sent from here.",
+        "1 message stays in the queue for the worker: one click sends one request.",
     ]
     assert response.redirect_chain == [(LIST, 302)]
     assert sorted(statuses()) == ["accepted", "accepted", "pending"]

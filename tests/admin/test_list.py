@@ -11,7 +11,7 @@ import pytest
 from django.contrib.staticfiles import finders
 
 from django_mobilon_sms.admin import bounded_paginator
-from django_mobilon_sms.admin.actions import catalogue
+from django_mobilon_sms.admin.actions import menu
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from tests.support.admin_door import ADD, LIST, change, page, text_of
@@ -65,7 +65,7 @@ def test_text_is_hidden_from_those_who_may_not_see_it(reader):
         {"_to_field": "text"},
     ],
 )
-def test_address_can_not_ask_what_the_filters_do_not(reader, query):
+def test_address_cannot_ask_what_the_filters_do_not(reader, query):
     write(text="пароль 4711")
     assert reader.get(LIST, query).status_code == 400
 
@@ -123,7 +123,7 @@ def test_list_is_narrowed_by_sender_tag_and_error(client):
     assert found(client, error_code__exact="timeout") == []
 
 
-def test_senders_of_late_messages_are_offered_and_older_ones_not_searched(client):
+def test_senders_of_recent_messages_are_offered_and_older_ones_not_searched(client):
     [old, _late] = [*write(source="111"), *write(source="222")]
     change(old, created_at=db_now() - timedelta(days=31))
     shown = text_of(client.get(LIST, {"source": "999"}))
@@ -196,7 +196,7 @@ def test_row_offers_all_that_is_possible_for_it(client, status, resolution):
     batch = SmsBatch.objects.create(worker="a:1", lease_until=db_now())
     given = {"gateway_id": "a1", "accepted_at": db_now(), "batch": batch, "status": status}
     change(message, resolution=resolution, **given)
-    possible = {verb.name for verb in catalogue.possible(message.pk)}
+    possible = {action.name for action in menu.for_message(message.pk)}
     html = client.get(LIST).content.decode()
     assert set(re.search(r'data-possible="([^"]*)"', html)[1].split()) - {"delete_selected"} == (
         possible
@@ -327,7 +327,7 @@ def test_beginning_of_a_number_finds_all_with_it_and_no_other(reader, typed, num
 @pytest.mark.databases
 def test_long_list_is_counted_up_to_a_bound_and_says_so(client, monkeypatch):
     more = "There are more than 150: the list shows the first 150."
-    monkeypatch.setattr(bounded_paginator, "MOST", 150)
+    monkeypatch.setattr(bounded_paginator, "MAX_COUNTED", 150)
     write()
     SmsMessage.objects.bulk_create(
         SmsMessage(number="+79135292926", source="1", text="x", segments=1) for _ in range(149)
@@ -347,7 +347,7 @@ def test_long_list_is_counted_up_to_a_bound_and_says_so(client, monkeypatch):
 
 
 def test_long_list_says_so_in_russian(client, monkeypatch):
-    monkeypatch.setattr(bounded_paginator, "MOST", 1)
+    monkeypatch.setattr(bounded_paginator, "MAX_COUNTED", 1)
     for message in write(2):
         change(message, status=Status.UNKNOWN, error_code=ErrorCode.TIMEOUT)
     html = text_of(client.get(LIST, headers={"accept-language": "ru"}))

@@ -56,7 +56,7 @@ def test_nobody_changes_a_message(db):
     before = SmsMessage.objects.values().get()
     data = {"number": "+79990000000", "text": "x", "_save": "yes"}
     assert boss.post(page(message), data).status_code == 403
-    assert boss.get(page(message)).context["verbs"] != []
+    assert boss.get(page(message)).context["actions"] != []
     assert SmsMessage.objects.values().get() == before
 
 
@@ -69,7 +69,7 @@ def test_page_of_no_message_says_so(client, pk):
 def test_page_offers_nothing_to_those_who_may_only_look(reader):
     [message] = write()
     response = reader.get(page(message))
-    assert "verbs" not in response.context
+    assert "actions" not in response.context
     assert b"mobilon-sms-tools" not in response.content
 
 

@@ -71,7 +71,9 @@ def acts(action: str, make: Callable[[], list[SmsMessage]], **after: Any) -> Doo
 def copies(client: Client) -> bool:
     [message] = become(write(), status=Status.FAILED)
     before = SmsMessage.objects.count()
-    client.post(LIST, {"action": "copy", "_selected_action": message.pk, "once": str(uuid4())})
+    client.post(
+        LIST, {"action": "copy", "_selected_action": message.pk, "submission_id": str(uuid4())}
+    )
     return SmsMessage.objects.count() > before
 
 

@@ -45,13 +45,13 @@ def test_start_page_says_it_in_russian():
     unknown(2)
     client = person(*EVERYTHING)
     shown = text_of(client.get(INDEX, headers={"accept-language": "ru"}))
-    assert "2 сообщения могли уйти, но доказать это нельзя. Посмотреть и решить" in shown
+    assert "2 сообщения могли уйти, но доказать это нельзя. Посмотреть и принять решение" in shown
 
 
 def test_only_the_start_page_counts(django_assert_num_queries, monkeypatch):
     client = person(*EVERYTHING)
     unknown(3)
-    monkeypatch.setattr(bounded_paginator, "MOST", 2)
+    monkeypatch.setattr(bounded_paginator, "MAX_COUNTED", 2)
     # Session, user, the permissions of user and groups, the last actions, what waits.
     with django_assert_num_queries(6):
         assert "More than 2 messages may have gone out" in text_of(client.get(INDEX))

@@ -65,8 +65,8 @@ def test_way_of_what_nobody_can_prove_and_who_decided(client):
     decide(client, "resend", [message])
     assert told(client, message)[-3:] == [
         ("The request ended: no proof", "The gateway did not answer in time.", "", False),
-        ("Resent it, although it may have gone out.", "", "anna", False),
-        ("Waits for the worker since then", "", "", True),
+        ("Queued to be sent again, although it may have gone out.", "", "anna", False),
+        ("In the queue since then", "", "", True),
     ]
 
 
@@ -80,11 +80,11 @@ def test_decision_made_elsewhere_than_in_the_admin_is_shown_once(client):
 def test_what_is_to_happen_comes_last(client):
     [message] = write(send_at=LATER, expires_at=LATER + HOUR)
     assert told(client, message)[1:] == [
-        ("Is to be sent", "", "", True),
-        ("Expires, if it has not gone out", "", "", True),
+        ("To be sent", "", "", True),
+        ("Expires if it has not gone out", "", "", True),
     ]
     change(message, attempts=1)
-    assert told(client, message)[1][0] == "The next try"
+    assert told(client, message)[1][0] == "Next attempt"
     act(client, "cancel", [message])
     assert told(client, message)[1:] == [("Cancelled it.", "", "anna", False)]
 
@@ -101,7 +101,7 @@ def test_accepted_message_tells_when_it_is_asked_for(client):
     ended = ("The request ended: refused", "The gateway asks for payment. HTTP 402", "", False)
     assert ended in steps
     assert ("The gateway accepted it", "code 7", "", False) in steps
-    assert steps[-1] == ("The gateway is asked for its status", "", "", True)
+    assert steps[-1] == ("Next status request", "", "", True)
 
 
 def test_expired_message_says_when(client):
@@ -116,6 +116,6 @@ def test_only_the_latest_entries_of_the_log_are_read(client, monkeypatch):
     act(client, "cancel", [second])
     assert LogEntry.objects.count() == 2
     assert told(client, first)[-1][0] == "Cancelled it."
-    monkeypatch.setattr(timeline, "LATEST", 1)
+    monkeypatch.setattr(timeline, "MAX_LOG_ENTRIES", 1)
     assert [step[0] for step in told(client, first)] == ["Written"]
     assert told(client, second)[-1][0] == "Cancelled it."

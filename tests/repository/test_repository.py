@@ -22,6 +22,7 @@ RUSSIAN = PACKAGE / "locale/ru/LC_MESSAGES"
 DOORS = 3
 FLOORS = {
     "apps": 4,
+    "templatetags": 4,
     "admin": 3,
     "contrib": 3,
     "management": 3,
