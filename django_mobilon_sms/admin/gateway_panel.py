@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -22,9 +23,6 @@ from ..operations import condition, unwritten
 from .actions.catalogue import PATIENCE
 from .messages.permissions import MessagePermissions
 from .messages.responses import Responses
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Switch(NamedTuple):

@@ -54,7 +54,7 @@ def test_copy_with_a_wrong_token_does_nothing_and_without_one_copies(client, sub
     assert SmsMessage.objects.count() == count
 
 
-def test_copy_of_what_the_rules_no_longer_allow_is_told(client, settings):
+def test_copy_that_the_rules_no_longer_allow_is_refused(client, settings):
     failed = become(write(), status=Status.FAILED)
     settings.MOBILON_SMS_NUMBER_PATTERN = r"\+1\d{10}"
     assert act(client, "copy", failed) == [

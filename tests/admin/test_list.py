@@ -124,7 +124,7 @@ def test_list_is_narrowed_by_sender_tag_and_error(client):
 
 
 def test_senders_of_recent_messages_are_offered_and_older_ones_not_searched(client):
-    [old, _late] = [*write(source="111"), *write(source="222")]
+    [old, _recent] = [*write(source="111"), *write(source="222")]
     change(old, created_at=db_now() - timedelta(days=31))
     shown = text_of(client.get(LIST, {"source": "999"}))
     assert "By sender, last 30 days All 111 222 999" in shown
@@ -140,14 +140,19 @@ def test_tag_is_typed_beside_the_other_filters(client):
     assert 'href="?status__exact=pending"' in form
 
 
+def test_message_that_is_just_due_waits_since_just_now(client):
+    write()
+    assert 'field-waits">just now<' in client.get(LIST).content.decode()
+
+
 @pytest.mark.databases
 def test_what_waits_too_long_is_found_and_says_so(client):
-    minutes = {"late": 16, "soon": 14, "later": -60}
+    minutes = {"overdue": 16, "soon": 14, "later": -60}
     rows = {name: write()[0] for name in minutes}
     for name, ago in minutes.items():
         change(rows[name], due_at=db_now() - timedelta(minutes=ago))
-    assert found(client, waits="long") == [rows["late"]]
-    assert found(client, waits="x") == [rows["later"], rows["soon"], rows["late"]]
+    assert found(client, waits="long") == [rows["overdue"]]
+    assert found(client, waits="x") == [rows["later"], rows["soon"], rows["overdue"]]
     shown = text_of(client.get(LIST))
     assert "16 minutes: too long" in shown.replace("\xa0", " ")
     assert "14 minutes: " not in shown.replace("\xa0", " ")
@@ -269,10 +274,10 @@ def test_search_in_texts_is_for_those_who_may_see_them(client, reader):
 
 @pytest.mark.databases
 def test_texts_older_than_a_month_are_not_searched(client):
-    old, late = [*write(text="Ваш заказ готов"), *write(text="Ваш заказ собран")]
+    old, recent = [*write(text="Ваш заказ готов"), *write(text="Ваш заказ собран")]
     change(old, created_at=db_now() - timedelta(days=31))
-    assert found(client, q="заказ") == [late]
-    change(late, created_at=db_now() - timedelta(days=31))
+    assert found(client, q="заказ") == [recent]
+    change(recent, created_at=db_now() - timedelta(days=31))
     assert found(client, q="заказ") == []
 
 

@@ -95,7 +95,7 @@ def test_send_now_sends_before_the_time_but_not_after_the_expiry(sandbox, client
         ("rejected", "1 message failed.", "failed"),
     ],
 )
-def test_send_now_tells_what_happened(sandbox, client, settings, fault, line, status):
+def test_send_now_shows_the_result(sandbox, client, settings, fault, line, status):
     settings.MOBILON_SMS_SEND_REPLIES = {0: "accepted", 5: "failed"}
     options = {"http_401": ("http", {"code": 401}), "rejected": ("status", {"value": 5})}
     name, given = options.get(fault, (fault, {}))
@@ -125,7 +125,7 @@ def test_send_now_says_that_sending_is_paused_off_or_blocked(sandbox, client, se
     ("name", "value"),
     [("BATCH_SIZE", 500), ("BASE_URL", "ftp://x/"), ("BACKEND", "no.such.Gateway")],
 )
-def test_send_now_with_a_wrong_setting_is_told_without_the_setting(client, settings, name, value):
+def test_send_now_does_not_name_the_wrong_setting(client, settings, name, value):
     setattr(settings, f"MOBILON_SMS_{name}", value)
     assert act(client, "send_now", write()) == [
         "Nothing was sent: a setting is wrong. Run “manage.py check” to find it."

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ...choices import Outcome, Priority, Resolution, Status
 from ...models import SmsMessage, db_now, has
+from ..actions.catalogue import DECIDE
 from .search import recent
 
 #: The lookups allowed in the address: with others, a text could be guessed letter by letter.
@@ -53,7 +54,7 @@ class DecisionFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the messages that match the choice."""
         if self.value() == "none":
-            return queryset.filter(status=Status.UNKNOWN, resolution="")
+            return queryset.filter(DECIDE.rule)
         return queryset.filter(resolution=self.value()) if self.value() else queryset
 
 

@@ -1,4 +1,4 @@
-"""What each permission lets a person do with messages."""
+"""The app's own permissions on messages: to send, and to see texts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ else:
 
 
 class MessagePermissions(MessageModelAdmin):
-    """The permissions that Django does not know; a message is written once and never changed."""
+    """Check the permissions of a person; a message is written once and nobody changes it."""
 
     def has_change_permission(self, request: HttpRequest, obj: SmsMessage | None = None) -> bool:
-        """Return ``False``: nobody changes a message."""
+        """Return ``False``."""
         return False
 
     def has_send_permission(self, request: HttpRequest) -> bool:

@@ -1,4 +1,4 @@
-"""What an operator gets after a POST: a sentence, and a page to go on with."""
+"""Sentences and redirects for an operator who pressed a button."""
 
 from __future__ import annotations
 
