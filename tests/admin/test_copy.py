@@ -64,10 +64,9 @@ def test_copy_that_the_rules_no_longer_allow_is_refused(client, settings):
 
 
 def test_copy_takes_no_more_than_a_person_can_answer_for(client, monkeypatch):
-    from django_mobilon_sms.admin.actions import catalogue, changelist_actions
+    from django_mobilon_sms.admin.actions import changelist_actions
 
     monkeypatch.setattr(changelist_actions, "MAX_COPIES", 3)
-    monkeypatch.setattr(catalogue, "CHUNK", 2)
     assert act(client, "copy", become(write(5), status=Status.FAILED)) == [
         "3 messages were copied. The copies are in the queue.",
         "2 more are left for the next time.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from ...choices import Resolution, Status
 from ...models import MessageQuerySet, SmsMessage, retry_on_lock
 from ...outbox import COPYABLE
 
-#: Messages changed in one transaction.
+#: Messages that one transaction changes at most.
 CHUNK = 500
 
 
@@ -106,19 +106,19 @@ COPY = MessageAction(
 )
 
 
-_UNDECIDED = Q(resolution="")
-
-
 DECIDE = MessageAction(
-    name="decide", label=_("Decide"), statuses=[Status.UNKNOWN], condition=_UNDECIDED
+    name="decide",
+    label=_("Decide"),
+    statuses=[Status.UNKNOWN],
+    condition=Q(resolution=""),
 )
 
 
-RESEND = MessageAction(
+# The decisions are for the same messages as DECIDE, which leads to them.
+RESEND = replace(
+    DECIDE,
     name="resend",
     label=_("Send again"),
-    statuses=[Status.UNKNOWN],
-    condition=_UNDECIDED,
     narrow=MessageQuerySet.resendable,
     change=lambda rows, by: rows.resend(by=by),
     result=ngettext_lazy(
@@ -134,11 +134,10 @@ RESEND = MessageAction(
 )
 
 
-RESOLVE_SENT = MessageAction(
+RESOLVE_SENT = replace(
+    DECIDE,
     name="resolve_sent",
     label=_("It was sent"),
-    statuses=[Status.UNKNOWN],
-    condition=_UNDECIDED,
     change=lambda rows, by: rows.resolve(Resolution.SENT, by=by),
     result=ngettext_lazy(
         "%(count)s message counts as sent.", "%(count)s messages count as sent.", "count"
@@ -150,11 +149,10 @@ RESOLVE_SENT = MessageAction(
 )
 
 
-GIVE_UP = MessageAction(
+GIVE_UP = replace(
+    DECIDE,
     name="give_up",
     label=_("Give up"),
-    statuses=[Status.UNKNOWN],
-    condition=_UNDECIDED,
     change=lambda rows, by: rows.resolve(Resolution.GIVEN_UP, by=by),
     result=ngettext_lazy(
         "%(count)s message was given up.", "%(count)s messages were given up.", "count"
@@ -178,27 +176,24 @@ ACTIONS = (SEND_NOW, REFRESH, CANCEL, COPY, DECIDE)
 def apply(action: MessageAction, pks: Sequence[int], *, by: AbstractBaseUser) -> int:
     """Change these messages and record it in their history; return how many were changed.
 
-    Messages that somebody else changed meanwhile are skipped.
+    Messages that somebody else changed meanwhile are skipped: where some have, and where there
+    are too many for one transaction, each half is tried separately.
     """
-    chunks = [pks[start : start + CHUNK] for start in range(0, len(pks), CHUNK)]
-    return sum(_apply(action, chunk, by) for chunk in chunks)
+    if not pks:
+        return 0
+    attempt = partial(_all_or_none, action, pks, by)
+    alias = router.db_for_write(SmsMessage)
+    if len(pks) <= CHUNK and retry_on_lock(attempt, using=alias, seconds=PATIENCE):
+        return len(pks)
+    middle = len(pks) // 2
+    halves = (pks[:middle], pks[middle:]) if middle else ()
+    return sum(apply(action, half, by=by) for half in halves)
 
 
 def record(action: MessageAction, rows: MessageQuerySet, by: AbstractBaseUser) -> None:
     """Add the action to the history of these messages."""
     named = rows.only("number", "guid")
     LogEntry.objects.log_actions(by.pk, named, CHANGE, str(action.history))
-
-
-def _apply(action: MessageAction, pks: Sequence[int], by: AbstractBaseUser) -> int:
-    """Change all of them; if some have changed meanwhile, try each half separately."""
-    if not pks:
-        return 0
-    attempt = partial(_all_or_none, action, pks, by)
-    if retry_on_lock(attempt, using=router.db_for_write(SmsMessage), seconds=PATIENCE):
-        return len(pks)
-    middle = len(pks) // 2
-    return _apply(action, pks[:middle], by) + _apply(action, pks[middle:], by) if middle else 0
 
 
 def _all_or_none(action: MessageAction, pks: Sequence[int], by: AbstractBaseUser) -> bool:

@@ -25,18 +25,12 @@ class Copies(NamedTuple):
 
 def copy_all(pks: Sequence[int], *, submission_id: UUID, by: AbstractBaseUser) -> Copies:
     """Copy these messages, due now. A repeated ``submission_id`` copies none of them again."""
-    copies = [
-        retry_on_lock(
-            partial(_copy_chunk, pks[start : start + catalogue.CHUNK], submission_id, by),
-            using=router.db_for_write(SmsMessage),
-            seconds=catalogue.PATIENCE,
-        )
-        for start in range(0, len(pks), catalogue.CHUNK)
-    ]
-    return Copies(sum(chunk.written for chunk in copies), sum(chunk.refused for chunk in copies))
+    attempt = partial(_copy_all, pks, submission_id, by)
+    alias = router.db_for_write(SmsMessage)
+    return retry_on_lock(attempt, using=alias, seconds=catalogue.PATIENCE)
 
 
-def _copy_chunk(pks: Sequence[int], submission_id: UUID, by: AbstractBaseUser) -> Copies:
+def _copy_all(pks: Sequence[int], submission_id: UUID, by: AbstractBaseUser) -> Copies:
     rows = catalogue.COPY.eligible(SmsMessage.objects.for_write().filter(pk__in=pks))
     originals, copied, refused = list(rows.order_by("pk")), [], 0
     with transaction.atomic(using=rows.db):

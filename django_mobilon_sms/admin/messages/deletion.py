@@ -56,8 +56,8 @@ class Deletion(Responses):
         self, request: HttpRequest, queryset: MessageQuerySet
     ) -> HttpResponse | None:
         """Run Django's own action and its entries of the history in one transaction."""
-        attempt = partial(_in_transaction, actions.delete_selected, self, request, queryset)
-        return self._unless_changed(request, attempt)
+        delete = transaction.atomic(using=router.db_for_write(SmsMessage))(actions.delete_selected)
+        return self._unless_changed(request, partial(delete, self, request, queryset))
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -85,11 +85,6 @@ class Deletion(Responses):
 
     def _to_list(self) -> HttpResponse:
         return HttpResponseRedirect(self._address("smsmessage_changelist"))
-
-
-def _in_transaction(action: Callable[..., R], *args: Any) -> R:
-    with transaction.atomic(using=router.db_for_write(SmsMessage)):
-        return action(*args)
 
 
 def _has_ended(message: SmsMessage) -> bool:
