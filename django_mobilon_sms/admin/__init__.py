@@ -1,4 +1,4 @@
-"""The operator's door. Django imports this package alone, and so registers the models."""
+"""The admin. Django imports this package, and so registers the models."""
 
 from .batches import JournalAdmin
 from .mailings.admin import MailingAdmin

@@ -1,4 +1,4 @@
-"""The journal: every request to the gateway, what it proved, and of which messages."""
+"""The journal in the admin: every request to the gateway, its outcome and its messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ else:
 
 @admin.register(SmsBatch)
 class JournalAdmin(BatchModelAdmin):
-    """To read, and nothing else: it is the proof."""
+    """Batches can only be read: they are the proof of what was sent."""
 
     actions = None
     fields = (
@@ -65,68 +65,68 @@ class JournalAdmin(BatchModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list, under its name."""
+        """Show the list, with the name of the journal as its title."""
         context = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
         return super().changelist_view(request, context)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """The page of a batch, with the way to decide about what it left in doubt."""
-        may = ("mobilon_sms.send_smsmessage", "mobilon_sms.view_smsmessage")
+        """Add the number of messages that wait for a decision, for a person who may decide."""
+        needed = ("mobilon_sms.send_smsmessage", "mobilon_sms.view_smsmessage")
         batch = context["original"]
-        if batch is not None and request.user.has_perms(may):
-            context["undecided"] = catalogue.undecided(batch.messages.all()).count()
+        if batch is not None and request.user.has_perms(needed):
+            context["undecided"] = catalogue.DECIDE.eligible(batch.messages.all()).count()
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SmsBatch]:
-        """The batches; the list does without the replies."""
+        """Return the batches; the replies are read only where they are shown."""
         return super().get_queryset(request).defer("reply")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody writes into the journal."""
+        """Return ``False``: only the worker writes the journal."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: SmsBatch | None = None) -> bool:
-        """Nobody changes it."""
+        """Return ``False``: nobody changes the journal."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: SmsBatch | None = None) -> bool:
-        """Nobody deletes from it."""
+        """Return ``False``: nobody deletes from the journal."""
         return False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Only the filters of the list."""
+        """Allow only the filters of the list."""
         return lookup in ("outcome", "created_at__gte", "created_at__lt")
 
     def get_fields(self, request: HttpRequest, obj: SmsBatch | None = None) -> Any:
-        """Links to the messages only for those who may see them."""
+        """Return the fields, with links to the messages only for a person who may see them."""
         may_follow = request.user.has_perm("mobilon_sms.view_smsmessage")
         return self.fields if may_follow else (*self.fields[:-1], "contents_without_links")
 
     @admin.display(description=_("created at"), ordering="created_at")
     def claimed(self, batch: SmsBatch) -> str | None:
-        """When its messages were claimed."""
+        """Return the time when its messages were claimed."""
         return moment(batch.created_at)
 
     @admin.display(description=_("outcome"))
     def outcome_badge(self, batch: SmsBatch) -> SafeString:
-        """What the POST proved, or that it may be under way."""
+        """Return what the request proved, or that it may be under way."""
         return badge(batch.outcome, batch.get_outcome_display() or _("under way"))
 
     @admin.display(description=_("what happened"))
     def what_happened(self, batch: SmsBatch) -> Any:
-        """The sentence of the error code."""
+        """Return the sentence of the error code."""
         return sentence(batch.error_code)
 
     @admin.display(description=_("messages"))
     def size(self, batch: SmsBatch) -> int:
-        """How many messages it carries; its guids are written at its close."""
+        """Return the number of its messages; the guids are written when the batch is closed."""
         return len(batch.guids) or batch.messages.count()
 
     @admin.display(description=_("seconds"))
     def duration(self, batch: SmsBatch) -> str | None:
-        """From the claim to the outcome."""
+        """Return the seconds from the claim to the outcome."""
         if batch.closed_at is None:
             return None
         seconds = (batch.closed_at - batch.created_at).total_seconds()
@@ -134,25 +134,25 @@ class JournalAdmin(BatchModelAdmin):
 
     @admin.display(description=_("messages"))
     def contents(self, batch: SmsBatch) -> SafeString:
-        """Each message, with what the reply said of it."""
+        """Return a table of its messages, with what the reply says about each."""
         return _table(batch, with_links=True)
 
     @admin.display(description=_("messages"))
     def contents_without_links(self, batch: SmsBatch) -> SafeString:
-        """Each message by its guid, with what the reply said of it."""
+        """Return the same table without links."""
         return _table(batch, with_links=False)
 
 
 def _table(batch: SmsBatch, *, with_links: bool) -> SafeString:
-    # A batch without an outcome has no guids of its own yet.
+    # A batch has no guids before it is closed.
     rows = SmsMessage.objects.filter(guid__in=batch.guids) if batch.guids else batch.messages.all()
     messages = {str(row.guid): row for row in rows.only("guid", "status")}
     replies = {str(guid): (status, id_) for guid, status, id_ in batch.reply}
     lines = (
         (
-            _named(guid, messages.get(guid), with_link=with_links),
+            _guid(guid, messages.get(guid), with_link=with_links),
             _status(messages.get(guid)),
-            *("" if told is None else told for told in replies.get(guid, ("", ""))),
+            *("" if value is None else value for value in replies.get(guid, ("", ""))),
         )
         for guid in batch.guids or sorted(messages)
     )
@@ -168,7 +168,7 @@ def _table(batch: SmsBatch, *, with_links: bool) -> SafeString:
     )
 
 
-def _named(guid: str, message: SmsMessage | None, *, with_link: bool) -> Any:
+def _guid(guid: str, message: SmsMessage | None, *, with_link: bool) -> Any:
     if message is None or not with_link:
         return guid
     page = reverse("admin:mobilon_sms_smsmessage_change", args=[message.pk])

@@ -1,4 +1,4 @@
-"""Counting up to a bound: an exact count reads the whole table."""
+"""Count rows up to a bound, because an exact count reads the whole table."""
 
 from __future__ import annotations
 
@@ -13,35 +13,30 @@ if TYPE_CHECKING:
 else:
     RowPaginator = Paginator
 
-#: Up to so many rows a count is exact.
-MOST = 10_000
+#: Rows up to which a count is exact, and which the pages show.
+MAX_COUNTED = 10_000
 
 
 def count_up_to(rows: QuerySet[Any], most: int) -> int:
-    """How many rows there are; ``most + 1`` for more than ``most``."""
+    """Return the number of rows, or ``most + 1`` for more than ``most``."""
     return rows.values("pk")[: most + 1].count()
 
 
-def count_up_to_most(rows: QuerySet[Any]) -> int:
-    """How many rows there are; ``MOST + 1`` for more than ``MOST``."""
-    return count_up_to(rows, MOST)
-
-
 class BoundedPaginator(RowPaginator):
-    """The pages of the first ``MOST`` rows."""
+    """The pages of the first ``MAX_COUNTED`` rows."""
 
     object_list: QuerySet[Any]
 
     @cached_property
     def _counted(self) -> int:
-        return count_up_to_most(self.object_list)
+        return count_up_to(self.object_list, MAX_COUNTED)
 
     @property
     def count(self) -> int:
-        """How many rows the pages show."""
-        return min(self._counted, MOST)
+        """Return the number of rows that the pages show."""
+        return min(self._counted, MAX_COUNTED)
 
     @property
     def has_more(self) -> bool:
-        """Whether there are rows that no page shows."""
-        return self._counted > MOST
+        """Return whether there are rows that no page shows."""
+        return self._counted > MAX_COUNTED

@@ -1,4 +1,4 @@
-"""Pages outside a request's transaction, also under ``ATOMIC_REQUESTS``."""
+"""Pages that run outside a request's transaction, also under ``ATOMIC_REQUESTS``."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ else:
 
 
 class NonAtomic(AnyModelAdmin):
-    """For what waits for the gateway, or is repeated: it opens its own where it writes."""
+    """Opt all views out of ``ATOMIC_REQUESTS``: they wait for the gateway, or retry."""
+
+    def extra_urls(self) -> list[URLPattern]:
+        """Return the addresses to put before Django's own, the last of which match any path."""
+        return []
 
     def get_urls(self) -> list[URLPattern]:
-        """All of them so."""
-        urls = super().get_urls()
+        """Return all addresses, with non-atomic views."""
+        urls = [*self.extra_urls(), *super().get_urls()]
         for url in urls:
             for alias in connections:
                 transaction.non_atomic_requests(alias)(url.callback)

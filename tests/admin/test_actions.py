@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.db import connection
 
 from django_mobilon_sms.choices import Status
 from django_mobilon_sms.models import SmsMessage
@@ -26,19 +25,7 @@ from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
-SKIPPED = "1 message was skipped: its state has changed, or does not allow it."
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture(params=[False, True], ids=["", "ATOMIC_REQUESTS"])
-def atomic_requests(request):
-    connection.settings_dict["ATOMIC_REQUESTS"] = request.param
-    yield request.param
-    connection.settings_dict["ATOMIC_REQUESTS"] = False
+SKIPPED = "1 message was skipped: its status has changed, or does not allow it."
 
 
 def test_cancel_cancels_what_is_pending_and_counts_the_rest(client, atomic_requests):
@@ -94,7 +81,7 @@ def test_page_offers_only_what_is_possible_now(client):
     [failed] = become(write(), status=Status.FAILED)
     [taken] = accepted()
     offered = {
-        message.pk: [verb.name for verb in client.get(page(message)).context["verbs"]]
+        message.pk: [action.name for action in client.get(page(message)).context["actions"]]
         for message in (pending, doubtful, failed, taken)
     }
     assert offered == {

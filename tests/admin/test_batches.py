@@ -11,17 +11,12 @@ from django.test import Client
 from django_mobilon_sms.choices import ErrorCode, Outcome
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.worker import send_now
-from tests.support.admin_door import EVERYTHING, JOURNAL, page, person, text_of
+from tests.support.admin_door import JOURNAL, page, person, text_of
 from tests.support.messages import claim, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
 
 
 def of(batch):

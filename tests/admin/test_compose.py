@@ -11,20 +11,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from django_mobilon_sms.models import SmsMessage
-from tests.support.admin_door import ADD, EVERYTHING, LIST, page, person, statuses, text_of, told
+from tests.support.admin_door import ADD, LIST, page, person, statuses, text_of, told
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture
-def reader():
-    """Sees messages, but not their texts."""
-    return person("view_smsmessage", name="reader")
 
 
 def form(client, **fields):
@@ -303,7 +292,7 @@ def test_send_now_writes_and_sends_what_one_post_holds(client, sandbox, settings
     assert told(response) == [
         "3 messages were written.",
         "The gateway accepted 2 messages.",
-        "1 message is left to the worker: one request at a time is sent from here.",
+        "1 message stays in the queue for the worker: one click sends one request.",
     ]
     assert response.redirect_chain == [(LIST, 302)]
     assert sorted(statuses()) == ["accepted", "accepted", "pending"]

@@ -5,41 +5,26 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.models import SmsMessage
 from tests.support.admin_door import (
-    EVERYTHING,
     act,
     become,
     history,
-    person,
 )
 from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
-SKIPPED = "1 message was skipped: its state has changed, or does not allow it."
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture(params=[False, True], ids=["", "ATOMIC_REQUESTS"])
-def atomic_requests(request):
-    connection.settings_dict["ATOMIC_REQUESTS"] = request.param
-    yield request.param
-    connection.settings_dict["ATOMIC_REQUESTS"] = False
+SKIPPED = "1 message was skipped: its status has changed, or does not allow it."
 
 
 def test_copy_writes_new_messages_of_those_that_ended_badly(client, atomic_requests):
     failed, pending = write(2, tag="order 7", priority=9)
     become([failed], status=Status.FAILED, error_code=ErrorCode.REJECTED)
     assert act(client, "copy", [failed, pending]) == [
-        "1 message was copied. The copy waits for the worker.",
+        "1 message was copied. The copy is in the queue.",
         SKIPPED,
     ]
     copy = SmsMessage.objects.latest("pk")
@@ -52,36 +37,38 @@ def test_copy_writes_new_messages_of_those_that_ended_badly(client, atomic_reque
 
 def test_copy_clicked_twice_writes_one_copy_and_asked_anew_another(client):
     failed = become(write(), status=Status.FAILED)
-    once = uuid4()
-    act(client, "copy", failed, once=once)
-    assert act(client, "copy", failed, once=once) == [SKIPPED]
+    submission_id = uuid4()
+    act(client, "copy", failed, submission_id=submission_id)
+    assert act(client, "copy", failed, submission_id=submission_id) == [SKIPPED]
     assert SmsMessage.objects.count() == 2
-    act(client, "copy", failed, once=uuid4())
+    act(client, "copy", failed, submission_id=uuid4())
     assert SmsMessage.objects.count() == 3
 
 
-@pytest.mark.parametrize(("once", "count"), [("", 2), ("garbage", 1), ("\0", 1)])
-def test_copy_with_a_wrong_token_does_nothing_and_without_one_copies(client, once, count):
-    assert len(act(client, "copy", become(write(), status=Status.FAILED), once=once)) == 1
+@pytest.mark.parametrize(("submission_id", "count"), [("", 2), ("garbage", 1), ("\0", 1)])
+def test_copy_with_a_wrong_token_does_nothing_and_without_one_copies(client, submission_id, count):
+    assert (
+        len(act(client, "copy", become(write(), status=Status.FAILED), submission_id=submission_id))
+        == 1
+    )
     assert SmsMessage.objects.count() == count
 
 
-def test_copy_of_what_the_rules_no_longer_allow_is_told(client, settings):
+def test_copy_that_the_rules_no_longer_allow_is_refused(client, settings):
     failed = become(write(), status=Status.FAILED)
     settings.MOBILON_SMS_NUMBER_PATTERN = r"\+1\d{10}"
     assert act(client, "copy", failed) == [
-        "1 message can not be copied: its number, sender or text is no longer allowed."
+        "1 message cannot be copied: its number, sender or text is no longer allowed."
     ]
     assert SmsMessage.objects.count() == 1
 
 
 def test_copy_takes_no_more_than_a_person_can_answer_for(client, monkeypatch):
-    from django_mobilon_sms.admin.actions import catalogue, mixin
+    from django_mobilon_sms.admin.actions import changelist_actions
 
-    monkeypatch.setattr(mixin, "MOST", 3)
-    monkeypatch.setattr(catalogue, "CHUNK", 2)
+    monkeypatch.setattr(changelist_actions, "MAX_COPIES", 3)
     assert act(client, "copy", become(write(5), status=Status.FAILED)) == [
-        "3 messages were copied. The copies wait for the worker.",
+        "3 messages were copied. The copies are in the queue.",
         "2 more are left for the next time.",
     ]
     assert SmsMessage.objects.count() == 8

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
 
 from django_mobilon_sms.choices import ErrorCode, Resolution, Status
@@ -28,24 +27,12 @@ from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
-SKIPPED = "1 message was skipped: its state has changed, or does not allow it."
+SKIPPED = "1 message was skipped: its status has changed, or does not allow it."
 DECISIONS = {
     "resend": "1 message will be sent again by the worker.",
     "resolve_sent": "1 message counts as sent.",
     "give_up": "1 message was given up.",
 }
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture(params=[False, True], ids=["", "ATOMIC_REQUESTS"])
-def atomic_requests(request):
-    connection.settings_dict["ATOMIC_REQUESTS"] = request.param
-    yield request.param
-    connection.settings_dict["ATOMIC_REQUESTS"] = False
 
 
 def asked(client, messages, **fields):
@@ -120,7 +107,7 @@ def test_all_that_wait_are_decided_about_at_once(client):
 
 
 def test_decision_takes_no_more_than_was_asked_for(client, monkeypatch):
-    monkeypatch.setattr("django_mobilon_sms.admin.actions.decide.MOST", 2)
+    monkeypatch.setattr("django_mobilon_sms.admin.actions.decide.MAX_DECIDED", 2)
     messages = unknown(3)
     response = asked(client, messages)
     assert "Decide about 2 messages" in text_of(response)
@@ -157,8 +144,8 @@ def test_page_is_in_russian(client):
 @pytest.mark.parametrize(
     ("choice", "sentence", "status", "resolution"),
     [
-        ("resend", "Resent it, although it may have gone out.", "pending", ""),
-        ("resolve_sent", "Decided that it was sent.", "unknown", Resolution.SENT),
+        ("resend", "Queued to be sent again, although it may have gone out.", "pending", ""),
+        ("resolve_sent", "Marked as sent.", "unknown", Resolution.SENT),
         ("give_up", "Gave it up.", "unknown", Resolution.GIVEN_UP),
     ],
 )
@@ -224,7 +211,7 @@ def test_resend_waits_for_a_post_that_may_be_under_way(client):
     messages = unknown()
     SmsBatch.objects.update(outcome="", closed_at=None)
     shown = text_of(asked(client, messages))
-    assert "1 of them can not be sent again yet: its request may still be under way." in shown
+    assert "1 of them cannot be sent again yet: its request may still be under way." in shown
     assert decide(client, "resend", messages) == [SKIPPED]
     assert statuses() == ["unknown"]
 
@@ -264,7 +251,7 @@ def test_page_without_a_choice_asks_again(client, choice):
     [message] = unknown()
     response = client.post(DECIDE, {"choice": choice, "pks": message.pk})
     assert response.status_code == 200
-    assert "Choose what is to become of them." in text_of(response)
+    assert "Choose what to do with them." in text_of(response)
     assert keys(response) == [message.pk]
     assert statuses() == ["unknown"]
 

@@ -8,14 +8,12 @@ from django.contrib.admin.models import LogEntry
 from django_mobilon_sms.choices import Status
 from django_mobilon_sms.models import SmsMessage
 from tests.support.admin_door import (
-    EVERYTHING,
     LIST,
     accepted,
     act,
     become,
     change,
     page,
-    person,
     text_of,
     told,
     unknown,
@@ -23,17 +21,6 @@ from tests.support.admin_door import (
 from tests.support.messages import write
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture
-def reader():
-    """Sees messages, but not their texts."""
-    return person("view_smsmessage", name="reader")
 
 
 def ended(count=1):

@@ -20,7 +20,7 @@ from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.mailings import spreadsheets
 from django_mobilon_sms.mailings.columns import find
 from django_mobilon_sms.models import SmsMessage
-from tests.support.admin_door import EVERYTHING, LIST, change, person, text_of, told
+from tests.support.admin_door import LIST, change, person, text_of, told
 from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
@@ -38,11 +38,6 @@ FORMULAS = [
     "＝1",
     "#N/A",
 ]
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
 
 
 def address(kind):

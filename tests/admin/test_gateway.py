@@ -9,22 +9,11 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from django_mobilon_sms.models import GatewayState, db_now
-from tests.support.admin_door import EVERYTHING, LIST, person, text_of, told
+from tests.support.admin_door import LIST, person, text_of, told
 
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture
-def reader():
-    """Sees messages, but not their texts."""
-    return person("view_smsmessage", name="reader")
 
 
 def switch(client, name):
@@ -34,25 +23,27 @@ def switch(client, name):
 def test_sending_is_paused_and_resumed_with_a_word_in_the_history(client):
     assert "Sending is on. Pause sending" in text_of(client.get(LIST))
     response = switch(client, "pause")
-    assert told(response) == ["Sending is paused. What is under way ends; nothing else goes out."]
+    assert told(response) == [
+        "Sending is paused. Requests under way finish; other messages stay in the queue."
+    ]
     assert "by anna. Resume sending" in text_of(response)
     assert GatewayState.objects.get().paused_by.username == "anna"
-    assert told(switch(client, "pause")) == ["Nothing was to be changed."]
+    assert told(switch(client, "pause")) == ["Nothing changed."]
     assert told(switch(client, "resume")) == ["Sending is resumed."]
     assert GatewayState.objects.get().paused_at is None
     assert [entry.user.username for entry in LogEntry.objects.all()] == ["anna", "anna"]
 
 
 def test_gateway_is_tried_now(client):
-    assert told(switch(client, "try-now")) == ["Nothing was to be changed."]
+    assert told(switch(client, "try-now")) == ["Nothing changed."]
     GatewayState.objects.current()
     GatewayState.objects.update(blocked_until=db_now() + HOUR)
     shown = text_of(client.get(LIST))
     assert "After trouble with the gateway, sending waits until" in shown
     assert "Try now" in shown
     response = switch(client, "try-now")
-    assert told(response) == ["The worker tries the gateway with one message at once."]
-    assert "the next message goes alone, to try it. Pause sending" in text_of(response)
+    assert told(response) == ["The worker tests the gateway now, with one message."]
+    assert "the next message goes alone, to test it. Pause sending" in text_of(response)
 
 
 def test_list_says_that_sending_is_off(client, settings):

@@ -11,26 +11,15 @@ import pytest
 from django.contrib.staticfiles import finders
 
 from django_mobilon_sms.admin import bounded_paginator
-from django_mobilon_sms.admin.actions import catalogue
+from django_mobilon_sms.admin.actions import menu
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
-from tests.support.admin_door import ADD, EVERYTHING, LIST, change, page, person, text_of
+from tests.support.admin_door import ADD, LIST, change, page, text_of
 from tests.support.messages import write
 
 pytestmark = pytest.mark.django_db
 
 XSS = "<script>alert(1)</script>\"'&"
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture
-def reader():
-    """Sees messages, but not their texts."""
-    return person("view_smsmessage", name="reader")
 
 
 def found(client, **query):
@@ -76,7 +65,7 @@ def test_text_is_hidden_from_those_who_may_not_see_it(reader):
         {"_to_field": "text"},
     ],
 )
-def test_address_can_not_ask_what_the_filters_do_not(reader, query):
+def test_address_cannot_ask_what_the_filters_do_not(reader, query):
     write(text="пароль 4711")
     assert reader.get(LIST, query).status_code == 400
 
@@ -134,8 +123,8 @@ def test_list_is_narrowed_by_sender_tag_and_error(client):
     assert found(client, error_code__exact="timeout") == []
 
 
-def test_senders_of_late_messages_are_offered_and_older_ones_not_searched(client):
-    [old, _late] = [*write(source="111"), *write(source="222")]
+def test_senders_of_recent_messages_are_offered_and_older_ones_not_searched(client):
+    [old, _recent] = [*write(source="111"), *write(source="222")]
     change(old, created_at=db_now() - timedelta(days=31))
     shown = text_of(client.get(LIST, {"source": "999"}))
     assert "By sender, last 30 days All 111 222 999" in shown
@@ -151,14 +140,19 @@ def test_tag_is_typed_beside_the_other_filters(client):
     assert 'href="?status__exact=pending"' in form
 
 
+def test_message_that_is_just_due_waits_since_just_now(client):
+    write()
+    assert 'field-waits">just now<' in client.get(LIST).content.decode()
+
+
 @pytest.mark.databases
 def test_what_waits_too_long_is_found_and_says_so(client):
-    minutes = {"late": 16, "soon": 14, "later": -60}
+    minutes = {"overdue": 16, "soon": 14, "later": -60}
     rows = {name: write()[0] for name in minutes}
     for name, ago in minutes.items():
         change(rows[name], due_at=db_now() - timedelta(minutes=ago))
-    assert found(client, waits="long") == [rows["late"]]
-    assert found(client, waits="x") == [rows["later"], rows["soon"], rows["late"]]
+    assert found(client, waits="long") == [rows["overdue"]]
+    assert found(client, waits="x") == [rows["later"], rows["soon"], rows["overdue"]]
     shown = text_of(client.get(LIST))
     assert "16 minutes: too long" in shown.replace("\xa0", " ")
     assert "14 minutes: " not in shown.replace("\xa0", " ")
@@ -207,7 +201,7 @@ def test_row_offers_all_that_is_possible_for_it(client, status, resolution):
     batch = SmsBatch.objects.create(worker="a:1", lease_until=db_now())
     given = {"gateway_id": "a1", "accepted_at": db_now(), "batch": batch, "status": status}
     change(message, resolution=resolution, **given)
-    possible = {verb.name for verb in catalogue.possible(message.pk)}
+    possible = {action.name for action in menu.for_message(message.pk)}
     html = client.get(LIST).content.decode()
     assert set(re.search(r'data-possible="([^"]*)"', html)[1].split()) - {"delete_selected"} == (
         possible
@@ -280,10 +274,10 @@ def test_search_in_texts_is_for_those_who_may_see_them(client, reader):
 
 @pytest.mark.databases
 def test_texts_older_than_a_month_are_not_searched(client):
-    old, late = [*write(text="Ваш заказ готов"), *write(text="Ваш заказ собран")]
+    old, recent = [*write(text="Ваш заказ готов"), *write(text="Ваш заказ собран")]
     change(old, created_at=db_now() - timedelta(days=31))
-    assert found(client, q="заказ") == [late]
-    change(late, created_at=db_now() - timedelta(days=31))
+    assert found(client, q="заказ") == [recent]
+    change(recent, created_at=db_now() - timedelta(days=31))
     assert found(client, q="заказ") == []
 
 
@@ -338,7 +332,7 @@ def test_beginning_of_a_number_finds_all_with_it_and_no_other(reader, typed, num
 @pytest.mark.databases
 def test_long_list_is_counted_up_to_a_bound_and_says_so(client, monkeypatch):
     more = "There are more than 150: the list shows the first 150."
-    monkeypatch.setattr(bounded_paginator, "MOST", 150)
+    monkeypatch.setattr(bounded_paginator, "MAX_COUNTED", 150)
     write()
     SmsMessage.objects.bulk_create(
         SmsMessage(number="+79135292926", source="1", text="x", segments=1) for _ in range(149)
@@ -358,7 +352,7 @@ def test_long_list_is_counted_up_to_a_bound_and_says_so(client, monkeypatch):
 
 
 def test_long_list_says_so_in_russian(client, monkeypatch):
-    monkeypatch.setattr(bounded_paginator, "MOST", 1)
+    monkeypatch.setattr(bounded_paginator, "MAX_COUNTED", 1)
     for message in write(2):
         change(message, status=Status.UNKNOWN, error_code=ErrorCode.TIMEOUT)
     html = text_of(client.get(LIST, headers={"accept-language": "ru"}))

@@ -17,7 +17,7 @@ from django_mobilon_sms.models import SmsMailing, SmsMessage, db_now
 from django_mobilon_sms.models.mailings import MailingQuerySet
 from django_mobilon_sms.outbox import stop
 from tests.mailings.test_spreadsheets import xlsx
-from tests.support.admin_door import EVERYTHING, change, person, statuses, text_of, told
+from tests.support.admin_door import change, person, statuses, text_of, told
 from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
@@ -34,11 +34,6 @@ LIST = """Телефон;Имя;Данные
 """
 TEXT = "{{NAME}}, готов {{ДАННЫЕ}}"
 LATE = "This list was confirmed or forgotten before. Nothing was written now."
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
 
 
 def upload(client, data=LIST, file_name="list.csv", **fields):

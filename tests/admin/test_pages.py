@@ -11,24 +11,13 @@ from django.test import Client
 from django_mobilon_sms.choices import ErrorCode, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_sms
-from tests.support.admin_door import EVERYTHING, LIST, change, page, person, text_of
+from tests.support.admin_door import LIST, change, page, text_of
 from tests.support.messages import write
 
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
 XSS = "<script>alert(1)</script>\"'&"
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture
-def reader():
-    """Sees messages, but not their texts."""
-    return person("view_smsmessage", name="reader")
 
 
 def test_page_shows_the_whole_message(client):
@@ -67,7 +56,7 @@ def test_nobody_changes_a_message(db):
     before = SmsMessage.objects.values().get()
     data = {"number": "+79990000000", "text": "x", "_save": "yes"}
     assert boss.post(page(message), data).status_code == 403
-    assert boss.get(page(message)).context["verbs"] != []
+    assert boss.get(page(message)).context["actions"] != []
     assert SmsMessage.objects.values().get() == before
 
 
@@ -80,7 +69,7 @@ def test_page_of_no_message_says_so(client, pk):
 def test_page_offers_nothing_to_those_who_may_only_look(reader):
     [message] = write()
     response = reader.get(page(message))
-    assert "verbs" not in response.context
+    assert "actions" not in response.context
     assert b"mobilon-sms-tools" not in response.content
 
 

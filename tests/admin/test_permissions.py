@@ -1,4 +1,4 @@
-"""Who may do what in the admin: the table of the docs is what these tests find out at the door.
+"""Who may do what in the admin. These tests try it, and compare the table of the docs.
 
 ``PERMISSIONS=docs/permissions.csv`` writes it anew.
 """
@@ -38,11 +38,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 TABLE = DOCS / "permissions.csv"
 MAILINGS = "/admin/mobilon_sms/smsmailing/"
-#: Before an accepted message would be asked for by itself.
+#: Before the status of an accepted message would be queried without the action.
 SOON = db_now() + HOUR / 2
 SECRET = "пароль сезам"
 
-#: What somebody tries to do, and whether it was done.
+#: Tries to do something; returns whether it was done.
 Door = Callable[[Client], Any]
 
 
@@ -71,7 +71,9 @@ def acts(action: str, make: Callable[[], list[SmsMessage]], **after: Any) -> Doo
 def copies(client: Client) -> bool:
     [message] = become(write(), status=Status.FAILED)
     before = SmsMessage.objects.count()
-    client.post(LIST, {"action": "copy", "_selected_action": message.pk, "once": str(uuid4())})
+    client.post(
+        LIST, {"action": "copy", "_selected_action": message.pk, "submission_id": str(uuid4())}
+    )
     return SmsMessage.objects.count() > before
 
 
@@ -192,16 +194,16 @@ def can(sandbox: Any) -> Callable[[Door, set[str]], bool]:
 
 def cells(can: Callable[[Door, set[str]], bool], door: Door) -> list[str]:
     """For each permission: "yes" without which it is refused, "either" where one of some does."""
-    needed = {each for each in EVERYTHING if not can(door, {*EVERYTHING} - {each})}
+    needed = {name for name in EVERYTHING if not can(door, {*EVERYTHING} - {name})}
     enough = can(door, needed)  # these and nothing else: nobody has to be a superuser
-    others = [] if enough else [each for each in EVERYTHING if each not in needed]
-    either = {each for each in others if can(door, needed | {each})}
+    others = [] if enough else [name for name in EVERYTHING if name not in needed]
+    either = {name for name in others if can(door, needed | {name})}
     assert (enough, len(either)) == (True, 0) or len(either) > 1
-    return ["yes" if each in needed else "either" * (each in either) for each in EVERYTHING]
+    return ["yes" if name in needed else "either" * (name in either) for name in EVERYTHING]
 
 
 @pytest.mark.parametrize("name", DOORS)
-def test_what_one_may_do_is_as_the_table_tells(can, name):
+def test_permissions_are_those_of_the_table(can, name):
     found = cells(can, DOORS[name])
     assert any(found)
     assert not can(DOORS[name], set())
@@ -212,7 +214,7 @@ def test_what_one_may_do_is_as_the_table_tells(can, name):
         assert [name, *found] in list(csv.reader(file))
 
 
-def test_table_tells_of_nothing_else():
+def test_table_has_no_other_rows():
     with TABLE.open(encoding="utf-8", newline="") as file:
         names, *rows = list(csv.reader(file))
     assert names == ["", *EVERYTHING]

@@ -23,11 +23,6 @@ NOON = datetime(2026, 3, 5, 5, tzinfo=timezone.utc)  # in Krasnoyarsk
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
 def put(count=1, *, at=NOON, took=None, **values):
     """Messages that were written then, and perhaps sent so many seconds later."""
     sent = {"sent_at": at + took * SECOND, "status": Status.SENT} if took is not None else {}

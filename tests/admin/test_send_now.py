@@ -9,10 +9,8 @@ from django.db import connection
 
 from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
 from tests.support.admin_door import (
-    EVERYTHING,
     act,
     history,
-    person,
     statuses,
 )
 from tests.support.messages import write
@@ -20,19 +18,7 @@ from tests.support.messages import write
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
 HOUR = timedelta(hours=1)
-SKIPPED = "1 message was skipped: its state has changed, or does not allow it."
-
-
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-@pytest.fixture(params=[False, True], ids=["", "ATOMIC_REQUESTS"])
-def atomic_requests(request):
-    connection.settings_dict["ATOMIC_REQUESTS"] = request.param
-    yield request.param
-    connection.settings_dict["ATOMIC_REQUESTS"] = False
+SKIPPED = "1 message was skipped: its status has changed, or does not allow it."
 
 
 def test_send_now_sends_in_one_post_outside_of_any_transaction(sandbox, client, atomic_requests):
@@ -49,7 +35,7 @@ def test_send_now_sends_in_one_post_outside_of_any_transaction(sandbox, client, 
     assert len(sandbox.posts) == 1
     assert seen == [["sending", "sending"]]
     assert sorted(history()) == sorted(
-        ("anna", str(message), "Asked to send it now.") for message in messages
+        ("anna", str(message), "Pressed “Send now”.") for message in messages
     )
 
 
@@ -57,7 +43,7 @@ def test_send_now_leaves_to_the_worker_what_does_not_fit_into_one_post(sandbox, 
     settings.MOBILON_SMS_BATCH_SIZE = 2
     assert act(client, "send_now", write(5)) == [
         "The gateway accepted 2 messages.",
-        "3 messages are left to the worker: one request at a time is sent from here.",
+        "3 messages stay in the queue for the worker: one click sends one request.",
     ]
     assert len(sandbox.posts) == 1
     assert statuses().count("pending") == 3
@@ -109,7 +95,7 @@ def test_send_now_sends_before_the_time_but_not_after_the_expiry(sandbox, client
         ("rejected", "1 message failed.", "failed"),
     ],
 )
-def test_send_now_tells_what_happened(sandbox, client, settings, fault, line, status):
+def test_send_now_shows_the_result(sandbox, client, settings, fault, line, status):
     settings.MOBILON_SMS_SEND_REPLIES = {0: "accepted", 5: "failed"}
     options = {"http_401": ("http", {"code": 401}), "rejected": ("status", {"value": 5})}
     name, given = options.get(fault, (fault, {}))
@@ -126,8 +112,8 @@ def test_send_now_says_that_sending_is_paused_off_or_blocked(sandbox, client, se
     GatewayState.objects.update(blocked_until=db_now() + HOUR)
     [blocked] = act(client, "send_now", messages)
     settings.MOBILON_SMS_ENABLED = False
-    assert paused == ["Nothing was sent: sending is paused. Resume it, and send again."]
-    assert blocked.startswith("Nothing was sent: after trouble with the gateway it waits until ")
+    assert paused == ["Sending is paused. The messages are queued and go out when sending resumes."]
+    assert blocked.startswith("After trouble with the gateway, sending waits until ")
     assert act(client, "send_now", messages) == [
         "Nothing was sent: sending is switched off (MOBILON_SMS_ENABLED)."
     ]
@@ -139,9 +125,9 @@ def test_send_now_says_that_sending_is_paused_off_or_blocked(sandbox, client, se
     ("name", "value"),
     [("BATCH_SIZE", 500), ("BASE_URL", "ftp://x/"), ("BACKEND", "no.such.Gateway")],
 )
-def test_send_now_with_a_wrong_setting_is_told_without_the_setting(client, settings, name, value):
+def test_send_now_does_not_name_the_wrong_setting(client, settings, name, value):
     setattr(settings, f"MOBILON_SMS_{name}", value)
     assert act(client, "send_now", write()) == [
-        "Nothing was sent: a setting is wrong. “manage.py check” tells which."
+        "Nothing was sent: a setting is wrong. Run “manage.py check” to find it."
     ]
     assert statuses() == ["pending"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from django.contrib.admin import AdminSite, site
 
@@ -45,13 +48,13 @@ def test_start_page_says_it_in_russian():
     unknown(2)
     client = person(*EVERYTHING)
     shown = text_of(client.get(INDEX, headers={"accept-language": "ru"}))
-    assert "2 сообщения могли уйти, но доказать это нельзя. Посмотреть и решить" in shown
+    assert "2 сообщения могли уйти, но доказать это нельзя. Посмотреть и принять решение" in shown
 
 
 def test_only_the_start_page_counts(django_assert_num_queries, monkeypatch):
     client = person(*EVERYTHING)
     unknown(3)
-    monkeypatch.setattr(bounded_paginator, "MOST", 2)
+    monkeypatch.setattr(bounded_paginator, "MAX_COUNTED", 2)
     # Session, user, the permissions of user and groups, the last actions, what waits.
     with django_assert_num_queries(6):
         assert "More than 2 messages may have gone out" in text_of(client.get(INDEX))
@@ -65,3 +68,25 @@ def test_start_page_of_a_projects_own_is_left_alone():
     MessageAdmin(SmsMessage, own)
     assert own.index_template == "own.html"
     assert site.index_template == "admin/mobilon_sms/index.html"
+
+
+WITHOUT_ADMIN = """
+import django
+from django.conf import settings
+
+settings.configure(
+    INSTALLED_APPS=[
+        "django.contrib.auth", "django.contrib.contenttypes", "django_mobilon_sms"
+    ],
+    TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
+)
+django.setup()
+from django.template import engines
+print(engines["django"].from_string("rendered").render())
+"""
+
+
+def test_project_without_the_admin_renders_its_templates():
+    command = [sys.executable, "-c", WITHOUT_ADMIN]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("rendered\n", "")

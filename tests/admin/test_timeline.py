@@ -1,4 +1,4 @@
-"""The way of a message, on its page."""
+"""The timeline of a message, on its page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from django_mobilon_sms.admin.messages import timeline
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from tests.support.admin_door import (
-    EVERYTHING,
     JOURNAL,
     LIST,
     act,
@@ -29,24 +28,19 @@ HOUR = timedelta(hours=1)
 LATER = datetime(2100, 1, 1, tzinfo=timezone.utc)
 
 
-@pytest.fixture
-def client():
-    return person(*EVERYTHING)
-
-
-def told(client, message):
+def shown_steps(client, message):
     """Each step of the page: what, details, who, and whether it is ahead."""
     steps = client.get(page(message)).context["timeline"]
     return [(str(s.what), str(s.details), str(s.who), s.ahead) for s in steps]
 
 
-def test_way_of_a_message_that_was_sent(sandbox, client, worker):
+def test_timeline_of_a_sent_message(sandbox, client, worker):
     [message] = write(created_by=client.get(LIST).wsgi_request.user)
     worker("--no-refresh")
     SmsMessage.objects.all().check_soon()
     worker("--refresh-only")
     [batch] = SmsBatch.objects.all()
-    steps = told(client, message)
+    steps = shown_steps(client, message)
     assert steps[:4] == [
         ("Written", "", "anna", False),
         ("Taken into a batch", "", batch.worker, False),
@@ -66,13 +60,13 @@ def test_batch_is_no_link_for_those_who_may_not_see_it(client):
     )
 
 
-def test_way_of_what_nobody_can_prove_and_who_decided(client):
+def test_timeline_of_an_unknown_message_shows_who_decided(client):
     [message] = unknown()
     decide(client, "resend", [message])
-    assert told(client, message)[-3:] == [
+    assert shown_steps(client, message)[-3:] == [
         ("The request ended: no proof", "The gateway did not answer in time.", "", False),
-        ("Resent it, although it may have gone out.", "", "anna", False),
-        ("Waits for the worker since then", "", "", True),
+        ("Queued to be sent again, although it may have gone out.", "", "anna", False),
+        ("In the queue since then", "", "", True),
     ]
 
 
@@ -80,22 +74,22 @@ def test_decision_made_elsewhere_than_in_the_admin_is_shown_once(client):
     [message] = unknown()
     user = client.get(LIST).wsgi_request.user
     SmsMessage.objects.all().resolve(Resolution.GIVEN_UP, by=user)
-    assert told(client, message)[-1] == ("Decision", "given up", "anna", False)
+    assert shown_steps(client, message)[-1] == ("Decision", "given up", "anna", False)
 
 
 def test_what_is_to_happen_comes_last(client):
     [message] = write(send_at=LATER, expires_at=LATER + HOUR)
-    assert told(client, message)[1:] == [
-        ("Is to be sent", "", "", True),
-        ("Expires, if it has not gone out", "", "", True),
+    assert shown_steps(client, message)[1:] == [
+        ("To be sent", "", "", True),
+        ("Expires if it has not gone out", "", "", True),
     ]
     change(message, attempts=1)
-    assert told(client, message)[1][0] == "The next try"
+    assert shown_steps(client, message)[1][0] == "Next attempt"
     act(client, "cancel", [message])
-    assert told(client, message)[1:] == [("Cancelled it.", "", "anna", False)]
+    assert shown_steps(client, message)[1:] == [("Cancelled it.", "", "anna", False)]
 
 
-def test_accepted_message_tells_when_it_is_asked_for(client):
+def test_accepted_message_shows_its_next_status_request(client):
     [message] = write()
     batch = SmsBatch.objects.create(
         worker="a:1", lease_until=db_now(), outcome=Outcome.REFUSED, closed_at=db_now(),
@@ -103,17 +97,17 @@ def test_accepted_message_tells_when_it_is_asked_for(client):
     )  # fmt: skip
     given = {"gateway_id": "a1", "accepted_at": db_now(), "gateway_status": 7}
     change(message, status=Status.ACCEPTED, batch=batch, next_check_at=db_now() + HOUR, **given)
-    steps = told(client, message)
+    steps = shown_steps(client, message)
     ended = ("The request ended: refused", "The gateway asks for payment. HTTP 402", "", False)
     assert ended in steps
     assert ("The gateway accepted it", "code 7", "", False) in steps
-    assert steps[-1] == ("The gateway is asked for its status", "", "", True)
+    assert steps[-1] == ("Next status request", "", "", True)
 
 
 def test_expired_message_says_when(client):
     [message] = write(expires_at=LATER)
     change(message, status=Status.EXPIRED)
-    assert told(client, message)[-1] == ("Expired before it was sent", "", "", False)
+    assert shown_steps(client, message)[-1] == ("Expired before it was sent", "", "", False)
 
 
 def test_only_the_latest_entries_of_the_log_are_read(client, monkeypatch):
@@ -121,7 +115,7 @@ def test_only_the_latest_entries_of_the_log_are_read(client, monkeypatch):
     act(client, "cancel", [first])
     act(client, "cancel", [second])
     assert LogEntry.objects.count() == 2
-    assert told(client, first)[-1][0] == "Cancelled it."
-    monkeypatch.setattr(timeline, "LATEST", 1)
-    assert [step[0] for step in told(client, first)] == ["Written"]
-    assert told(client, second)[-1][0] == "Cancelled it."
+    assert shown_steps(client, first)[-1][0] == "Cancelled it."
+    monkeypatch.setattr(timeline, "MAX_LOG_ENTRIES", 1)
+    assert [step[0] for step in shown_steps(client, first)] == ["Written"]
+    assert shown_steps(client, second)[-1][0] == "Cancelled it."

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[2] / "django_mobilon_sms"
 
 #: From the top down. An import points to a lower floor, or to another room of the same one.
 FLOORS = (
-    ("apps",),
+    ("apps", "templatetags"),
     ("rest", "admin", "management", "contrib"),
     ("mailings",),
     ("outbox", "worker", "operations", "testing"),

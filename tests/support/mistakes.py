@@ -187,8 +187,8 @@ MISTAKES = [
     Mistake(
         "decision about more than was asked",
         "admin/actions/decide.py",
-        "able = list(verb.eligible(rows)",
-        "able = list(verb.eligible(SmsMessage.objects.for_write())",
+        "eligible = list(action.eligible(rows)",
+        "eligible = list(action.eligible(SmsMessage.objects.for_write())",
         "admin/test_decisions.py::test_whole_batch_is_decided_about_from_its_page",
     ),
     Mistake(

@@ -1,210 +1,207 @@
-"""What a person can do with messages: with which of them, how, and the words for it."""
+"""The actions on messages: which messages each is for, how it is done, and its sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router, transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from ...choices import NOT_SENT, Resolution, Status
 from ...models import MessageQuerySet, SmsMessage, retry_on_lock
 
-#: Messages in one transaction.
+#: Messages that one transaction changes at most.
 CHUNK = 500
 
 
-#: How long a transaction is repeated after deadlocks and locks, in seconds.
+#: Seconds during which a transaction is retried after deadlocks and locks.
 PATIENCE = 5.0
 
 
-@dataclass(frozen=True)
-class Verb:
-    """``eligible`` narrows messages to those it is possible for.
-
-    ``change`` does it, where one conditional update is all there is to it; ``done`` is told to
-    the person, ``record`` stays in the history, ``question`` and ``warning`` are asked before.
-    """
+@dataclass(frozen=True, kw_only=True)
+class MessageAction:
+    """Something an operator can do with messages. Every action needs the permission to send."""
 
     name: str
     label: Any
-    record: Any
-    eligible: Callable[[MessageQuerySet], MessageQuerySet]
-    fits: Callable[[SmsMessage], bool]
-    done: Any = ""
+    #: Only messages in one of these statuses that meet the condition are eligible.
+    statuses: Collection[Status]
+    condition: Q = field(default_factory=Q)
+    #: The rest of the rule, where it takes more than the columns of the message.
+    narrow: Callable[[MessageQuerySet], MessageQuerySet] | None = None
+    #: The conditional update. Send now, copy and decide have modules of their own instead.
     change: Callable[[MessageQuerySet, AbstractBaseUser], int] | None = None
+    #: The sentence shown after the action, with the ``count`` of messages changed.
+    result: Any = ""
+    #: The sentence kept in the history of each message.
+    history: Any = ""
+    #: When to choose it, on the page for decisions.
     meaning: Any = ""
 
+    @property
+    def rule(self) -> Q:
+        """The condition on the columns of a message."""
+        return Q(status__in=self.statuses) & self.condition
 
-def undecided(rows: MessageQuerySet) -> MessageQuerySet:
-    """What may have gone out, nobody can prove, and nobody has decided about."""
-    return rows.filter(status=Status.UNKNOWN, resolution="")
-
-
-def _is_undecided(message: SmsMessage) -> bool:
-    return message.status == Status.UNKNOWN and not message.resolution
-
-
-def _is_pending(message: SmsMessage) -> bool:
-    return message.status == Status.PENDING
+    def eligible(self, rows: MessageQuerySet) -> MessageQuerySet:
+        """Return those of the messages that the action is possible for."""
+        rows = rows.filter(self.rule)
+        return self.narrow(rows) if self.narrow else rows
 
 
-SEND_NOW = Verb(
-    "send_now",
-    _("Send now"),
-    _("Asked to send it now."),
-    lambda rows: rows.unexpired().filter(status=Status.PENDING),
-    _is_pending,
+SEND_NOW = MessageAction(
+    name="send_now",
+    label=_("Send now"),
+    statuses=[Status.PENDING],
+    narrow=MessageQuerySet.unexpired,
+    history=_("Pressed “Send now”."),
 )
 
 
-REFRESH = Verb(
-    "refresh",
-    _("Refresh the status"),
-    _("Asked to refresh its status."),
-    lambda rows: rows.filter(
-        status__in=[Status.ACCEPTED, Status.SENT], next_check_at__isnull=False
-    ),
-    lambda message: (
-        message.status in (Status.ACCEPTED, Status.SENT) and message.next_check_at is not None
-    ),
-    ngettext_lazy(
+REFRESH = MessageAction(
+    name="refresh",
+    label=_("Refresh the status"),
+    statuses=[Status.ACCEPTED, Status.SENT],
+    condition=Q(next_check_at__isnull=False),
+    change=lambda rows, by: rows.check_soon(),
+    result=ngettext_lazy(
         "The gateway will be asked about %(count)s message soon.",
         "The gateway will be asked about %(count)s messages soon.",
         "count",
     ),
-    lambda rows, by: rows.check_soon(),
+    history=_("Asked to refresh its status."),
 )
 
 
-CANCEL = Verb(
-    "cancel",
-    _("Cancel"),
-    _("Cancelled it."),
-    lambda rows: rows.filter(status=Status.PENDING),
-    _is_pending,
-    ngettext_lazy(
+CANCEL = MessageAction(
+    name="cancel",
+    label=_("Cancel"),
+    statuses=[Status.PENDING],
+    change=lambda rows, by: rows.cancel(),
+    result=ngettext_lazy(
         "%(count)s message was cancelled.", "%(count)s messages were cancelled.", "count"
     ),
-    lambda rows, by: rows.cancel(),
+    history=_("Cancelled it."),
 )
 
 
-COPY = Verb(
-    "copy",
-    _("Copy into a new message"),
-    _("Copied it into a new message."),
-    lambda rows: rows.filter(status__in=NOT_SENT),
-    lambda message: message.status in NOT_SENT,
-    ngettext_lazy(
-        "%(count)s message was copied. The copy waits for the worker.",
-        "%(count)s messages were copied. The copies wait for the worker.",
+COPY = MessageAction(
+    name="copy",
+    label=_("Copy into a new message"),
+    statuses=NOT_SENT,
+    result=ngettext_lazy(
+        "%(count)s message was copied. The copy is in the queue.",
+        "%(count)s messages were copied. The copies are in the queue.",
         "count",
     ),
+    history=_("Copied it into a new message."),
 )
 
 
-DECIDE = Verb("decide", _("Decide"), "", undecided, _is_undecided)
+DECIDE = MessageAction(
+    name="decide",
+    label=_("Decide"),
+    statuses=[Status.UNKNOWN],
+    condition=Q(resolution=""),
+)
 
 
-RESEND = Verb(
-    "resend",
-    _("Send again"),
-    _("Resent it, although it may have gone out."),
-    lambda rows: rows.resendable(),
-    _is_undecided,
-    ngettext_lazy(
+# The decisions are for the same messages as DECIDE, which leads to them.
+RESEND = replace(
+    DECIDE,
+    name="resend",
+    label=_("Send again"),
+    narrow=MessageQuerySet.resendable,
+    change=lambda rows, by: rows.resend(by=by),
+    result=ngettext_lazy(
         "%(count)s message will be sent again by the worker.",
         "%(count)s messages will be sent again by the worker.",
         "count",
     ),
-    lambda rows, by: rows.resend(by=by),
-    _(
+    history=_("Queued to be sent again, although it may have gone out."),
+    meaning=_(
         "Choose it if the message has not arrived and is still needed, or is too important to be"
         " missed. Whoever got it gets it twice, and it is paid twice."
     ),
 )
 
 
-RESOLVE_SENT = Verb(
-    "resolve_sent",
-    _("It was sent"),
-    _("Decided that it was sent."),
-    undecided,
-    _is_undecided,
-    ngettext_lazy(
+RESOLVE_SENT = replace(
+    DECIDE,
+    name="resolve_sent",
+    label=_("It was sent"),
+    change=lambda rows, by: rows.resolve(Resolution.SENT, by=by),
+    result=ngettext_lazy(
         "%(count)s message counts as sent.", "%(count)s messages count as sent.", "count"
     ),
-    lambda rows, by: rows.resolve(Resolution.SENT, by=by),
-    _("Choose it if the recipient or the gateway's support confirms it. Nothing is sent again."),
+    history=_("Marked as sent."),
+    meaning=_(
+        "Choose it if the recipient or the gateway's support confirms it. Nothing is sent again."
+    ),
 )
 
 
-GIVE_UP = Verb(
-    "give_up",
-    _("Give up"),
-    _("Gave it up."),
-    undecided,
-    _is_undecided,
-    ngettext_lazy("%(count)s message was given up.", "%(count)s messages were given up.", "count"),
-    lambda rows, by: rows.resolve(Resolution.GIVEN_UP, by=by),
-    _(
+GIVE_UP = replace(
+    DECIDE,
+    name="give_up",
+    label=_("Give up"),
+    change=lambda rows, by: rows.resolve(Resolution.GIVEN_UP, by=by),
+    result=ngettext_lazy(
+        "%(count)s message was given up.", "%(count)s messages were given up.", "count"
+    ),
+    history=_("Gave it up."),
+    meaning=_(
         "Choose it if the message is no longer needed, or not so important that it may come twice."
         " Nothing is sent again; who has not got it will not get it."
     ),
 )
 
 
-#: What can be chosen on the page to decide on.
-DECISIONS = {verb.name: verb for verb in (RESEND, RESOLVE_SENT, GIVE_UP)}
+#: The choices on the page for decisions.
+DECISIONS = {action.name: action for action in (RESEND, RESOLVE_SENT, GIVE_UP)}
 
 
-#: What is offered in the list and on the page of a message.
-VERBS = (SEND_NOW, REFRESH, CANCEL, COPY, DECIDE)
+#: The actions of the list and of the page of a message.
+ACTIONS = (SEND_NOW, REFRESH, CANCEL, COPY, DECIDE)
 
 
-def possible(pk: int) -> list[Verb]:
-    """What can be done with this message now."""
-    row = SmsMessage.objects.for_write().filter(pk=pk)
-    return [verb for verb in VERBS if verb.eligible(row).exists()]
+def apply(action: MessageAction, pks: Sequence[int], *, by: AbstractBaseUser) -> int:
+    """Change these messages and record it in their history; return how many were changed.
 
-
-def apply(verb: Verb, pks: Sequence[int], *, by: AbstractBaseUser) -> int:
-    """Change these messages, unless somebody was faster; returns how many. Each is recorded."""
-    chunks = [pks[start : start + CHUNK] for start in range(0, len(pks), CHUNK)]
-    return sum(_apply(verb, chunk, by) for chunk in chunks)
-
-
-def record(verb: Verb, rows: MessageQuerySet, by: AbstractBaseUser) -> None:
-    """Write into the history of these messages who did this."""
-    named = rows.only("number", "guid")
-    LogEntry.objects.log_actions(by.pk, named, CHANGE, str(verb.record))
-
-
-def _apply(verb: Verb, pks: Sequence[int], by: AbstractBaseUser) -> int:
-    """All of them, or, where some have changed meanwhile, each half by itself."""
+    Messages that somebody else changed meanwhile are skipped: where some have, and where there
+    are too many for one transaction, each half is tried separately.
+    """
     if not pks:
         return 0
-    attempt = partial(_all_or_none, verb, pks, by)
-    if retry_on_lock(attempt, using=router.db_for_write(SmsMessage), seconds=PATIENCE):
+    attempt = partial(_all_or_none, action, pks, by)
+    alias = router.db_for_write(SmsMessage)
+    if len(pks) <= CHUNK and retry_on_lock(attempt, using=alias, seconds=PATIENCE):
         return len(pks)
     middle = len(pks) // 2
-    return _apply(verb, pks[:middle], by) + _apply(verb, pks[middle:], by) if middle else 0
+    halves = (pks[:middle], pks[middle:]) if middle else ()
+    return sum(apply(action, half, by=by) for half in halves)
 
 
-def _all_or_none(verb: Verb, pks: Sequence[int], by: AbstractBaseUser) -> bool:
-    """An update tells how many rows it changed, not which: so all of them, or none."""
-    assert verb.change is not None  # noqa: S101  the verbs without have a way of their own
+def record(action: MessageAction, rows: MessageQuerySet, by: AbstractBaseUser) -> None:
+    """Add the action to the history of these messages."""
+    named = rows.only("number", "guid")
+    LogEntry.objects.log_actions(by.pk, named, CHANGE, str(action.history))
+
+
+def _all_or_none(action: MessageAction, pks: Sequence[int], by: AbstractBaseUser) -> bool:
+    """Change all of them or none: an UPDATE returns how many rows it changed, not which."""
+    assert action.change is not None  # noqa: S101  the actions without one never get here
     rows = SmsMessage.objects.for_write().filter(pk__in=pks)
     with transaction.atomic(using=rows.db):
-        if verb.change(rows, by) < len(pks):
+        if action.change(rows, by) < len(pks):
             transaction.set_rollback(True, using=rows.db)
             return False
-        record(verb, rows, by)
+        record(action, rows, by)
         return True

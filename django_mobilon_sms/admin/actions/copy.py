@@ -1,4 +1,4 @@
-"""Copies of messages that failed, expired or were cancelled: each a new message."""
+"""Copy failed, expired and cancelled messages into new ones."""
 
 from __future__ import annotations
 
@@ -17,33 +17,27 @@ from . import catalogue
 
 
 class Copies(NamedTuple):
-    """How many were copied, and how many the rules do not allow any more."""
+    """The numbers of messages copied, and of those that today's rules refuse."""
 
     written: int
     refused: int
 
 
-def copy_all(pks: Sequence[int], *, once: UUID, by: AbstractBaseUser) -> Copies:
-    """Copy these messages, due now. The same ``once`` again copies none of them again."""
-    copies = [
-        retry_on_lock(
-            partial(_copy_chunk, pks[start : start + catalogue.CHUNK], once, by),
-            using=router.db_for_write(SmsMessage),
-            seconds=catalogue.PATIENCE,
-        )
-        for start in range(0, len(pks), catalogue.CHUNK)
-    ]
-    return Copies(sum(each.written for each in copies), sum(each.refused for each in copies))
+def copy_all(pks: Sequence[int], *, submission_id: UUID, by: AbstractBaseUser) -> Copies:
+    """Copy these messages, due now. A repeated ``submission_id`` copies none of them again."""
+    attempt = partial(_copy_all, pks, submission_id, by)
+    alias = router.db_for_write(SmsMessage)
+    return retry_on_lock(attempt, using=alias, seconds=catalogue.PATIENCE)
 
 
-def _copy_chunk(pks: Sequence[int], once: UUID, by: AbstractBaseUser) -> Copies:
+def _copy_all(pks: Sequence[int], submission_id: UUID, by: AbstractBaseUser) -> Copies:
     rows = catalogue.COPY.eligible(SmsMessage.objects.for_write().filter(pk__in=pks))
     originals, copied, refused = list(rows.order_by("pk")), [], 0
     with transaction.atomic(using=rows.db):
         for original in originals:
             try:
-                # The guid comes from the form, so that a form sent twice writes one copy.
-                guid = uuid5(once, str(original.guid))
+                # The guid depends on the form, so a form sent twice writes one copy.
+                guid = uuid5(submission_id, str(original.guid))
                 if copy_message(original, created_by=by, guid=guid).was_written:
                     copied.append(original.pk)
             except ValidationError:

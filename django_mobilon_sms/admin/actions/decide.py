@@ -1,6 +1,6 @@
-"""The page to decide on: what may have gone out and nobody can prove.
+"""The page to decide about messages that may have gone out, and nobody can prove it.
 
-For one message, some, a whole batch, or all that wait for a decision.
+It asks about one message, some, a whole batch, or all that wait for a decision.
 """
 
 from __future__ import annotations
@@ -18,29 +18,30 @@ from django.db.models import Count, Max, Min
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from ...models import MessageQuerySet, SmsMessage
 from ..badges import sentence
+from ..messages.permissions import MessagePermissions
+from ..messages.responses import Responses
 from . import catalogue
-from .mixin import LEFT, SKIPPED, MessageActions
+from .changelist_actions import LEFT_OVER, SKIPPED
 
 #: Messages that one decision takes.
-MOST = 10_000
+MAX_DECIDED = 10_000
 
 
-#: How many of them, and of their batches, are named on the page.
-SOME = 10
+#: Messages, and batches of theirs, that the page lists.
+MAX_LISTED = 10
 
 
 TITLE = ngettext_lazy("Decide about %(count)s message", "Decide about %(count)s messages", "count")
 
 
 UNDER_WAY = ngettext_lazy(
-    "%(count)s of them can not be sent again yet: its request may still be under way.",
-    "%(count)s of them can not be sent again yet: their requests may still be under way.",
+    "%(count)s of them cannot be sent again yet: its request may still be under way.",
+    "%(count)s of them cannot be sent again yet: their requests may still be under way.",
     "count",
 )
 
@@ -48,61 +49,57 @@ UNDER_WAY = ngettext_lazy(
 NOTHING = _("None of these messages waits for a decision.")
 
 
-CHOOSE = _("Choose what is to become of them.")
+CHOOSE = _("Choose what to do with them.")
 
 
 _PKS = re.compile(r"\A[0-9]{1,18}(,[0-9]{1,18})*\Z")
 
 
 class DecisionForm(forms.Form):
-    """What was decided about the messages that were counted on the page."""
+    """The choice, and the messages that the page counted."""
 
     choice = forms.ChoiceField(
-        choices=[(verb.name, verb.label) for verb in catalogue.DECISIONS.values()],
+        choices=[(action.name, action.label) for action in catalogue.DECISIONS.values()],
         error_messages={"required": CHOOSE, "invalid_choice": CHOOSE},
     )
+    #: In one field, because Django accepts only a thousand fields.
     pks = forms.RegexField(_PKS)
 
     def clean_pks(self) -> list[int]:
-        """The keys of the messages. In one field: a form may hold a thousand fields only."""
-        return [int(pk) for pk in self.cleaned_data["pks"].split(",")[:MOST]]
+        """Return the primary keys of the messages."""
+        return [int(pk) for pk in self.cleaned_data["pks"].split(",")[:MAX_DECIDED]]
 
 
-class Decisions(MessageActions):
-    """Leads to the page from the list, a message, a batch; changes on its POST only."""
-
-    def get_urls(self) -> list[URLPattern]:
-        """The page before the admin's own, which take any path."""
-        view = self.admin_site.admin_view(self.decide_view)
-        return [path("decide/", view, name="mobilon_sms_decide"), *super().get_urls()]
+class DecisionPage(MessagePermissions, Responses):
+    """Lists, messages and batches lead to this page. Only its POST changes anything."""
 
     @admin.action(description=catalogue.DECIDE.label, permissions=["send"])
     def decide(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
         """Ask about the chosen messages."""
-        waiting = catalogue.undecided(queryset.for_write())
-        chosen, count, pks = queryset.count(), waiting.count(), newest(waiting)
+        undecided = catalogue.DECIDE.eligible(queryset.for_write())
+        chosen, count, pks = queryset.count(), undecided.count(), newest(undecided)
         back = self._back(request)
         if not pks:
-            self._tell(request, messages.WARNING, SKIPPED, chosen)
+            self._show_count(request, messages.WARNING, SKIPPED, chosen)
             return back
-        notes = ((SKIPPED, chosen - count), (LEFT, count - len(pks)))
-        said = [str(line % {"count": many}) for line, many in notes if many > 0]
-        return self._question(request, pks, back["Location"], notes=said)
+        counts = ((SKIPPED, chosen - count), (LEFT_OVER, count - len(pks)))
+        notes = [str(note % {"count": number}) for note, number in counts if number > 0]
+        return self._question(request, pks, back.url, notes=notes)
 
     def decide_view(self, request: HttpRequest) -> HttpResponse:
-        """The page for a batch, or for all that waits; its POST decides."""
+        """Ask about a batch or all that wait for a decision; a POST decides."""
         if not (self.has_send_permission(request) and self.has_view_permission(request)):
             raise PermissionDenied
         if request.method == "POST":
             return self._decide(request, DecisionForm(request.POST))
-        rows, back = self._asked_for(request)
-        if pks := newest(catalogue.undecided(rows.for_write())):
+        rows, back = self._rows_of_address(request)
+        if pks := newest(catalogue.DECIDE.eligible(rows.for_write())):
             return self._question(request, pks, back)
         self.message_user(request, str(NOTHING), messages.INFO)
         return HttpResponseRedirect(back)
 
-    def _asked_for(self, request: HttpRequest) -> tuple[MessageQuerySet, str]:
-        """The messages that the address names, and the page where the person came from."""
+    def _rows_of_address(self, request: HttpRequest) -> tuple[MessageQuerySet, str]:
+        """Return the messages that the address names, and the page to go back to."""
         if "batch" not in request.GET:
             return SmsMessage.objects.all(), self._address("smsmessage_changelist")
         try:
@@ -115,17 +112,17 @@ class Decisions(MessageActions):
         return rows, self._address("smsbatch_change", batch)
 
     def _decide(self, request: HttpRequest, form: DecisionForm) -> HttpResponse:
-        back = self._known(request.POST.get("back", ""))
+        back = self._within_admin(request.POST.get("back", ""))
         if form.is_valid():
-            verb, pks = catalogue.DECISIONS[form.cleaned_data["choice"]], form.cleaned_data["pks"]
+            action, pks = catalogue.DECISIONS[form.cleaned_data["choice"]], form.cleaned_data["pks"]
             rows = SmsMessage.objects.for_write().filter(pk__in=pks)
-            able = list(verb.eligible(rows).values_list("pk", flat=True))
-            changed = catalogue.apply(verb, able, by=cast(AbstractBaseUser, request.user))
-            self._tell(request, messages.SUCCESS, verb.done, changed)
-            self._tell(request, messages.WARNING, SKIPPED, len(pks) - changed)
+            eligible = list(action.eligible(rows).values_list("pk", flat=True))
+            changed = catalogue.apply(action, eligible, by=cast(AbstractBaseUser, request.user))
+            self._show_count(request, messages.SUCCESS, action.result, changed)
+            self._show_count(request, messages.WARNING, SKIPPED, len(pks) - changed)
             return HttpResponseRedirect(back)
         if "pks" not in form.cleaned_data:
-            raise BadRequest("The keys of the messages are numbers.")
+            raise BadRequest("The primary keys of the messages are numbers.")
         return self._question(request, form.cleaned_data["pks"], back, form=form)
 
     def _question(
@@ -139,7 +136,7 @@ class Decisions(MessageActions):
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            **_facts(pks),
+            **_summary(pks),
             "title": TITLE % {"count": len(pks)},
             "pks": ",".join(map(str, pks)),
             "choices": catalogue.DECISIONS.values(),
@@ -156,12 +153,12 @@ class Decisions(MessageActions):
 
 
 def newest(rows: MessageQuerySet) -> list[int]:
-    """The keys of as many as one decision takes."""
-    return list(rows.order_by("-pk").values_list("pk", flat=True)[:MOST])
+    """Return the primary keys of the newest messages, as many as one decision takes."""
+    return list(rows.order_by("-pk").values_list("pk", flat=True)[:MAX_DECIDED])
 
 
-def _facts(pks: Sequence[int]) -> dict[str, Any]:
-    """What happened to these messages, when, and with which batches."""
+def _summary(pks: Sequence[int]) -> dict[str, Any]:
+    """Return what happened to these messages, when, and in which batches."""
     rows = SmsMessage.objects.for_write().filter(pk__in=pks)
     when = Coalesce("batch__closed_at", "created_at")
     reasons = (
@@ -173,9 +170,9 @@ def _facts(pks: Sequence[int]) -> dict[str, Any]:
     batches = rows.filter(batch__isnull=False).order_by().values("batch")
     under_way = len(pks) - catalogue.RESEND.eligible(rows).count()
     return {
-        "reasons": [each | {"sentence": sentence(each["error_code"])} for each in reasons],
-        "batches": batches.annotate(count=Count("pk")).order_by("-count", "batch")[:SOME],
-        "some": rows.order_by("-pk")[:SOME],
-        "others": max(0, len(pks) - SOME),
+        "reasons": [row | {"sentence": sentence(row["error_code"])} for row in reasons],
+        "batches": batches.annotate(count=Count("pk")).order_by("-count", "batch")[:MAX_LISTED],
+        "listed": rows.order_by("-pk")[:MAX_LISTED],
+        "others": max(0, len(pks) - MAX_LISTED),
         "under_way": UNDER_WAY % {"count": under_way} if under_way > 0 else "",
     }

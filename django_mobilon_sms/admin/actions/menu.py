@@ -1,16 +1,17 @@
-"""What is offered in the list: for a list that is narrowed, and for each of its rows."""
+"""Which actions the list and the page of a message offer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from typing import Any
 
-from django.utils import timezone
+from django.db.models import BooleanField, ExpressionWrapper
 
 from ...choices import Status
 from ...models import SmsMessage
-from . import catalogue
+from .catalogue import ACTIONS, MessageAction
 
-#: Django's own action, for those who may delete.
+#: Django's own action; ``messages/deletion.py`` restricts it to ended messages.
 DELETE = "delete_selected"
 
 
@@ -23,24 +24,28 @@ STATUS_OF_FILTER = {
 }
 
 
-def of_row(message: SmsMessage) -> Iterator[str]:
-    """The names of the actions that may be possible for a message of the list."""
-    yield from (verb.name for verb in catalogue.VERBS if verb.fits(message))
-    if getattr(message, "has_ended", True):
-        yield DELETE
+def row_conditions() -> dict[str, ExpressionWrapper[Any]]:
+    """Return the annotations of a message that ``for_row()`` reads."""
+    return {
+        f"can_{action.name}": ExpressionWrapper(action.rule, BooleanField()) for action in ACTIONS
+    }
 
 
-def of_list(narrowed: Mapping[str, str]) -> set[str]:
-    """The names of the actions that may be possible for messages of a list so narrowed."""
-    chosen = [narrowed.get("status__exact", "")]
-    chosen += [status for pair, status in STATUS_OF_FILTER.items() if pair in narrowed.items()]
-    named = [set(_of_status(Status(status))) for status in chosen if status in Status.values]
-    everything = {verb.name for verb in catalogue.VERBS} | {DELETE}
-    return everything.intersection(*named)
+def for_row(message: SmsMessage) -> list[str]:
+    """Return the names of the actions that may be possible for a message of the list."""
+    names = [action.name for action in ACTIONS if getattr(message, f"can_{action.name}")]
+    return [*names, DELETE] if message.has_ended else names  # type: ignore[attr-defined]  # annotated
 
 
-def _of_status(status: Status) -> Iterator[str]:
-    message = SmsMessage(status=status, next_check_at=timezone.now())
-    yield from (verb.name for verb in catalogue.VERBS if verb.fits(message))
-    if status not in (Status.PENDING, Status.SENDING):
-        yield DELETE
+def for_list(filters: Mapping[str, str]) -> set[str]:
+    """Return the names of the actions that may be possible for messages that pass the filters."""
+    statuses = {status for pair, status in STATUS_OF_FILTER.items() if pair in filters.items()}
+    statuses |= {status for status in Status if status == filters.get("status__exact")}
+    names = {action.name for action in ACTIONS if statuses.issubset(action.statuses)}
+    return names if statuses & {Status.PENDING, Status.SENDING} else {*names, DELETE}
+
+
+def for_message(pk: int) -> list[MessageAction]:
+    """Return the actions that are possible for this message now."""
+    row = SmsMessage.objects.for_write().filter(pk=pk)
+    return [action for action in ACTIONS if action.eligible(row).exists()]

@@ -1,4 +1,4 @@
-"""Send now: one POST, and what came of it in words."""
+"""Send chosen messages with one request, and describe the result in sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
-from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -18,25 +17,30 @@ from ...choices import Status
 from ...conf import conf
 from ...models import MessageQuerySet, SmsMessage
 from ...worker import RunReport, send_now
+from ..badges import moment
 from . import catalogue
 
 logger = logging.getLogger(__name__)
 
 
-#: The level of a line for the person, and the line.
+#: A sentence for the operator, after its level.
 Line = tuple[int, Any]
 
 
+#: By the reason why nothing was sent.
 HALTED: dict[str, Any] = {
     "disabled": _("Nothing was sent: sending is switched off (MOBILON_SMS_ENABLED)."),
-    "paused": _("Nothing was sent: sending is paused. Resume it, and send again."),
-    "quiet": _("Nothing was sent: these are quiet hours. The worker sends it after %(time)s."),
-    "pace": _("Nothing was sent: the pace is reached. The worker sends it after %(time)s."),
-    "blocked": _("Nothing was sent: after trouble with the gateway it waits until %(time)s."),
+    "paused": _("Sending is paused. The messages are queued and go out when sending resumes."),
+    "quiet": _("These are quiet hours. The messages are queued and go out after %(time)s."),
+    "pace": _("The sending limit is reached. The messages are queued and go out after %(time)s."),
+    "blocked": _(
+        "After trouble with the gateway, sending waits until %(time)s. The messages are queued."
+    ),
 }
 
 
-CAME_TO: dict[str, tuple[int, Any]] = {
+#: By the status that the messages have now.
+RESULTS: dict[str, tuple[int, Any]] = {
     Status.ACCEPTED: (
         messages.SUCCESS,
         ngettext_lazy(
@@ -72,49 +76,47 @@ CAME_TO: dict[str, tuple[int, Any]] = {
 }
 
 
-LEFT = ngettext_lazy(
-    "%(count)s message is left to the worker: one request at a time is sent from here.",
-    "%(count)s messages are left to the worker: one request at a time is sent from here.",
+LEFT_TO_WORKER = ngettext_lazy(
+    "%(count)s message stays in the queue for the worker: one click sends one request.",
+    "%(count)s messages stay in the queue for the worker: one click sends one request.",
     "count",
 )
 
 
 def send(pks: list[int], *, waiting: int, by: AbstractBaseUser) -> Iterator[Line]:
-    """Send these pending messages in one POST; says what came of it.
+    """Send these pending messages with one request, and yield the sentences about the result.
 
-    ``waiting`` is how many pending messages the person chose. Never inside a transaction.
+    ``waiting`` is the number of pending messages that the person chose. Never call it inside a
+    transaction.
     """
     catalogue.record(catalogue.SEND_NOW, SmsMessage.objects.for_write().filter(pk__in=pks), by)
     try:
         report = send_now(pks)
     except (ImproperlyConfigured, ImportError) as error:
         logger.error("send_now.configuration error=%s", type(error).__name__)
-        text = _("Nothing was sent: a setting is wrong. “manage.py check” tells which.")
+        text = _("Nothing was sent: a setting is wrong. Run “manage.py check” to find it.")
         yield messages.ERROR, text
     except DatabaseError as error:
         logger.error("send_now.database error=%s", type(error).__name__)
-        text = _("The database did not answer in time. Look at the messages before you go on.")
+        text = _("The database did not answer in time. Check the messages before you go on.")
         yield messages.ERROR, text
     else:
-        yield from _told(report, waiting)
+        yield from _results(report, waiting)
 
 
-def first_post(pending: MessageQuerySet) -> list[int]:
-    """Those of the pending messages that go with one POST: what had trouble before goes alone."""
+def first_request(pending: MessageQuerySet) -> list[int]:
+    """Return the primary keys for one request; a message that had trouble before goes alone."""
     in_turn = pending.order_by("priority", "due_at", "pk").values_list("pk", flat=True)
     untroubled = in_turn.filter(attempts=0, resends=0)
     return list(untroubled[: conf.BATCH_SIZE]) or list(in_turn[:1])
 
 
-def _told(report: RunReport, waiting: int) -> Iterator[Line]:
+def _results(report: RunReport, waiting: int) -> Iterator[Line]:
     if report.halted:
-        until = report.resumes_at and formats.date_format(
-            timezone.localtime(report.resumes_at), "DATETIME_FORMAT"
-        )
-        yield messages.WARNING, HALTED[report.halted] % {"time": until}
+        yield messages.WARNING, HALTED[report.halted] % {"time": moment(report.resumes_at)}
         return
-    for status, (level, sentence) in CAME_TO.items():
+    for status, (level, sentence) in RESULTS.items():
         if count := report.statuses[status]:
             yield level, sentence % {"count": count}
     if left := waiting - report.claimed:
-        yield messages.INFO, LEFT % {"count": left}
+        yield messages.INFO, LEFT_TO_WORKER % {"count": left}

@@ -13,7 +13,7 @@ from django.db import router, transaction
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
@@ -23,7 +23,8 @@ from django.views.decorators.http import require_POST
 from ...models import SmsMessage, retry_on_lock
 from ...segments import plain_forms
 from ..actions import catalogue, send_now
-from ..messages.changelist import MessageList
+from ..messages.permissions import MessagePermissions
+from ..messages.responses import Responses
 from . import form_page, forms, recipients, segment_counter
 from .form_page import Button
 
@@ -51,16 +52,10 @@ LOOKING = ("_check", "_take_out", "_plain")
 sensitive = sensitive_post_parameters("numbers", "text", "source", "_take_out")
 
 
-class WritePage(MessageList):
+class WritePage(MessagePermissions, Responses):
     """Django's own form to add, for one text to many; writes through the outbox."""
 
     add_form_template = form_page.TEMPLATE
-
-    def get_urls(self) -> list[URLPattern]:
-        """The recipients' own address before the admin's, which take any path."""
-        view = self.admin_site.admin_view(self.recipients_view)
-        own = path("add/recipients/", view, name="mobilon_sms_recipients")
-        return [own, *super().get_urls()]
 
     @method_decorator(sensitive)
     def add_view(
@@ -146,8 +141,8 @@ class WritePage(MessageList):
         if form_page.is_popup(request):
             return self.response_add(request, written[0])
         new = sum(message.was_written for message in written)
-        self._tell(request, messages.SUCCESS, WRITTEN_NOW if now else WRITTEN, new)
-        self._tell(request, messages.WARNING, WRITTEN_BEFORE, len(written) - new)
+        self._show_count(request, messages.SUCCESS, WRITTEN_NOW if now else WRITTEN, new)
+        self._show_count(request, messages.WARNING, WRITTEN_BEFORE, len(written) - new)
         if now:
             self._send(request, written)
         return HttpResponseRedirect(self._after(request, written))
@@ -157,7 +152,7 @@ class WritePage(MessageList):
         pks = [message.pk for message in written]
         pending = catalogue.SEND_NOW.eligible(SmsMessage.objects.for_write().filter(pk__in=pks))
         waiting = pending.count()
-        if first := send_now.first_post(pending):
+        if first := send_now.first_request(pending):
             by = cast(AbstractBaseUser, request.user)
             for level, line in send_now.send(first, waiting=waiting, by=by):
                 self.message_user(request, str(line), level)

@@ -1,8 +1,8 @@
-"""How a message is shown to a person."""
+"""The columns of the list and the fields of the page that the model itself does not have."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -15,71 +15,89 @@ from django.utils.translation import gettext_lazy as _
 from ...choices import Status
 from ...models import SmsMessage
 from ..actions import menu
-from ..badges import BEGINNING, FORGOTTEN, _waited, badge, moment, sentence
+from ..badges import badge, moment, sentence
+from .filters import LONG_WAIT
+
+#: Characters of a text in the list.
+TEXT_LENGTH = 50
 
 
-class MessageFields:
-    """What the list and the page show beside the model's own fields."""
+class MessageColumns:
+    """The methods that ``list_display`` and ``fieldsets`` name."""
 
     @admin.display(description=_("status"))
     def status_badge(self, message: SmsMessage) -> SafeString:
-        """The status, and what a person decided about it."""
+        """Return the status, and the resolution if there is one."""
         status = badge(message.status, message.get_status_display())
-        decided = message.get_resolution_display() if message.resolution else ""
-        # For the script that offers what can be done with the chosen rows.
-        possible = " ".join(menu.of_row(message))
-        return format_html('<span data-possible="{}">{} {}</span>', possible, status, decided)
+        resolution = message.get_resolution_display() if message.resolution else ""
+        # list.js reads the attribute, to offer only what is possible for the chosen rows.
+        possible = " ".join(menu.for_row(message))
+        return format_html('<span data-possible="{}">{} {}</span>', possible, status, resolution)
 
     @admin.display(description=_("decision"))
     def decision(self, message: SmsMessage) -> Any:
-        """A resolution, or a resend: the same columns say who and when."""
+        """Return the resolution; without one, a decision was to send it again."""
         return message.get_resolution_display() or _("send again")
 
     @admin.display(description=_("number"))
     def recipient(self, message: SmsMessage) -> str:
-        """The number, without what helps to fill it in."""
+        """Return the number, without the help text of the model's own field."""
         return message.number
 
     @admin.display(description=_("created at"), ordering="created_at")
     def written(self, message: SmsMessage) -> str | None:
-        """When it was written."""
+        """Return the time when the message was written."""
         return moment(message.created_at)
 
     @admin.display(description=_("sent at"))
     def sent(self, message: SmsMessage) -> str | None:
-        """When it was sent, as the gateway says."""
+        """Return the time when the message was sent, as the gateway reports it."""
         return moment(message.sent_at)
 
     @admin.display(description=_("waits"))
     def waits(self, message: SmsMessage) -> Any:
-        """How long it waits for the worker, or for the gateway's report."""
-        now: datetime = message.now  # type: ignore[attr-defined]  # of the list's query
+        """Return how long the message has waited for the worker, or for the gateway's report."""
+        now: datetime = message.now  # type: ignore[attr-defined]  # annotated by the list
         if message.status == Status.PENDING and message.due_at > now:
             return _("until %(time)s") % {"time": moment(message.due_at)}
         if message.status == Status.PENDING:
-            return _waited(now - message.due_at, timesince(message.due_at, now, depth=1))
+            return _waiting_since(message.due_at, now)
         if message.status == Status.ACCEPTED and message.next_check_at and message.accepted_at:
-            return timesince(message.accepted_at, now, depth=1)
+            return _time_since(message.accepted_at, now)
         return None
 
     @admin.display(description=_("text"))
     def beginning(self, message: SmsMessage) -> str:
-        """The beginning of the text, on one line."""
-        return Truncator(" ".join(message.text.split())).chars(BEGINNING) or str(FORGOTTEN)
+        """Return the beginning of the text, on one line."""
+        text = Truncator(" ".join(message.text.split())).chars(TEXT_LENGTH)
+        return text or str(_("forgotten"))
 
     @admin.display(description=_("text"))
     def whole_text(self, message: SmsMessage) -> SafeString:
-        """The text with its line breaks and spaces."""
+        """Return the text with its line breaks and spaces."""
         if not message.text:
-            return format_html('<span class="mobilon-sms-hidden">{}</span>', FORGOTTEN)
+            return format_html('<span class="mobilon-sms-hidden">{}</span>', _("forgotten"))
         return format_html('<span class="mobilon-sms-text">{}</span>', message.text)
 
     @admin.display(description=_("text"))
     def hidden_text(self, message: SmsMessage) -> SafeString:
-        """What is shown to those who may not see texts."""
+        """Return a placeholder, for a person who may not see texts."""
         return format_html('<span class="mobilon-sms-hidden">{}</span>', _("hidden"))
 
     @admin.display(description=_("what happened"))
     def what_happened(self, message: SmsMessage) -> Any:
-        """The sentence of the error code."""
+        """Return the sentence of the error code."""
         return sentence(message.error_code)
+
+
+def _waiting_since(due_at: datetime, now: datetime) -> Any:
+    time = _time_since(due_at, now)
+    if now - due_at <= LONG_WAIT:
+        return time
+    return format_html(
+        '<span class="mobilon-sms-late">{}</span>', _("%(time)s: too long") % {"time": time}
+    )
+
+
+def _time_since(then: datetime, now: datetime) -> Any:
+    return _("just now") if now - then < timedelta(minutes=1) else timesince(then, now, depth=1)

@@ -1,4 +1,4 @@
-"""Deleting messages that nothing will happen to any more, and no others."""
+"""Delete ended messages only, since nothing will happen to them any more."""
 
 from __future__ import annotations
 
@@ -13,40 +13,39 @@ from django.contrib.admin.utils import unquote
 from django.db import router, transaction
 from django.db.models import BooleanField, ExpressionWrapper, ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from ...models import ENDED, MessageQuerySet, SmsMessage, retry_on_lock
 from ..actions.catalogue import PATIENCE
-from ..actions.mixin import MessageModelAdmin
+from .responses import Responses
 
 R = TypeVar("R")
 
 
-ALIVE = _("%(message)s: only ended messages can be deleted.")
+NOT_ENDED = _("%(message)s: only ended messages can be deleted.")
 
 
 CHANGED = _("Nothing was deleted: a message has changed meanwhile. Only ended ones can be deleted.")
 
 
-class EndedOnly(MessageModelAdmin):
-    """Refuses to delete what may still be sent, or is still asked for."""
+class Deletion(Responses):
+    """Refuse to delete a message that may still be sent, or whose status is still queried."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """The messages, each knowing whether it has ended."""
+        """Return the messages, each with ``has_ended``."""
         has_ended = ExpressionWrapper(ENDED, output_field=BooleanField())
         return super().get_queryset(request).annotate(has_ended=has_ended)
 
     def has_delete_permission(self, request: HttpRequest, obj: SmsMessage | None = None) -> bool:
-        """Django's permission, and an ended message."""
+        """Return whether this person may delete, and the message has ended."""
         return super().has_delete_permission(request, obj) and (obj is None or _has_ended(obj))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
-        """Those that have not ended stand in the way: they are named, and nothing is deleted."""
+        """Name the messages that have not ended as protected, so that nothing is deleted."""
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
         if self.has_delete_permission(request):
             lacking.discard(self.opts.verbose_name)
-            protected += [ALIVE % {"message": each} for each in objs if not _has_ended(each)]
+            protected += [NOT_ENDED % {"message": row} for row in objs if not _has_ended(row)]
         return deleted, counts, lacking, protected
 
     @admin.action(
@@ -56,23 +55,23 @@ class EndedOnly(MessageModelAdmin):
     def delete_selected(
         self, request: HttpRequest, queryset: MessageQuerySet
     ) -> HttpResponse | None:
-        """Django's own, with what it does and what it records in one transaction."""
-        attempt = partial(_at_once, actions.delete_selected, self, request, queryset)
-        return self._unless_changed(request, attempt)
+        """Run Django's own action and its entries of the history in one transaction."""
+        delete = transaction.atomic(using=router.db_for_write(SmsMessage))(actions.delete_selected)
+        return self._unless_changed(request, partial(delete, self, request, queryset))
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Django's own; what lives, or has changed meanwhile, is told."""
+        """Show Django's own page, unless the message has not ended or changes meanwhile."""
         message = self.get_object(request, unquote(object_id))
         if message is not None and self.has_delete_permission(request) and not _has_ended(message):
-            self.message_user(request, ALIVE % {"message": message}, messages.ERROR)
+            self.message_user(request, NOT_ENDED % {"message": message}, messages.ERROR)
             return self._to_list()
         attempt = partial(super().delete_view, request, object_id, extra_context)
         return self._unless_changed(request, attempt) or self._to_list()
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
-        """Back to the list, where Django goes only with those who may change a message."""
+        """Redirect to the list; Django does so only for a person who may change messages."""
         response = super().response_delete(request, obj_display, obj_id)
         return response if IS_POPUP_VAR in request.POST else self._to_list()
 
@@ -85,18 +84,12 @@ class EndedOnly(MessageModelAdmin):
             return None
 
     def _to_list(self) -> HttpResponse:
-        page = "admin:mobilon_sms_smsmessage_changelist"
-        return HttpResponseRedirect(reverse(page, current_app=self.admin_site.name))
-
-
-def _at_once(action: Callable[..., R], *args: Any) -> R:
-    with transaction.atomic(using=router.db_for_write(SmsMessage)):
-        return action(*args)
+        return HttpResponseRedirect(self._address("smsmessage_changelist"))
 
 
 def _has_ended(message: SmsMessage) -> bool:
-    """As the admin's query told, or else the database."""
-    told: bool | None = getattr(message, "has_ended", None)
-    if told is None:
+    """Return the annotation, or ask the database about a message that has none."""
+    has_ended: bool | None = getattr(message, "has_ended", None)
+    if has_ended is None:
         return SmsMessage.objects.filter(pk=message.pk).ended().exists()
-    return told
+    return has_ended

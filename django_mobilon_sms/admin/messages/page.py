@@ -9,25 +9,24 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from ...models import SmsMessage
-from ..actions import catalogue
-from ..compose.page import WritePage
+from ..actions import menu
 from . import timeline
+from .permissions import MessagePermissions
 
-DEALINGS = ("batch", "gateway_id", "gateway_status", "attempts", "resends")
 
-
-class MessagePages(WritePage):
-    """Shows everything, the text to those who may see it."""
+class MessagePage(MessagePermissions):
+    """All that is known about a message; the text only for a person who may see it."""
 
     def get_fieldsets(self, request: HttpRequest, obj: SmsMessage | None = None) -> Any:
-        """The fields to read."""
+        """Return the fields to read."""
         if obj is None:
             return ()
         text = "whole_text" if self.has_text_permission(request) else "hidden_text"
+        gateway = ("batch", "gateway_id", "gateway_status", "attempts", "resends")
         sets: list[Any] = [
             (None, {"fields": ("status_badge", "what_happened", "recipient", text, "segments")}),
             (_("Sending"), {"fields": ("source", "priority", "tag", "created_by", "guid")}),
-            (_("Gateway"), {"fields": DEALINGS}),
+            (_("Gateway"), {"fields": gateway}),
         ]
         if obj.resolved_at:
             decision = {"fields": ("decision", "resolved_by", "resolved_at")}
@@ -37,12 +36,12 @@ class MessagePages(WritePage):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """The page of a message: its way, and what can be done with it now."""
-        message = context["original"]
+        """Add the timeline, and the actions that are possible now."""
+        message = context["original"]  # none on the form to write one
         if message is not None:
             context["timeline"] = timeline.steps(message, message.now)
             context["shows_batches"] = request.user.has_perm("mobilon_sms.view_smsbatch")
         if message is not None and self.has_send_permission(request):
-            context["verbs"] = catalogue.possible(message.pk)
-            context["once"] = uuid4()
+            context["actions"] = menu.for_message(message.pk)
+            context["submission_id"] = uuid4()
         return super().render_change_form(request, context, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""The way of a message, from its writing to its end: what happened, when, and by whom."""
+"""The timeline of a message: what happened, when, and who did it; then what comes next."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ...choices import Status
 from ...models import SmsMessage
 from ..badges import sentence
 
-#: Of so many latest entries of the admin's log those of the message are shown: no index finds
-#: them. The page "History" has all.
-LATEST = 10_000
+#: The newest entries of the admin's log that are searched for those of the message, because no
+#: index finds them. The page "History" has all.
+MAX_LOG_ENTRIES = 10_000
 
 
-#: A decision is written into the row and into the log, by two clocks.
+#: A decision is recorded in the row by the database's clock and in the log by Django's.
 SAME_MOMENT = timedelta(seconds=5)
 
 
 class Step(NamedTuple):
-    """Something that happened, or ``ahead`` of now is to happen."""
+    """Something that happened or, if ``ahead``, is planned."""
 
     when: datetime
     what: Any
@@ -37,15 +37,15 @@ class Step(NamedTuple):
 
 
 def steps(message: SmsMessage, now: datetime) -> list[Step]:
-    """What happened in its order, then what is to happen."""
-    entries = _entries(message)
-    way = [*_written(message), *_batch(message), *_reported(message)]
-    # What follows one another does so, though the gateway's clock may go behind the database's.
-    moments = list(accumulate((step.when for step in way), max))
-    people = [*_decided(message, entries), *map(_of_log, entries)]
-    past = [*zip(moments, way), *((step.when, step) for step in people)]
-    in_turn = [step for _moment, step in sorted(past, key=itemgetter(0))]
-    return in_turn + sorted(_ahead(message, now), key=attrgetter("when"))
+    """Return what happened in its order, then what is planned."""
+    entries = _log_entries(message)
+    program = [*_written(message), *_batch(message), *_reported(message)]
+    # These steps keep their order, even if the gateway's clock is behind the database's.
+    moments = accumulate((step.when for step in program), max)
+    people = [*_decision(message, entries), *map(_log_step, entries)]
+    past = [*zip(moments, program), *((step.when, step) for step in people)]
+    in_order = [step for _moment, step in sorted(past, key=itemgetter(0))]
+    return in_order + sorted(_ahead(message, now), key=attrgetter("when"))
 
 
 def _written(message: SmsMessage) -> Iterator[Step]:
@@ -59,10 +59,10 @@ def _batch(message: SmsMessage) -> Iterator[Step]:
         return
     yield Step(batch.created_at, _("Taken into a batch"), batch.worker, batch=batch)
     if batch.closed_at:
-        told = [sentence(batch.error_code) if batch.error_code else ""]
-        told += [f"HTTP {batch.http_code}" if batch.http_code else ""]
+        details = [str(sentence(batch.error_code))] if batch.error_code else []
+        details += [f"HTTP {batch.http_code}"] if batch.http_code else []
         what = _("The request ended: %(outcome)s") % {"outcome": batch.get_outcome_display()}
-        yield Step(batch.closed_at, what, details=" ".join(str(each) for each in told if each))
+        yield Step(batch.closed_at, what, details=" ".join(details))
 
 
 def _reported(message: SmsMessage) -> Iterator[Step]:
@@ -73,13 +73,13 @@ def _reported(message: SmsMessage) -> Iterator[Step]:
     ]
     known = [(when, what) for when, what in reports if when]
     for when, what in known:
-        # The row keeps the last code that the gateway gave, and no earlier one.
+        # The row keeps only the last code that the gateway gave.
         is_last, code = (when, what) == known[-1], message.gateway_status
         details = _("code %(code)s") % {"code": code} if is_last and code is not None else ""
         yield Step(when, what, details=details)
 
 
-def _decided(message: SmsMessage, entries: list[LogEntry]) -> Iterator[Step]:
+def _decision(message: SmsMessage, entries: list[LogEntry]) -> Iterator[Step]:
     if (when := message.resolved_at) is None:
         return
     if not any(abs(entry.action_time - when) < SAME_MOMENT for entry in entries):
@@ -87,28 +87,28 @@ def _decided(message: SmsMessage, entries: list[LogEntry]) -> Iterator[Step]:
         yield Step(when, _("Decision"), message.resolved_by or "", decision)
 
 
-def _of_log(entry: LogEntry) -> Step:
+def _log_step(entry: LogEntry) -> Step:
     return Step(entry.action_time, entry.get_change_message(), entry.user)
 
 
 def _ahead(message: SmsMessage, now: datetime) -> Iterator[Step]:
     if message.status == Status.PENDING:
         if message.due_at <= now:
-            what = _("Waits for the worker since then")
+            what = _("In the queue since then")
         else:
-            what = _("The next try") if message.attempts else _("Is to be sent")
+            what = _("Next attempt") if message.attempts else _("To be sent")
         yield Step(message.due_at, what, ahead=True)
         if message.expires_at:
-            yield Step(message.expires_at, _("Expires, if it has not gone out"), ahead=True)
+            yield Step(message.expires_at, _("Expires if it has not gone out"), ahead=True)
     if message.next_check_at:
-        yield Step(message.next_check_at, _("The gateway is asked for its status"), ahead=True)
+        yield Step(message.next_check_at, _("Next status request"), ahead=True)
 
 
-def _entries(message: SmsMessage) -> list[LogEntry]:
+def _log_entries(message: SmsMessage) -> list[LogEntry]:
     newest = LogEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    found = LogEntry.objects.filter(
-        pk__gt=newest - LATEST,
+    entries = LogEntry.objects.filter(
+        pk__gt=newest - MAX_LOG_ENTRIES,
         content_type=ContentType.objects.get_for_model(SmsMessage),
         object_id=str(message.pk),
     )
-    return list(found.exclude(action_flag=ADDITION).select_related("user"))
+    return list(entries.exclude(action_flag=ADDITION).select_related("user"))

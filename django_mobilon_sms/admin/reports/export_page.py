@@ -16,12 +16,13 @@ from django.http import (
     HttpResponseRedirect,
     StreamingHttpResponse,
 )
-from django.urls import URLPattern, path
 from django.utils import formats, timezone
+from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_safe
 
-from ..actions.mixin import MessageActions
 from ..bounded_paginator import count_up_to
+from ..messages.permissions import MessagePermissions
+from ..messages.responses import Responses
 from . import export_files
 
 CSV = "text/csv; charset=utf-8"
@@ -30,14 +31,10 @@ CSV = "text/csv; charset=utf-8"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-class ExportPage(MessageActions):
+class ExportPage(MessagePermissions, Responses):
     """All messages that the list would show, on all its pages; texts only with the permission."""
 
-    def get_urls(self) -> list[URLPattern]:
-        """The files before the admin's own addresses, which take any path."""
-        view = self.admin_site.admin_view(require_safe(self.export_view))
-        return [path("export/<slug:kind>/", view, name="mobilon_sms_export"), *super().get_urls()]
-
+    @method_decorator(require_safe)
     def export_view(self, request: HttpRequest, kind: str) -> HttpResponseBase:
         """The file; what the list would refuse leads to the list."""
         if not self.has_view_permission(request):

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -20,8 +20,8 @@ from ...choices import Status
 from ...models import GatewayState, SmsBatch
 from ...operations import monitoring
 from .. import gateway_panel
-from ..actions.mixin import MessageActions
 from ..badges import sentence
+from ..messages.permissions import MessagePermissions
 from . import chart, figures, periods
 from .periods import Period
 
@@ -43,14 +43,10 @@ ORDER = (
 BATCHES = 10
 
 
-class ReportPage(MessageActions):
+class ReportPage(MessagePermissions):
     """A page to read; its buttons are the gateway's switches."""
 
-    def get_urls(self) -> list[URLPattern]:
-        """The page before the admin's own, which take any path."""
-        view = self.admin_site.admin_view(require_safe(self.report_view))
-        return [path("reports/", view, name="mobilon_sms_reports"), *super().get_urls()]
-
+    @method_decorator(require_safe)
     def report_view(self, request: HttpRequest) -> HttpResponse:
         """What the address names, by default the last week."""
         if not self.has_view_permission(request):

@@ -1,0 +1,31 @@
+"""The app's own permissions on messages: to send, and to see texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from ...models import SmsMessage
+
+if TYPE_CHECKING:
+    MessageModelAdmin = admin.ModelAdmin[SmsMessage]
+else:
+    MessageModelAdmin = admin.ModelAdmin
+
+
+class MessagePermissions(MessageModelAdmin):
+    """Check the permissions of a person; a message is written once and nobody changes it."""
+
+    def has_change_permission(self, request: HttpRequest, obj: SmsMessage | None = None) -> bool:
+        """Return ``False``."""
+        return False
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        """Return whether this person may send, cancel, resend, resolve and pause."""
+        return request.user.has_perm("mobilon_sms.send_smsmessage")
+
+    def has_text_permission(self, request: HttpRequest) -> bool:
+        """Return whether this person may see the texts of messages."""
+        return request.user.has_perm("mobilon_sms.view_smsmessage_text")
