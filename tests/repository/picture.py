@@ -42,10 +42,12 @@ def draw() -> str:
 
 
 def top_edges(known: Mapping[str, Path]) -> set[tuple[str, str]]:
-    """Return the arrows between the top rooms, but for those of the migrations and the app."""
+    """Return the arrows between the top rooms, but for those of the app, its template tags and its migrations."""
     found = imports.arrows(imports.imports(known), known)
     pairs = {(a.partition(".")[0], b.partition(".")[0]) for a, b in found}
-    return {(a, b) for a, b in pairs if a != b and not {a, b} & {"apps", "migrations"}}
+    return {
+        (a, b) for a, b in pairs if a != b and not {a, b} & {"apps", "migrations", "templatetags"}
+    }
 
 
 def without_implied(edges: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -35,6 +35,11 @@ WITHOUT_DOOR = ("admin", "contrib", "management", "migrations", "rest")
 INSIDE_FUNCTIONS = {
     ("apps", "conf"): "checks register by being imported, once the apps are loaded",
     ("gateway", "client"): "a process that only writes must not wait for requests",
+    ("templatetags.mobilon_sms_admin", "admin"): "a project may have templates and no admin",
+    (
+        "templatetags.mobilon_sms_admin",
+        "admin.actions",
+    ): "a project may have templates and no admin",
     ("phone_numbers", "phonenumbers"): "takes a tenth of a second, and few numbers need it",
     ("mailings.spreadsheets", "openpyxl"): "an extra",
     ("admin.mailings.samples", "openpyxl"): "an extra",
