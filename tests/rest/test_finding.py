@@ -202,14 +202,14 @@ def test_page_that_emptied_meanwhile_leads_nowhere(client):
 
 @pytest.mark.databases
 def test_summary_of_more_than_it_counts_says_so(client, monkeypatch):
-    monkeypatch.setattr("django_mobilon_sms.rest.summary.MOST", 3)
+    monkeypatch.setattr("django_mobilon_sms.rest.summary.MAX_COUNTED", 3)
     write(2, text="я" * 71, tag="old")
     write(1)
-    counted = {"status": "pending", "messages": 3, "parts": 5}
+    counted = {"status": "pending", "messages": 3, "segments": 5}
     address = "/sms/messages/summary/"
     assert client.get(address).json() == {"statuses": [counted], "complete": True}
     write(1)
-    newest = {"statuses": [counted | {"parts": 4}], "complete": False}
+    newest = {"statuses": [counted | {"segments": 4}], "complete": False}
     assert client.get(address).json() == newest
     assert client.get(f"{address}?created_after=2020-01-01T00:00:00Z").json() == newest
     assert client.get(f"{address}?tag=old").json()["complete"] is True

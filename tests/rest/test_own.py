@@ -70,7 +70,7 @@ def test_own_messages_are_found_counted_and_acted_on(mine, theirs):
     found = mine.get("/sms/messages/?tag=a").json()["results"]
     assert [one["guid"] for one in found] == own[::-1]
     assert mine.get("/sms/messages/summary/").json()["statuses"] == [
-        {"status": "pending", "messages": 2, "parts": 2}
+        {"status": "pending", "messages": 2, "segments": 2}
     ]
     assert mine.get(f"/sms/messages/{own[0]}/").json()["guid"] == own[0]
     assert post(mine, {}, f"{own[0]}/cancel/").json()["status"] == "cancelled"

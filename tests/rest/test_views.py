@@ -454,19 +454,19 @@ def test_queue_tells_how_long_it_takes(client, settings):
     assert 3600 < told <= 3 * 3600  # the second begins with the next hour, the third one later
 
 
-def test_summary_counts_messages_and_parts(client):
+def test_summary_counts_messages_and_segments(client):
     write(2, text="я" * 71)
     write(tag="x")
     SmsMessage.objects.filter(tag="x").cancel()
     assert client.get("/sms/messages/summary/").json() == {
         "statuses": [
-            {"status": "cancelled", "messages": 1, "parts": 1},
-            {"status": "pending", "messages": 2, "parts": 4},
+            {"status": "cancelled", "messages": 1, "segments": 1},
+            {"status": "pending", "messages": 2, "segments": 4},
         ],
         "complete": True,
     }
     assert client.get("/sms/messages/summary/?tag=x").json()["statuses"] == [
-        {"status": "cancelled", "messages": 1, "parts": 1}
+        {"status": "cancelled", "messages": 1, "segments": 1}
     ]
 
 
