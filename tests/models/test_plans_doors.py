@@ -16,7 +16,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_mobilon_sms.models import SmsMailing, SmsMessage, has
-from tests.rest.test_views import ALL, GOOD, login, post
 from tests.support.admin_door import (
     DECIDE,
     EVERYTHING,
@@ -29,6 +28,7 @@ from tests.support.admin_door import (
 )
 from tests.support.messages import write
 from tests.support.plans import faults, fill, steps, vacuum
+from tests.support.rest_door import ALL, GOOD, login, post
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
 
