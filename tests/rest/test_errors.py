@@ -17,7 +17,7 @@ from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.phone_numbers import SENTENCES
 from tests.support.documents import DOCS, ROOT, column
 from tests.support.messages import write
-from tests.support.rest_door import GOOD, codes, login, post
+from tests.support.rest_door import GOOD, codes, list_codes, login, post
 
 pytestmark = pytest.mark.django_db
 

@@ -23,8 +23,8 @@ from ..summary import MAX_COUNTED, SummarySerializer
 from ..views import MAX_MESSAGES_PER_REQUEST, QueueSerializer
 from .parameters import FILTERS, KEY, LOCATION, ORDERING, RETRY_AFTER
 from .shapes import (
-    MESSAGES,
-    NEW_MESSAGES,
+    MESSAGE_OR_LIST,
+    NEW_MESSAGE_OR_LIST,
     WRITING_FAULTS,
     BlockedSerializer,
     FaultsSerializer,
@@ -41,22 +41,29 @@ FAULTS = {
     422: "A malformed Idempotency-Key.",
     429: "Too many requests; Retry-After says when to come back.",
 }
-READING = (401, 403, 406, 429)
-WRITING = (400, *READING, 413, 415)
+COMMON_FAULTS = (401, 403, 406, 429)
+BODY_FAULTS = (400, 413, 415)
 
 
-def _describe(
-    name: str, summary: str, description: str, answers: Any, faults: Any, **more: Any
-) -> Any:
-    """Describe one operation: its answers, and its faults by HTTP status."""
-    refused = {code: OpenApiResponse(FaultsSerializer, FAULTS[code]) for code in faults}
-    return extend_schema(
-        operation_id=f"sms_{name}",
-        summary=summary,
-        description=description,
-        responses=answers | refused,
-        **more,
-    )
+def _operation(summary: str, description: str, answers: Any, *faults: int, **more: Any) -> Any:
+    """Return the description of an operation, with its own faults added to the common ones."""
+    codes = (*faults, *COMMON_FAULTS)
+    refused = {code: OpenApiResponse(FaultsSerializer, FAULTS[code]) for code in codes}
+    responses = dict(sorted((refused | answers).items()))
+    return {"summary": summary, "description": description, "responses": responses, **more}
+
+
+def _action(summary: str, description: str, request: Any, code: int = 200) -> Any:
+    answers = {
+        code: OpenApiResponse(MessageSerializer, "The message as it is now."),
+        409: OpenApiResponse(BlockedSerializer, "Its state does not allow this."),
+    }
+    return _operation(summary, description, answers, *BODY_FAULTS, 404, request=request)
+
+
+def _faulty(name: str, status: int, field: str, **fault: str) -> OpenApiExample:
+    """Return the example of an answer with one fault."""
+    return OpenApiExample(name, {field: [fault]}, response_only=True, status_codes=[str(status)])
 
 
 EXAMPLES = [
@@ -73,148 +80,106 @@ EXAMPLES = [
         ],
         request_only=True,
     ),
-    OpenApiExample(
+    _faulty(
         "A wrong number",
-        {
-            "number": [
-                {
-                    "code": "landline",
-                    "message": "This is a landline, and no messages are sent to it."
-                    " Enter a mobile number.",
-                }
-            ]
-        },
-        response_only=True,
-        status_codes=["400"],
+        400,
+        "number",
+        code="landline",
+        message="This is a landline, and no messages are sent to it. Enter a mobile number.",
     ),
-    OpenApiExample(
+    _faulty(
         "Another text under the same guid",
-        {
-            "guid": [
-                {
-                    "code": "conflict",
-                    "message": "A message with this guid exists with another text.",
-                }
-            ]
-        },
-        response_only=True,
-        status_codes=["409"],
+        409,
+        "guid",
+        code="conflict",
+        message="A message with this guid exists with another text.",
     ),
 ]
-
-
-def _describe_action(
-    name: str, summary: str, description: str, request: Any, code: int = 200
-) -> Any:
-    answers = {
-        code: OpenApiResponse(MessageSerializer, "The message as it is now."),
-        409: OpenApiResponse(BlockedSerializer, "Its state does not allow this."),
-    }
-    faults = (*WRITING, 404)
-    return _describe(f"messages_{name}", summary, description, answers, faults, request=request)
-
-
-MESSAGE_OPERATIONS = {
-    "list": _describe(
-        "messages_list",
+MESSAGES = {
+    "list": _operation(
         "Find messages",
         "A page at a time; follow `next` while there is one.",
         {200: MessageSerializer(many=True)},
-        (400, *READING, 404),
+        *(400, 404),
         parameters=[*FILTERS, ORDERING],
     ),
-    "create": _describe(
-        "messages_create",
+    "create": _operation(
         f"Write one message, or a list of 1 to {MAX_MESSAGES_PER_REQUEST:,}",
         "A list is written whole or not at all. A worker sends what is written.",
         {
-            201: OpenApiResponse(MESSAGES, "Written: it will be sent and paid for."),
-            200: OpenApiResponse(MESSAGES, "Written before, under the same guids or key."),
+            201: OpenApiResponse(MESSAGE_OR_LIST, "Written: it will be sent and paid for."),
+            200: OpenApiResponse(MESSAGE_OR_LIST, "Written before, under the same guids or key."),
             400: OpenApiResponse(WRITING_FAULTS, FAULTS[400]),
             409: OpenApiResponse(WRITING_FAULTS, "The guid or the key belongs to other content."),
             429: OpenApiResponse(WRITING_FAULTS, "Too many requests, or messages to a number."),
         },
-        (401, 403, 406, 413, 415, 422),
-        request=NEW_MESSAGES,
+        *(*BODY_FAULTS, 422),
+        request=NEW_MESSAGE_OR_LIST,
         parameters=[KEY, LOCATION],
         examples=EXAMPLES,
     ),
-    "retrieve": _describe(
-        "messages_retrieve",
-        "Read one message",
-        "By its guid.",
-        {200: MessageSerializer},
-        (*READING, 404),
-    ),
-    "summary": _describe(
-        "messages_summary",
+    "retrieve": _operation("Read one message", "By its guid.", {200: MessageSerializer}, 404),
+    "summary": _operation(
         "Count messages and segments by status",
         f"With the filters of the list; at most the {MAX_COUNTED:,} newest.",
         {200: SummarySerializer},
-        (400, *READING),
+        400,
         parameters=FILTERS,
     ),
-    "queue": _describe(
-        "messages_queue",
+    "queue": _operation(
         "Estimate when the queue is empty",
         "It holds the messages of all clients.",
         {200: QueueSerializer},
-        READING,
     ),
-    "refresh": _describe_action(
-        "refresh",
+    "refresh": _action(
         "Ask for the status soon",
         "A worker asks the gateway; look again later.",
         NoFieldsSerializer,
         code=202,
     ),
-    "cancel": _describe_action(
-        "cancel",
+    "cancel": _action(
         "Cancel a pending message",
         "One that was resent becomes unknown again: it may have gone out before.",
         NoFieldsSerializer,
     ),
-    "resend": _describe_action(
-        "resend",
+    "resend": _action(
         "Send an unknown message again",
         "The person may get it twice, which you have to accept.",
         AcceptDuplicateSerializer,
     ),
 }
-STOP_LIST_OPERATIONS = {
-    "list": _describe(
-        "stop_list_list",
+STOP_LIST = {
+    "list": _operation(
         "List the numbers that nothing is sent to",
         "A page at a time; follow `next` while there is one.",
         {200: StoppedNumberSerializer(many=True)},
-        (400, *READING, 404),
+        *(400, 404),
     ),
-    "create": _describe(
-        "stop_list_create",
+    "create": _operation(
         f"Add 1 to {MAX_NUMBERS_PER_REQUEST:,} numbers",
         "All or none are added; messages that wait for them are cancelled.",
         {
             201: OpenApiResponse(StoppedSerializer, "Added."),
             200: OpenApiResponse(StoppedSerializer, "All were on the list."),
         },
-        WRITING,
+        *BODY_FAULTS,
         request=NumbersToStopSerializer,
     ),
-    "retrieve": _describe(
-        "stop_list_retrieve",
-        "Read one number",
-        "By its id.",
-        {200: StoppedNumberSerializer},
-        (*READING, 404),
-    ),
-    "destroy": _describe(
-        "stop_list_destroy",
-        "Take a number off the list",
-        "Cancelled messages stay cancelled.",
-        {204: None},
-        (*READING, 404),
+    "retrieve": _operation("Read one number", "By its id.", {200: StoppedNumberSerializer}, 404),
+    "destroy": _operation(
+        "Take a number off the list", "Cancelled messages stay cancelled.", {204: None}, 404
     ),
 }
+
+
+def _described(view: Any, tag: str, prefix: str, operations: Any) -> Any:
+    """Return the view with descriptions of its operations."""
+    schemas = {
+        name: extend_schema(operation_id=f"{prefix}_{name}", **operation)
+        for name, operation in operations.items()
+    }
+    described = extend_schema_view(**schemas)(type("Described", (view,), {}))
+    return extend_schema(tags=[tag], parameters=[RETRY_AFTER])(described)
 
 
 class MessagesExtension(OpenApiViewExtension):
@@ -224,7 +189,7 @@ class MessagesExtension(OpenApiViewExtension):
 
     def view_replacement(self) -> Any:
         """Return the view with its descriptions."""
-        return _described(self.target_class, "SMS", MESSAGE_OPERATIONS)
+        return _described(self.target_class, "SMS", "sms_messages", MESSAGES)
 
 
 class StopListExtension(OpenApiViewExtension):
@@ -234,9 +199,4 @@ class StopListExtension(OpenApiViewExtension):
 
     def view_replacement(self) -> Any:
         """Return the view with its descriptions."""
-        return _described(self.target_class, "SMS stop list", STOP_LIST_OPERATIONS)
-
-
-def _described(view: Any, tag: str, operations: Any) -> Any:
-    view = extend_schema_view(**operations)(type("Described", (view,), {}))
-    return extend_schema(tags=[tag], parameters=[RETRY_AFTER])(view)
+        return _described(self.target_class, "SMS stop list", "sms_stop_list", STOP_LIST)

@@ -75,6 +75,8 @@ def _one_of(name: str, *choices: Any) -> PolymorphicProxySerializer:
     )
 
 
-NEW_MESSAGES = _one_of("SmsNewMessages", NewMessageSerializer, NewMessageSerializer(many=True))
-MESSAGES = _one_of("SmsMessages", MessageSerializer, MessageSerializer(many=True))
+NEW_MESSAGE_OR_LIST = _one_of(
+    "SmsNewMessages", NewMessageSerializer, NewMessageSerializer(many=True)
+)
+MESSAGE_OR_LIST = _one_of("SmsMessages", MessageSerializer, MessageSerializer(many=True))
 WRITING_FAULTS = _one_of("SmsWritingFaults", ListFaultsSerializer, FaultsSerializer)
