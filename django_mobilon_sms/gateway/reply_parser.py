@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from ..exceptions import OutcomeUnknown
+from . import strict_json
 
 
 class SendResult(NamedTuple):
@@ -44,25 +44,12 @@ def parse(body: bytes, http_code: int) -> list[Any]:
     UTF-8.
     """
     try:
-        reply = json.loads(
-            body.decode("utf-8-sig"), parse_constant=_refuse, object_pairs_hook=_unique_keys
-        )
-    except (ValueError, RecursionError):
+        reply = strict_json.loads(body.decode("utf-8-sig"))
+    except ValueError:
         raise OutcomeUnknown("bad_reply", http_code=http_code) from None
     if not isinstance(reply, list):
         raise OutcomeUnknown("bad_reply", http_code=http_code)
     return reply
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    unique = dict(pairs)
-    if len(unique) != len(pairs):
-        raise ValueError("A key twice.")
-    return unique
 
 
 def send_results(reply: Sequence[Any], guids: Collection[UUID]) -> Iterator[SendResult]:

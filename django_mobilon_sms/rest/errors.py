@@ -1,4 +1,4 @@
-"""The one shape of an error: what it is about, and for each fault its code and its message."""
+"""The one shape of an error: by field or ``detail``, each fault with its code and message."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import DataError
 from django.http import Http404
+from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed, ErrorDetail, NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,57 +15,66 @@ from rest_framework.views import APIView
 
 from ..exceptions import InvalidRows
 from .recipient_limit import HOUR
+from .serializers import ExactSerializer
 
-#: The HTTP code of a request in which nothing else is wrong.
+#: The HTTP status of a request whose faults all have this code; any other is 400.
 STATUSES = {"conflict": 409, "number_limit": 429}
 
 
+class RowFaultSerializer(ExactSerializer):
+    """One fault of a list."""
+
+    index = serializers.IntegerField(help_text="The place in the list, from 0.")
+    field = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ListFaultsSerializer(ExactSerializer):
+    """The faults of a list: the first 100."""
+
+    errors: Any = RowFaultSerializer(many=True)
+    count = serializers.IntegerField(help_text="How many objects have a fault.")
+
+
 def fault(code: str, message: object) -> dict[str, str]:
-    """One fault: a code for programs, a translated message for people."""
+    """Return one fault: a code for programs, a translated message for people."""
     return {"code": code, "message": str(message)}
 
 
 def with_codes(data: Any) -> Any:
-    """What DRF says of an error, each message with its code beside it, by field or ``detail``."""
+    """Return DRF's error data with a code beside each message, by field or ``detail``."""
     if isinstance(data, ErrorDetail):
         return fault(str(data.code), data)
     if isinstance(data, Mapping):
-        return {name: _listed(with_codes(value)) for name, value in data.items()}
+        faults = {name: with_codes(value) for name, value in data.items()}
+        return {name: [one] if isinstance(one, Mapping) else one for name, one in faults.items()}
     if isinstance(data, Sequence) and not isinstance(data, str):
         return [with_codes(value) for value in data]
     return data
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, Mapping) else value
-
-
 def refusal(error: InvalidRows, *, many: bool) -> Response:
-    """Why nothing was written: 409 or 429 if that is all there is to it, else 400."""
+    """Return the answer to a request that wrote nothing, by index for a list, else by field."""
     codes = {one.code for one in error.errors}
-    code = STATUSES.get(codes.pop(), 400) if len(codes) == 1 else 400
-    headers = {"Retry-After": str(int(HOUR.total_seconds()))} if code == 429 else None
-    return Response(_by_index(error) if many else _by_field(error), code, headers=headers)
+    status = STATUSES.get(codes.pop(), 400) if len(codes) == 1 else 400
+    headers = {"Retry-After": str(int(HOUR.total_seconds()))} if status == 429 else None
+    faults = ListFaultsSerializer(error).data if many else _by_field(error)
+    return Response(faults, status, headers=headers)
 
 
 def _by_field(error: InvalidRows) -> dict[str, list[dict[str, str]]]:
-    """The faults of one message."""
     faults: dict[str, list[dict[str, str]]] = {}
     for one in error.errors:
         faults.setdefault(one.field, []).append(fault(one.code, one.message))
     return faults
 
 
-def _by_index(error: InvalidRows) -> dict[str, Any]:
-    """The faults of a list: the first 100, and how many of its messages have one."""
-    return {"errors": [vars(one) for one in error.errors], "count": error.count}
-
-
 class CodedErrors(APIView):
-    """A view whose errors are by field or ``detail``, each with its code beside its message."""
+    """A view whose errors all have the shape of ``with_codes()``."""
 
     def perform_authentication(self, request: Request) -> None:
-        """As DRF; a name that the database can not even look for, with a NUL, is a wrong one."""
+        """Authenticate as DRF does, and refuse a name that the database cannot look up (a NUL)."""
         try:
             super().perform_authentication(request)
         except (DataError, ValueError):
@@ -72,7 +82,7 @@ class CodedErrors(APIView):
             raise AuthenticationFailed from None
 
     def handle_exception(self, exc: Exception) -> Response:
-        """As DRF, in that shape; what is not there is told in the reader's language."""
+        """Answer as DRF does, with codes; 404 in the reader's language."""
         response = super().handle_exception(NotFound() if isinstance(exc, Http404) else exc)
         response.data = with_codes(response.data)
         return response

@@ -1,4 +1,4 @@
-"""Which messages: the query parameters of the list and the summary."""
+"""Filters of the list and the summary: their query parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail
+from rest_framework.fields import get_error_detail
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
@@ -23,32 +23,31 @@ from .pagination import MessagePagination
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
-#: What the list takes besides filters.
+#: Parameters of the list that are not filters.
 PAGING = {
     MessagePagination.cursor_query_param,
     MessagePagination.page_size_query_param,
     MessagePagination.ordering_query_param,
 }
-#: What may be given more than once.
-SEVERAL = {"status"}
+#: Parameters that may be given more than once.
+REPEATABLE = {"status"}
 
 
 class TimeField(forms.DateTimeField):
     """An ISO 8601 time with its zone."""
 
     def to_python(self, value: Any) -> Any:
-        """The time; ``ValidationError`` for a naive one."""
-        zoned = not value or value.endswith("Z") or "+" in value[10:] or "-" in value[10:]
-        if not zoned:
+        """Return the time. Raise ``ValidationError`` for a naive one."""
+        if value and not value.endswith("Z") and not {"+", "-"} & set(value[10:]):
             raise ValidationError(_("Give the time with its zone."), code="naive")
         time = super().to_python(value)
-        if time is not None and not 2000 <= time.year <= 2999:  # the edges overflow in UTC
+        if time is not None and not 2000 <= time.year <= 2999:  # the extremes overflow in UTC
             raise ValidationError(self.error_messages["invalid"], code="invalid")
         return time
 
 
 class FilterForm(forms.Form):
-    """What can be asked for. What is named has a value: an empty one would mean every message."""
+    """The filters. One that is given needs a value: an empty one would mean every message."""
 
     status = forms.MultipleChoiceField(choices=Status.choices, required=False)
     number = forms.CharField(required=False)
@@ -66,7 +65,7 @@ class FilterForm(forms.Form):
             self.fields[name].required = True
 
     def clean_number(self) -> str:
-        """The number as it is stored."""
+        """Return the number as it is stored."""
         value: str = self.cleaned_data["number"]
         return normalize_number(value, allowed=ANY_NUMBER) if value else ""
 
@@ -85,35 +84,32 @@ LOOKUPS = {
 
 
 class MessageFilter(BaseFilterBackend):
-    """Filters by the query parameters; an unknown or a wrong one is an error, not ignored."""
+    """Filter by the query parameters, of which none is ignored: a wrong one is an error."""
 
     def filter_queryset(
         self, request: Request, queryset: QuerySet[Any, Any], view: Any
     ) -> QuerySet[Any, Any]:
-        """The messages that are asked for; ``serializers.ValidationError`` by parameter."""
+        """Return the messages asked for. Raise ``ValidationError`` by parameter."""
         parameters = request.query_params
         unknown = set(parameters) - set(LOOKUPS) - _not_filters(view)
         _refuse(unknown, _("There is no such parameter."), code="unknown_parameter")
-        repeated = {name for name in parameters if len(parameters.getlist(name)) > 1} - SEVERAL
+        repeated = {name for name in parameters if len(parameters.getlist(name)) > 1} - REPEATABLE
         _refuse(repeated, _("Give this parameter only once."), code="repeated")
         form = FilterForm(parameters)
         if not form.is_valid():
-            raise serializers.ValidationError(
-                {
-                    name: [ErrorDetail(one.messages[0], one.code or "invalid") for one in found]
-                    for name, found in form.errors.as_data().items()
-                }
-            )
+            faults = ValidationError(form.errors.as_data())
+            raise serializers.ValidationError(get_error_detail(faults))
         given = {LOOKUPS[name]: value for name, value in form.cleaned_data.items() if value}
         if set(given) == {"source"}:
-            text = _("Name a status, a time or another parameter beside the sender.")
-            _refuse(given, text, code="too_wide")  # the table has no index for it
+            text = _("Filter by a status, a time or another parameter as well as by the sender.")
+            _refuse(given, text, code="too_wide")  # no index serves the sender alone
         for name in {"tag", "error_code"} & set(given):
             queryset = queryset.filter(has(name, given[name]))
         return queryset.filter(**given)
 
 
 def _not_filters(view: Any) -> set[str | None]:
+    """Return the names that other parts of the view read."""
     paging = PAGING if view.action == "list" else set()
     return {*paging, api_settings.URL_FORMAT_OVERRIDE}
 

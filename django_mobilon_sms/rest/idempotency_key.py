@@ -1,4 +1,4 @@
-"""The same request again: what the header ``Idempotency-Key`` and a guid can promise."""
+"""A repeated request, found again by the header ``Idempotency-Key`` or by its guids."""
 
 from __future__ import annotations
 
@@ -19,14 +19,12 @@ from .permissions import sees
 from .recipient_limit import over_limit
 
 HEADER = "Idempotency-Key"
-
-
-#: Never changes: a repeated request finds its messages by what is made from it.
+#: Must never change: a repeated request finds its messages by the guids made from it.
 NAMESPACE = UUID("0b8f3d3c-52a5-4d43-9d0e-5b8f7f0a8d67")
 
 
 class MalformedKey(APIException):
-    """``Idempotency-Key`` is not 1 to 255 printable ASCII characters."""
+    """The ``Idempotency-Key`` is not 1 to 255 printable ASCII characters."""
 
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
     default_detail = _("Write an Idempotency-Key of 1 to 255 printable ASCII characters.")
@@ -34,52 +32,56 @@ class MalformedKey(APIException):
 
 
 class Repeatable:
-    """The messages of one request, which may be a repeated one."""
+    """The rows of a request, with the guids that its key gives them."""
 
     def __init__(self, user: AbstractBaseUser, rows: Sequence[Mapping[str, Any]], key: str) -> None:
         self.user = user
         self.key = key
-        #: The places of the rows that the key names: a guid of their own goes first.
+        #: The places of the rows that get their guid from the key: those without one of their own.
         self.keyed = {n for n, row in enumerate(rows) if key and row.get("guid") is None}
-        own: list[dict[str, Any]] = [
-            {"guid": self._guid(n)} if n in self.keyed else {} for n in range(len(rows))
+        self.rows = [
+            {**row, "created_by": user} | ({"guid": self._guid(n)} if n in self.keyed else {})
+            for n, row in enumerate(rows)
         ]
-        self.rows = [{**row, **more, "created_by": user} for row, more in zip(rows, own)]
 
     def _guid(self, index: int) -> UUID:
         return uuid5(NAMESPACE, f"{index}\0{self.user.pk}\0{self.key}")
 
     def extra_checks(self, messages: Sequence[SmsMessage]) -> dict[int, ValidationError]:
-        """What must not be answered: others' messages, and another list under the same key."""
+        """Return a fault for each message that must not be answered, by its place.
+
+        These are messages the user may not see, lists of another length under the same key, and
+        messages over the hourly limit.
+        """
         exist = {n for n, message in enumerate(messages) if not message.was_written}
         others = {n for n in exist if not sees(self.user, messages[n])}
-        refused = {n: _taken() for n in others}
+        refused = {n: _guid_taken() for n in others}
         if self.keyed & exist:
             missing = self.keyed - exist
             if not missing and self._was_longer():
                 missing = {max(self.keyed)}
-            refused |= {n: _another_list() for n in missing}
+            refused |= {n: _another_length() for n in missing}
         return {**over_limit(messages), **refused}
 
     def _was_longer(self) -> bool:
-        after = SmsMessage.objects.for_write().filter(guid=self._guid(len(self.rows)))
-        return after.exists()
+        next_guid = self._guid(len(self.rows))
+        return SmsMessage.objects.for_write().filter(guid=next_guid).exists()
 
 
 def read_key(request: Request) -> str:
-    """The key of the request, empty if it has none; raises ``MalformedKey``."""
+    """Return the key of the request, empty if it has none. Raise ``MalformedKey``."""
     key: str | None = request.headers.get(HEADER)
     if key is not None and not re.fullmatch("[ -~]{1,255}", key):
         raise MalformedKey
     return key or ""
 
 
-def _taken() -> ValidationError:
-    """The same whatever the message is: nothing of it is told."""
+def _guid_taken() -> ValidationError:
+    """Return the same fault for any message, so that it reveals nothing about it."""
     error = ValidationError(_("This guid is taken."), code="conflict")
     return ValidationError({"guid": error})
 
 
-def _another_list() -> ValidationError:
-    message = _("A request with this Idempotency-Key had another number of messages.")
+def _another_length() -> ValidationError:
+    message = _("A request with this Idempotency-Key had a different number of messages.")
     return ValidationError({"non_field_errors": ValidationError(message, code="conflict")})

@@ -1,4 +1,4 @@
-"""Pages of messages, in an order that an index has."""
+"""Pages of messages, in an order that an index serves."""
 
 from __future__ import annotations
 
@@ -10,130 +10,117 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail, NotFound
+from rest_framework.exceptions import NotFound
+from rest_framework.fields import get_error_detail
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
 from ..models import SmsMessage
 
-#: How the newest written comes first.
+#: The order of writing, the newest first.
 NEWEST = "-pk"
 
 
 class MessagePagination(CursorPagination):
-    """A deep page costs as the first, and a new message moves none.
+    """Pages after a cursor: a deep page costs as much as the first, a new message moves none.
 
-    A cursor is the place of a row: its key, after its time where that is the order. DRF's own
-    counts rows of the same time, and a list of messages is written at one moment.
+    A cursor names the row that its page comes after: by its primary key, or by its time and its
+    primary key. DRF's cursor names a time alone and counts the rows of that time; but the messages
+    of a list all have the same time.
     """
 
     page_size = 100
     page_size_query_param = "page_size"
+    page_size_query_description = "How many a page holds: 100 unless given, at most 1,000."
     max_page_size = 1000
     ordering_query_param = "ordering"
     page: list[Any]
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        """A page; ``serializers.ValidationError`` by parameter, ``NotFound`` for the cursor."""
+        """Return a page. Raise ``ValidationError`` by parameter, ``NotFound`` for the cursor."""
         self.request, self.base_url = request, request.build_absolute_uri()
-        self.size = self.get_page_size(request)
-        order = self.asked_order(request, view)
+        size = self.get_page_size(request)
+        order = self._read_order(request, view)
         self.field = order.removeprefix("-")
-        self.cursor = self.decode_cursor(request)
-        position = self.cursor and self.cursor.position
-        back = bool(self.cursor and self.cursor.reverse)
-        down = order.startswith("-") != back
-        if position is not None:
-            queryset = queryset.filter(self._after(str(position), "lt" if down else "gt"))
-        rows = list(_ordered(queryset, self.field, "-" if down else "")[: self.size + 1])
-        more, self.page = len(rows) > self.size, rows[: self.size]
-        if back:
+        cursor = self.decode_cursor(request) or Cursor(offset=0, reverse=False, position=None)
+        has_cursor = cursor.position is not None
+        descending = order.startswith("-") != cursor.reverse
+        if has_cursor:
+            after = self._after(str(cursor.position), "lt" if descending else "gt")
+            queryset = queryset.filter(after)
+        rows = list(_order(queryset, self.field, "-" if descending else "")[: size + 1])
+        has_more, self.page = len(rows) > size, rows[:size]
+        self.has_previous, self.has_next = has_cursor, has_more
+        if cursor.reverse:
             self.page.reverse()
-        came = position is not None
-        self.has_next, self.has_previous = (came, more) if back else (more, came)
+            self.has_previous, self.has_next = has_more, has_cursor
         self.display_page_controls = self.has_next or self.has_previous
         return self.page
 
-    def asked_order(self, request: Request, view: Any) -> str:
-        """One of the view's ``ordering_fields``, or the newest first."""
-        name = self.ordering_query_param
-        allowed = getattr(view, "ordering_fields", ())
-        if not allowed or name not in request.query_params:
-            return NEWEST
-        choices = [(f"{sign}{field}", "") for field in allowed for sign in ("", "-")]
-        try:
-            return str(forms.ChoiceField(choices=choices).clean(request.query_params[name]))
-        except ValidationError as error:
-            raise _refusal(name, error) from None
-
     def get_page_size(self, request: Request) -> int:
-        """As asked for, at most ``max_page_size``; ``serializers.ValidationError`` by name."""
-        name = self.page_size_query_param
-        if name not in request.query_params:
-            return self.page_size
-        try:
-            size = forms.IntegerField(min_value=1).clean(request.query_params[name])
-        except ValidationError as error:
-            raise _refusal(name, error) from None
+        """Return the size asked for, at most ``max_page_size``. Raise ``ValidationError``."""
+        field = forms.IntegerField(min_value=1)
+        size = _read(request, self.page_size_query_param, field) or self.page_size
         return min(int(size), self.max_page_size)
 
     def get_next_link(self) -> str | None:
-        """The address of the page after this."""
-        return self._link(-1, reverse=False) if self.has_next and self.page else None
+        """Return the address of the next page."""
+        return self._link(self.page[-1], reverse=False) if self.has_next and self.page else None
 
     def get_previous_link(self) -> str | None:
-        """The address of the page before this."""
-        return self._link(0, reverse=True) if self.has_previous and self.page else None
+        """Return the address of the previous page."""
+        return self._link(self.page[0], reverse=True) if self.has_previous and self.page else None
 
-    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """How OpenAPI describes a page."""
-        link = {"type": "string", "format": "uri", "nullable": True}
-        return {
-            "type": "object",
-            "properties": {
-                "next": {**link, "description": "The page after this, if there is one."},
-                "previous": {**link, "description": "The page before this, if there is one."},
-                "results": schema,
-            },
-            "required": ["next", "previous", "results"],
-        }
+    def _read_order(self, request: Request, view: Any) -> str:
+        """Return the order asked for, one of the view's ``ordering_fields``, or ``NEWEST``."""
+        fields = getattr(view, "ordering_fields", ())
+        choices = [(f"{sign}{name}", "") for name in fields for sign in ("", "-")]
+        if not choices:
+            return NEWEST
+        return (
+            _read(request, self.ordering_query_param, forms.ChoiceField(choices=choices)) or NEWEST
+        )
 
-    def _link(self, place: int, *, reverse: bool) -> str:
-        row = self.page[place]
+    def _link(self, row: Any, *, reverse: bool) -> str:
         time = "" if self.field == "pk" else f"{getattr(row, self.field).isoformat()},"
-        position: Any = f"{time}{row.pk}"  # a text, other than the stubs say
+        position: Any = f"{time}{row.pk}"  # a string, although the stubs say otherwise
         return self.encode_cursor(Cursor(offset=0, reverse=reverse, position=position))
 
     def _after(self, position: str, lookup: str) -> Q:
-        """What comes after this place; ``NotFound`` for one that no page gave out."""
+        """Return the condition of the rows after a cursor. Raise ``NotFound`` for a forged one."""
         time, _comma, key = position.rpartition(",")
         try:
             SmsMessage._meta.pk.run_validators(int(key))
             beyond = Q((f"pk__{lookup}", int(key)))
             if self.field == "pk" and not time:
                 return beyond
-            value = _time(time if self.field != "pk" else "")
+            value = _parse_time(time if self.field != "pk" else "")
         except (ValueError, ValidationError):
             raise NotFound(self.invalid_cursor_message) from None
-        # The first condition is of the index; the others of the rows of that moment.
+        # The index serves the first condition; the others concern only the rows of that moment.
         later = Q((f"{self.field}__{lookup}", value))
         return Q((f"{self.field}__{lookup}e", value)) & (later | beyond)
 
 
-def _ordered(queryset: QuerySet[Any, Any], field: str, sign: str) -> QuerySet[Any, Any]:
+def _order(queryset: QuerySet[Any, Any], field: str, sign: str) -> QuerySet[Any, Any]:
     if field == "pk":
         return queryset.order_by(f"{sign}pk")
-    # Each database has another place for what has no time.
+    # Leave out NULL, which each database sorts to another end.
     return queryset.filter(**{f"{field}__isnull": False}).order_by(f"{sign}{field}", f"{sign}pk")
 
 
-def _time(value: str) -> datetime:
+def _parse_time(value: str) -> datetime:
     time = parse_datetime(value)
     if time is None or time.utcoffset() is None or not 2000 <= time.year <= 2999:
         raise ValueError(value)
     return time
 
 
-def _refusal(name: str, error: ValidationError) -> serializers.ValidationError:
-    detail = ErrorDetail(error.messages[0], str(error.error_list[0].code))
-    return serializers.ValidationError({name: [detail]})
+def _read(request: Request, name: str, field: forms.Field) -> Any:
+    """Return the value of a query parameter, ``None`` if it is not given."""
+    if name not in request.query_params:
+        return None
+    try:
+        return field.clean(request.query_params[name])
+    except ValidationError as error:
+        raise serializers.ValidationError({name: get_error_detail(error)}) from None

@@ -1,8 +1,7 @@
-"""A JSON parser that refuses what later code would stumble over."""
+"""A JSON parser that refuses what later code cannot handle."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -10,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
+
+from ..gateway import strict_json
 
 #: The largest request body, in bytes.
 MAX_BODY = 2 * 1024 * 1024
@@ -24,7 +25,7 @@ class BodyTooLarge(APIException):
 
 
 class StrictJSONParser(BaseParser):
-    """JSON in UTF-8: no NaN, no key twice, no nesting bomb, at most 2 MB."""
+    """JSON in UTF-8 of at most 2 MB: no NaN, no key twice, no nesting bomb."""
 
     media_type = "application/json"
 
@@ -34,23 +35,17 @@ class StrictJSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """The value; ``ParseError`` or ``BodyTooLarge`` otherwise."""
+        """Return the value of the body. Raise ``ParseError`` or ``BodyTooLarge``."""
         body = stream.read(MAX_BODY + 1)
         if len(body) > MAX_BODY:
             raise BodyTooLarge
         try:
-            return json.loads(body.decode(), parse_constant=_refuse, object_pairs_hook=_unique_keys)
-        except (ValueError, RecursionError):
+            return strict_json.loads(body.decode(), read_object=_encodable_keys)
+        except ValueError:
             raise ParseError(_("The request body is not valid JSON.")) from None
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    unique = dict(pairs)
-    if len(unique) != len(pairs):
-        raise ValueError("A key twice.")
+def _encodable_keys(pairs: strict_json.Pairs) -> dict[str, Any]:
+    unique = strict_json.unique_keys(pairs)
     "".join(unique).encode()  # a ValueError for a lone surrogate: no answer could name that key
     return unique

@@ -1,4 +1,4 @@
-"""Who may do what; stated here, so that it holds whatever the project's defaults are."""
+"""The permissions that REST asks for, whatever the project's defaults are."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ ACT = "mobilon_sms.send_smsmessage"
 
 
 class MessagePermission(BasePermission):
-    """Django's permissions: the view names the one that its current action needs."""
+    """Ask for the permission that the view names for its current action."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Whether the user is logged in and has that permission."""
+        """Return whether the user is logged in and has that permission."""
         user = request.user
         return bool(user and user.is_authenticated and user.has_perm(view.required_permission))
 
 
 def sees(user: Any, message: SmsMessage) -> bool:
-    """Whether the user may be told of a message that exists: it is their own, or they see all."""
+    """Return whether the user may see this message: their own, or any if they see all."""
     if message.created_by_id == user.pk:
         return True
     return not conf.REST_OWN_MESSAGES_ONLY and bool(user.has_perm(SEE))

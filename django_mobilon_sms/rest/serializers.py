@@ -1,12 +1,17 @@
-"""Messages as other systems see them."""
+"""Messages as other systems see them, and what they send to act on one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timezone
-from typing import Any
+from typing import Any, cast
 
+from django.core.exceptions import ValidationError
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 from rest_framework import ISO_8601, serializers
+from rest_framework.exceptions import ErrorDetail
+from rest_framework.fields import empty
 
 from ..choices import ErrorCode, Priority, Resolution
 from ..models import SmsMessage
@@ -14,21 +19,82 @@ from .permissions import SEE_TEXT
 
 #: Whatever DATETIME_FORMAT and TIME_ZONE the project sets.
 IN_UTC = {"format": ISO_8601, "default_timezone": timezone.utc}
+PRIORITIES = {priority.name.lower(): priority.value for priority in Priority}
+
+
+class AsSent(serializers.Field[Any, Any, Any, Any]):
+    """A field that passes its value on as the client sent it; it only describes the schema."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """Return the value."""
+        return data
 
 
 class PriorityField(serializers.ChoiceField):
     """A priority by its name."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__([priority.name.lower() for priority in Priority], **kwargs)
+        super().__init__(list(PRIORITIES), **kwargs)
+
+    def to_internal_value(self, data: object) -> Any:
+        """Return the priority of this name. Raise ``ValidationError``."""
+        if not isinstance(data, str) or data not in PRIORITIES:
+            raise ValidationError(_("Choose high, normal or low."), code="invalid")
+        return PRIORITIES[data]
 
     def to_representation(self, value: Any) -> str:
-        """Its name."""
+        """Return the name of the priority."""
         return Priority(value).name.lower()
 
 
+class ExactSerializer(serializers.Serializer[Any]):
+    """A JSON object with these fields and no other."""
+
+    not_an_object = _("Give an object, or no body at all.")
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        """Treat ``null`` as any other value that is not an object."""
+        return False, data
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the values of the fields. Raise ``ValidationError`` also for unknown fields."""
+        if not isinstance(data, Mapping):
+            faults: dict[str, Any] = {"non_field_errors": [self.not_an_object]}
+            raise serializers.ValidationError(faults, code="not_an_object")
+        unknown = ErrorDetail(str(_("There is no such field.")), code="unknown_field")
+        faults = {name: [unknown] for name in data if name not in self.fields}
+        try:
+            values = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            faults |= cast("dict[str, Any]", error.detail)
+        if faults:
+            raise serializers.ValidationError(faults)
+        return values
+
+
+class NoFieldsSerializer(ExactSerializer):
+    """An empty object."""
+
+
+class ConsentField(AsSent, serializers.ChoiceField):
+    """A field whose only value is true."""
+
+
+class AcceptDuplicateSerializer(ExactSerializer):
+    """The consent to a resend."""
+
+    accept_duplicate = ConsentField(choices=[True])
+
+    def validate(self, attrs: Any) -> Any:
+        """Return the fields. Raise ``ValidationError`` without the consent."""
+        if attrs["accept_duplicate"] is not True:
+            message = _('The person may get it twice. Send {"accept_duplicate": true} to accept.')
+            raise serializers.ValidationError({"accept_duplicate": [message]}, code="required")
+        return attrs
+
+
 class MessageSerializer(serializers.ModelSerializer[SmsMessage]):
-    """A message, read only: times in UTC, its text only for those who may see texts."""
+    """A message. Times are in UTC. The text is only for those who may see texts."""
 
     text = serializers.SerializerMethodField()
     priority = PriorityField(read_only=True)
@@ -38,6 +104,7 @@ class MessageSerializer(serializers.ModelSerializer[SmsMessage]):
 
     class Meta:
         model = SmsMessage
+        ref_name = "SmsMessage"
         fields = [
             "guid",
             "number",
@@ -66,11 +133,11 @@ class MessageSerializer(serializers.ModelSerializer[SmsMessage]):
 
     @cached_property
     def shows_text(self) -> bool:
-        """Whether the user may see texts; asked for once, not for each message."""
+        """Whether the user may see texts, asked for once and not for each message."""
         return bool(self.context["request"].user.has_perm(SEE_TEXT))
 
     def get_text(self, message: SmsMessage) -> str | None:
-        """The text, or nothing for those who may not see it."""
+        """The text, or null for those who may not see it."""
         return message.text if self.shows_text else None
 
     def get_error(self, message: SmsMessage) -> str:

@@ -1,8 +1,7 @@
-"""The stop list over REST: see it, add numbers to it, take one off it."""
+"""The stop list over REST: read it, add numbers to it, take one off it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -10,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import mixins, serializers, status
+from rest_framework.fields import empty, get_error_detail
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
@@ -17,15 +17,16 @@ from rest_framework.viewsets import GenericViewSet
 
 from ..models import StoppedNumber
 from ..outbox import stop
-from .errors import CodedErrors, fault
+from .errors import CodedErrors
 from .pagination import MessagePagination
 from .parsing import StrictJSONParser
 from .permissions import MessagePermission
-from .serializers import IN_UTC
+from .serializers import IN_UTC, ExactSerializer
 from .throttling import CreateThrottle
 
 #: How many numbers one request may add.
-MAX_NUMBERS = 1000
+MAX_NUMBERS_PER_REQUEST = 1000
+MAX_NOTE = 200
 NEEDED = {
     "POST": "mobilon_sms.add_stoppednumber",
     "DELETE": "mobilon_sms.delete_stoppednumber",
@@ -33,11 +34,53 @@ NEEDED = {
 SEE = "mobilon_sms.view_stoppednumber"
 
 
+class NumbersField(serializers.ListField):
+    """A list of numbers, which the outbox validates."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """Return the list. Raise ``ValidationError`` for a wrong length or another type."""
+        if not isinstance(data, list) or not 1 <= len(data) <= MAX_NUMBERS_PER_REQUEST:
+            message = _("Give a list of 1 to %(most)d numbers.")
+            params = {"most": MAX_NUMBERS_PER_REQUEST}
+            raise ValidationError(message, code="length", params=params)
+        return data
+
+
+class NoteField(serializers.CharField):
+    """Printable characters."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """Return the note, empty if there is none. Raise ``ValidationError``."""
+        note = "" if data is empty else data
+        if not isinstance(note, str) or len(note) > MAX_NOTE or not note.isprintable():
+            message = _("Write a note of at most 200 printable characters.")
+            raise ValidationError(message, code="invalid")
+        return note
+
+
+class NumbersToStopSerializer(ExactSerializer):
+    """Numbers for the stop list."""
+
+    not_an_object = _("Give an object with numbers.")
+    numbers = NumbersField(
+        child=serializers.CharField(), min_length=1, max_length=MAX_NUMBERS_PER_REQUEST
+    )
+    note = NoteField(required=False, max_length=MAX_NOTE, help_text="Printable characters.")
+
+
+class StoppedSerializer(ExactSerializer):
+    """What became of the numbers."""
+
+    added = serializers.IntegerField(help_text="Numbers that are new to the list.")
+    cancelled = serializers.IntegerField(help_text="Messages that will not be sent.")
+
+
 class StoppedNumberSerializer(serializers.ModelSerializer[StoppedNumber]):
-    """A number on the list, read only; the time in UTC."""
+    """A number on the stop list. The time is in UTC."""
 
     class Meta:
         model = StoppedNumber
+        ref_name = "SmsStoppedNumber"
         fields = ["id", "number", "note", "created_at"]
         read_only_fields = fields
         extra_kwargs = {"created_at": IN_UTC}
@@ -58,7 +101,7 @@ class StopListViewSet(
     parser_classes = [StrictJSONParser]
     pagination_class = MessagePagination
     filter_backends: list[Any] = []
-    lookup_value_converter = "str"  # what is no id gets this API's 404, not the project's page
+    lookup_value_converter = "str"  # anything but an id gets this API's 404, not the project's page
 
     @property
     def required_permission(self) -> str:
@@ -66,47 +109,21 @@ class StopListViewSet(
         return NEEDED.get(self.request.method or "", SEE)
 
     def get_throttles(self) -> list[BaseThrottle]:
-        """Changing the list is limited, besides what the project limits."""
+        """Limit changes of the list, in addition to the project's throttles."""
         own = [CreateThrottle()] if self.request.method in NEEDED else []
         return [*super().get_throttles(), *own]
 
-    @sensitive_variables("numbers", "note")
+    @sensitive_variables()
     def create(self, request: Request) -> Response:
-        """Add numbers and cancel what waits for them.
+        """Add numbers and cancel the messages that wait for them.
 
-        201 with how many of each, or 200 if all of the numbers were on the list.
+        Answer 201 with both counts, or 200 if all of the numbers were on the list.
         """
+        wanted = NumbersToStopSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
         try:
-            numbers, note = _read(request.data)
-            stopped = stop(numbers, note=note, by=cast("AbstractBaseUser", request.user))
+            stopped = stop(**wanted.validated_data, by=cast("AbstractBaseUser", request.user))
         except ValidationError as error:
-            found = error.error_dict if hasattr(error, "error_dict") else {"numbers": [error]}
-            faults = {
-                name: [fault(str(one.code), one.messages[0]) for one in each]
-                for name, each in found.items()
-            }
-            return Response(faults, status.HTTP_400_BAD_REQUEST)
+            raise serializers.ValidationError({"numbers": get_error_detail(error)}) from None
         code = status.HTTP_201_CREATED if stopped.added else status.HTTP_200_OK
-        return Response(stopped._asdict(), code)
-
-
-@sensitive_variables()
-def _read(given: object) -> tuple[list[str], str]:
-    """The numbers and the note. Raises ``ValidationError`` by field."""
-    if not isinstance(given, Mapping):
-        text = _("Give an object with numbers.")
-        raise ValidationError({"non_field_errors": ValidationError(text, code="not_an_object")})
-    unknown = ValidationError(_("There is no such field."), code="unknown_field")
-    faults: dict[str, Any] = {
-        str(name): unknown for name in given if name not in ("numbers", "note")
-    }
-    numbers, note = given.get("numbers"), given.get("note", "")
-    if not isinstance(numbers, list) or not 1 <= len(numbers) <= MAX_NUMBERS:
-        text = _("Give a list of 1 to %(most)d numbers.")
-        faults["numbers"] = ValidationError(text, code="length", params={"most": MAX_NUMBERS})
-    if not isinstance(note, str) or len(note) > 200 or (note and not note.isprintable()):
-        text = _("Write a note of at most 200 printable characters.")
-        faults["note"] = ValidationError(text, code="invalid")
-    if faults:
-        raise ValidationError(faults)
-    return cast("list[str]", numbers), cast("str", note)
+        return Response(StoppedSerializer(stopped).data, code)

@@ -1,4 +1,4 @@
-"""How often one user may write and act. Rates of the project (DEFAULT_THROTTLE_RATES) win."""
+"""Rates at which one user may write and act, unless DEFAULT_THROTTLE_RATES sets others."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from rest_framework.throttling import UserRateThrottle
 
 
 class MessageThrottle(UserRateThrottle):
-    """A rate a user, with a default that holds although the project names none."""
+    """A rate for each user, with a default for projects that set none."""
 
     scope: str
     default_rate: str
 
     def get_rate(self) -> str | None:
-        """The project's rate for the scope (``None``: no limit), or the default."""
+        """Return the project's rate for the scope (``None``: no limit), or the default."""
         rates = cast("dict[str, str | None]", api_settings.DEFAULT_THROTTLE_RATES)
         return rates.get(self.scope, self.default_rate)
 

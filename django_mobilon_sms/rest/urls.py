@@ -16,11 +16,11 @@ router.register("messages", MessageViewSet, basename="message")
 router.register("stop-list", StopListViewSet, basename="stopped-number")
 urlpatterns = router.urls
 
-# Each request opens its own transaction, also under ATOMIC_REQUESTS: a transaction that has read
-# can not write on SQLite when another wrote meanwhile, and one that lost a deadlock is over.
+# Opt out of ATOMIC_REQUESTS: on SQLite a transaction that has read cannot write after another has
+# written, and one that lost a deadlock cannot be retried inside.
 for callback in [url.callback for url in urlpatterns if url.callback]:
     for alias in connections:
         transaction.non_atomic_requests(alias)(callback)
 
-if find_spec("drf_spectacular"):  # it reads this before it describes any view
+if find_spec("drf_spectacular"):  # which must know the descriptions before it reads a view
     import_module(".openapi", __package__)

@@ -1,8 +1,8 @@
-"""The REST API. It writes rows and never touches the gateway."""
+"""The REST API. It writes rows and never contacts the gateway."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -11,9 +11,8 @@ from django.db import router
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
-from rest_framework import mixins, status
+from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
@@ -32,15 +31,29 @@ from .pagination import MessagePagination
 from .parsing import StrictJSONParser
 from .permissions import ACT, SEE, WRITE, MessagePermission
 from .request_rows import read_rows
-from .serializers import MessageSerializer
-from .summary import count
+from .serializers import (
+    AcceptDuplicateSerializer,
+    ExactSerializer,
+    MessageSerializer,
+    NoFieldsSerializer,
+)
+from .summary import SummarySerializer, count
 from .throttling import ActThrottle, CreateThrottle
 
 #: How many messages one request may write.
-MAX_ROWS = 1000
-#: How long writing is repeated while others block it, in seconds.
-PATIENCE = 10.0
+MAX_MESSAGES_PER_REQUEST = 1000
+#: How long writing is retried while other writers block it, in seconds.
+MAX_RETRY_SECONDS = 10.0
 ACTIONS = ("refresh", "cancel", "resend")
+
+
+class QueueSerializer(ExactSerializer):
+    """How long the queue lasts."""
+
+    seconds_to_empty = serializers.FloatField(
+        allow_null=True,
+        help_text="At the allowed pace, or at the recent one. Null: nothing was sent recently.",
+    )
 
 
 class MessageViewSet(
@@ -56,7 +69,7 @@ class MessageViewSet(
     filter_backends = [MessageFilter]
     ordering_fields = ("created_at", "sent_at")
     lookup_field = "guid"
-    lookup_value_converter = "str"  # what is no guid gets this API's 404, not the project's page
+    lookup_value_converter = "str"  # anything but a guid gets this API's 404, not the project's
 
     @property
     def required_permission(self) -> str:
@@ -67,11 +80,11 @@ class MessageViewSet(
 
     @property
     def user(self) -> AbstractBaseUser:
-        """Who asks; the permission lets nobody anonymous through."""
+        """The caller, who is never anonymous: ``MessagePermission`` lets no such user in."""
         return cast("AbstractBaseUser", self.request.user)
 
     def get_throttles(self) -> list[BaseThrottle]:
-        """Writing and acting are limited, besides what the project limits."""
+        """Limit writing and acting, in addition to the project's throttles."""
         own: list[BaseThrottle] = []
         if self.action == "create":
             own = [CreateThrottle()]
@@ -80,28 +93,28 @@ class MessageViewSet(
         return [*super().get_throttles(), *own]
 
     def get_queryset(self) -> MessageQuerySet:
-        """The messages one may see; for an action as the primary has them, a replica may lag."""
+        """Return the messages the user may see, from the primary for an action: replicas lag."""
         rows = SmsMessage.objects.all()
         if conf.REST_OWN_MESSAGES_ONLY:
             rows = rows.filter(created_by=self.user.pk)
         return rows.for_write() if self.action in ACTIONS else rows
 
     def filter_queryset(self, queryset: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
-        """The list and the summary are filtered; one message is found by its guid alone."""
+        """Filter the list and the summary; one message is found by its guid alone."""
         return queryset if self.detail else super().filter_queryset(queryset)
 
     @sensitive_variables()
     def create(self, request: Request) -> Response:
         """Write one message, or a list of them, whole or not at all.
 
-        201, or 200 if all of it was written before under the same guids or ``Idempotency-Key``.
+        Answer 201, or 200 if all of them exist under the same guids or ``Idempotency-Key``.
         """
         key, many = read_key(request), isinstance(request.data, list)
         given: list[object] = request.data if isinstance(request.data, list) else [request.data]
-        if not 1 <= len(given) <= MAX_ROWS:
-            message = _("Give a list of 1 to %(most)d messages.") % {"most": MAX_ROWS}
-            error = {"non_field_errors": [fault("length", message)]}
-            return Response(error, status.HTTP_400_BAD_REQUEST)
+        if not 1 <= len(given) <= MAX_MESSAGES_PER_REQUEST:
+            message = _("Give a list of 1 to %(most)d messages.")
+            faults = {"non_field_errors": [message % {"most": MAX_MESSAGES_PER_REQUEST}]}
+            raise serializers.ValidationError(faults, code="length")
         try:
             messages = self._write(given, key)
         except InvalidRows as error:
@@ -114,8 +127,10 @@ class MessageViewSet(
         write = partial(write_many, request.rows, extra_checks=request.extra_checks)
         if any(row.get("guid") is None for row in request.rows):
             return write()
-        # Those who write the same at once may block each other; by its guids it is safe to repeat.
-        return retry_on_lock(write, using=router.db_for_write(SmsMessage), seconds=PATIENCE)
+        # Requests that write the same rows at once may block each other. The guids make it safe
+        # to retry.
+        alias = router.db_for_write(SmsMessage)
+        return retry_on_lock(write, using=alias, seconds=MAX_RETRY_SECONDS)
 
     def _written(self, messages: Sequence[SmsMessage], *, many: bool) -> Response:
         data = self.get_serializer(messages if many else messages[0], many=many).data
@@ -128,64 +143,57 @@ class MessageViewSet(
 
     @action(detail=False)
     def summary(self, request: Request) -> Response:
-        """How many messages and parts there are in each status, for the same filters."""
+        """Count messages and segments by status, with the filters of the list."""
         rows = self.filter_queryset(self.get_queryset())
-        return Response(count(rows, request.query_params))
+        return Response(SummarySerializer(count(rows, request.query_params)).data)
 
     @action(detail=False, filter_backends=[])
     def queue(self, request: Request) -> Response:
-        """How long until nothing waits, of all clients' messages; null where nobody can tell."""
+        """Estimate when the queue of all clients is empty; null where that is unknown."""
         wait = monitoring.queue(GatewayState.objects.peek().now).time_to_empty
-        return Response({"seconds_to_empty": None if wait is None else wait.total_seconds()})
+        seconds = None if wait is None else wait.total_seconds()
+        return Response(QueueSerializer({"seconds_to_empty": seconds}).data)
 
     @action(detail=True, methods=["post"])
     def refresh(self, request: Request, guid: str) -> Response:
-        """Let the worker ask for the status soon."""
-        self._named()
-        return self._act(MessageQuerySet.check_soon, code=status.HTTP_202_ACCEPTED)
+        """Let the worker query the status soon."""
+        self._check_body(NoFieldsSerializer)
+        return self._change(MessageQuerySet.check_soon, code=status.HTTP_202_ACCEPTED)
 
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, guid: str) -> Response:
-        """Take a pending message back."""
-        self._named()
-        return self._act(MessageQuerySet.cancel)
+        """Cancel a pending message."""
+        self._check_body(NoFieldsSerializer)
+        return self._change(MessageQuerySet.cancel)
 
     @action(detail=True, methods=["post"])
     def resend(self, request: Request, guid: str) -> Response:
         """Send an unknown message again, though the person may get it twice."""
-        if self._named("accept_duplicate").get("accept_duplicate") is not True:
-            message = _('The person may get it twice. Say {"accept_duplicate": true} to go on.')
-            raise ValidationError({"accept_duplicate": [message]}, code="required")
-        return self._act(lambda rows: rows.resend(by=self.user))
+        self._check_body(AcceptDuplicateSerializer)
+        return self._change(lambda rows: rows.resend(by=self.user))
 
-    def _named(self, *fields: str) -> Mapping[str, Any]:
-        """What the body of an action names; ``ValidationError`` for anything but these fields."""
-        given: object = self.request.data
-        if not isinstance(given, Mapping):
-            message = _("Give an object, or no body at all.")
-            raise ValidationError({"non_field_errors": [message]}, code="not_an_object")
-        if unknown := sorted(str(name) for name in given if name not in fields):
-            message = _("There is no such field.")
-            raise ValidationError({name: [message] for name in unknown}, code="unknown_field")
-        return given
+    def _check_body(self, serializer: type[ExactSerializer]) -> None:
+        serializer(data=self.request.data).is_valid(raise_exception=True)
 
-    def _act(self, verb: Any, *, code: int = status.HTTP_200_OK) -> Response:
-        """Do it if the message's state allows; 409 with the current state otherwise."""
+    def _change(
+        self, change: Callable[[MessageQuerySet], Any], *, code: int = status.HTTP_200_OK
+    ) -> Response:
+        """Change the message if its state allows; answer 409 with its current state otherwise."""
         message = self.get_object()
-        changed = verb(self.get_queryset().filter(pk=message.pk))
+        changed = change(self.get_queryset().filter(pk=message.pk))
         current = self.get_object()
         data = self.get_serializer(current).data
         if changed:
             return Response(data, code)
-        error = fault("state", _why_not(current, self.action))
-        return Response({"non_field_errors": [error], "current": data}, status.HTTP_409_CONFLICT)
+        faults = [fault("state", _reason_not_changed(current, self.action))]
+        return Response({"non_field_errors": faults, "current": data}, status.HTTP_409_CONFLICT)
 
 
-def _why_not(message: SmsMessage, action: str) -> str:
+def _reason_not_changed(message: SmsMessage, action: str) -> str:
     if action == "resend" and message.status == Status.UNKNOWN:
         return _(
-            "It can not be sent again: its request may still be under way, somebody has decided"
+            "It cannot be sent again: its request may still be under way, somebody has decided"
             " about it, its number is on the stop list, or its text has been forgotten."
         )
-    text = _("This can not be done to a message with the status “%(status)s”.")
+    text = _("This cannot be done to a message with the status “%(status)s”.")
     return text % {"status": Status(message.status).label}

@@ -11,9 +11,9 @@ from django_mobilon_sms.choices import ErrorCode, Resolution, Status
 from django_mobilon_sms.models import SmsMessage, db_now
 from django_mobilon_sms.outbox import copy_message, send_many, send_sms
 from django_mobilon_sms.worker import sweep
-from tests.rest.test_views import ALL, login, post
 from tests.support.admin_door import EVERYTHING, LIST, page, person, text_of
 from tests.support.messages import write
+from tests.support.rest_door import ALL, login, post
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 

@@ -16,7 +16,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_mobilon_sms.models import SmsMailing, SmsMessage, has
-from tests.rest.test_views import ALL, GOOD, login, post
 from tests.support.admin_door import (
     DECIDE,
     EVERYTHING,
@@ -29,6 +28,7 @@ from tests.support.admin_door import (
 )
 from tests.support.messages import write
 from tests.support.plans import faults, fill, steps, vacuum
+from tests.support.rest_door import ALL, GOOD, login, post
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
 
@@ -290,7 +290,7 @@ def test_rest_list_in_the_order_of_time_reads_no_whole_table(program, full, fiel
 
 
 def test_rest_summary_counts_no_more_than_it_may(program, full, monkeypatch):
-    monkeypatch.setattr("django_mobilon_sms.rest.summary.MOST", 500)
+    monkeypatch.setattr("django_mobilon_sms.rest.summary.MAX_COUNTED", 500)
     queries = addresses(
         f"{REST}summary/",
         {},
@@ -305,7 +305,7 @@ def test_rest_summary_counts_no_more_than_it_may(program, full, monkeypatch):
 
 
 def test_rest_list_of_own_messages_reads_no_whole_table(program, full, settings, monkeypatch):
-    monkeypatch.setattr("django_mobilon_sms.rest.summary.MOST", 500)
+    monkeypatch.setattr("django_mobilon_sms.rest.summary.MAX_COUNTED", 500)
     settings.MOBILON_SMS_REST_OWN_MESSAGES_ONLY = True
     user = User.objects.get()
     with connection.cursor() as cursor:

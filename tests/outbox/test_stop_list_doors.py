@@ -12,9 +12,9 @@ from rest_framework.test import APIClient
 from django_mobilon_sms.admin import stop_list
 from django_mobilon_sms.models import SmsMessage, StoppedNumber
 from django_mobilon_sms.outbox import stop
-from tests.rest.test_views import codes, login
 from tests.support.admin_door import person, text_of, told
 from tests.support.messages import write
+from tests.support.rest_door import codes, login
 
 pytestmark = pytest.mark.django_db
 

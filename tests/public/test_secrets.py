@@ -29,10 +29,10 @@ from django_mobilon_sms.sandbox.broken_replies import FAULTS
 from django_mobilon_sms.worker.candidates import Candidate
 from django_mobilon_sms.worker.request_threads import RequestThreads
 from django_mobilon_sms.worker.run import Claim
-from tests.rest.test_views import ALL, login
 from tests.support.admin_door import ADD, DECIDE, EVERYTHING, LIST, person
 from tests.support.broken_replies import BROKEN_REPLIES
 from tests.support.messages import write
+from tests.support.rest_door import ALL, login
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

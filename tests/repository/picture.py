@@ -42,7 +42,7 @@ def draw() -> str:
 
 
 def top_edges(known: Mapping[str, Path]) -> set[tuple[str, str]]:
-    """Return the arrows between the top rooms, but for those of the app, its template tags and its migrations."""
+    """Return the arrows between the top rooms, without those that every app has."""
     found = imports.arrows(imports.imports(known), known)
     pairs = {(a.partition(".")[0], b.partition(".")[0]) for a, b in found}
     return {

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from rest_framework.test import APIClient
 from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
 
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.rest.views import MessageViewSet
-from tests.rest.test_views import ALL, GOOD, login, post
 from tests.support.messages import write
+from tests.support.rest_door import ALL, GOOD, basic, login, post, with_password
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _fresh_throttles():
-    cache.clear()
-
-
-def basic(name: str, password: str) -> APIClient:
-    client = APIClient()
-    secret = b64encode(f"{name}:{password}".encode()).decode()
-    client.credentials(HTTP_AUTHORIZATION=f"Basic {secret}")
-    return client
-
-
-def with_password(*permissions: str) -> User:
-    login(*permissions)
-    user = User.objects.get(username="billing")
-    user.set_password("secret")
-    user.save()
-    return user
 
 
 def test_basic_authentication_needs_no_csrf_token():
@@ -188,7 +166,7 @@ def test_no_page_shows_a_text_to_those_who_may_not_see_it(path):
     assert "4711" not in page
 
 
-def test_options_tell_nothing_of_the_messages():
+def test_options_show_nothing_of_the_messages():
     write(text="Код 4711")
     answer = login(*ALL).options("/sms/messages/")
     assert answer.status_code == 200

@@ -7,13 +7,11 @@ import shlex
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.models import SmsMessage, StoppedNumber
-from tests.rest.test_access import basic, with_password
-from tests.rest.test_views import ALL
 from tests.support.documents import DOCS, blocks
+from tests.support.rest_door import ALL, basic, with_password
 
 pytestmark = pytest.mark.django_db
 HOST = "https://shop.example"
@@ -23,7 +21,6 @@ MOMENTS = ("send_at", "created_at")
 
 @pytest.fixture
 def client() -> APIClient:
-    cache.clear()
     user = with_password(*ALL, "view_stoppednumber", "add_stoppednumber", "delete_stoppednumber")
     return basic(user.username, "secret")
 

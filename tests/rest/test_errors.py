@@ -1,4 +1,4 @@
-"""What the REST door answers to what it can not do: one shape, and never a 500."""
+"""What the REST door answers to what it cannot do: one shape, and never a 500."""
 
 from __future__ import annotations
 
@@ -9,28 +9,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.phone_numbers import SENTENCES
-from tests.rest.test_views import ALL, GOOD, codes, login, post
 from tests.support.documents import DOCS, ROOT, column
 from tests.support.messages import write
+from tests.support.rest_door import GOOD, codes, list_codes, login, post
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _fresh_throttles():
-    cache.clear()
-
-
-@pytest.fixture
-def client() -> APIClient:
-    return login(*ALL)
 
 
 def send(client: APIClient, body: bytes, path: str = "", **headers: Any) -> Any:
@@ -117,7 +106,7 @@ def test_garbage_to_an_action_is_no_crash(client, path, body):
     assert send(client, body, f"{message.guid}/{path}").status_code in (200, 400, 409)
 
 
-def test_all_that_is_wrong_with_a_message_is_told_at_once(client):
+def test_all_faults_of_a_message_are_named_at_once(client):
     body = {"number": "12", "text": "", "send_at": 5, "priority": "urgent", "txt": "x"}
     response = post(client, body)
     assert (response.status_code, codes(response)) == (
@@ -132,10 +121,10 @@ def test_all_that_is_wrong_with_a_message_is_told_at_once(client):
     )
 
 
-def test_all_that_is_wrong_with_a_list_is_told_at_once(client):
+def test_all_faults_of_a_list_are_named_at_once(client):
     response = post(client, [GOOD | {"text": ""}, GOOD, GOOD | {"x": 1, "number": "12"}, 5])
     assert response.status_code == 400
-    assert [(e["index"], e["field"], e["code"]) for e in response.json()["errors"]] == [
+    assert list_codes(response) == [
         (0, "text", "empty"),
         (2, "number", "too_short"),
         (2, "x", "unknown_field"),
@@ -146,7 +135,7 @@ def test_all_that_is_wrong_with_a_list_is_told_at_once(client):
 
 
 @pytest.mark.parametrize("change", [{"x": 1}, {"text": ""}])
-def test_first_100_errors_of_a_list_are_told_and_how_many_there_are(client, change):
+def test_first_100_faults_of_a_list_are_named_and_all_are_counted(client, change):
     row = GOOD | change | {"expires_at": "2020-01-01T00:00:00Z"}
     with CaptureQueriesContext(connection) as statements:
         answer = post(client, [row] * 1000).json()
@@ -212,15 +201,17 @@ def test_codes_are_those_of_the_code():
         "status",
     }  # of what only the admin does
     djangos = {"invalid_choice", "min_value", "null_characters_not_allowed"}
-    told = {code for cell in column(DOCS / "rest.rst", "codes-table") for code in cell.split(", ")}
-    assert told == named | set(SENTENCES) | djangos
+    documented = {
+        code for cell in column(DOCS / "rest.rst", "codes-table") for code in cell.split(", ")
+    }
+    assert documented == named | set(SENTENCES) | djangos
 
 
 def test_fields_are_those_of_the_code():
     from django_mobilon_sms.rest.request_rows import WRITABLE
 
-    told = column(DOCS / "rest.rst", "fields-table")
-    assert sorted(told) == sorted(WRITABLE)
+    documented = column(DOCS / "rest.rst", "fields-table")
+    assert sorted(documented) == sorted(WRITABLE)
 
 
 def test_only_what_was_written_now_is_201_and_has_a_location(client):

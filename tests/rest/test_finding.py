@@ -9,18 +9,12 @@ from urllib.parse import quote
 import pytest
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Permission
-from rest_framework.test import APIClient
 
 from django_mobilon_sms.models import SmsMessage
-from tests.rest.test_views import ALL, codes, login
 from tests.support.messages import write
+from tests.support.rest_door import ALL, codes, login
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def client() -> APIClient:
-    return login(*ALL)
 
 
 def cursor(tokens: str) -> str:
@@ -114,7 +108,7 @@ def test_pages_of_each_order_hold_each_message_once_also_of_one_moment(client, o
     moments = [datetime(2026, 1, 1, hour, tzinfo=timezone.utc) for hour in (3, 1, 1, 1, 1, 2)]
     for message, moment in zip(write(6), moments):
         SmsMessage.objects.filter(pk=message.pk).change(created_at=moment, sent_at=moment)
-    write(2)  # not sent: one can not tell when
+    write(2)  # not sent: they have no time
     SmsMessage.objects.filter(sent_at=None).change(created_at=moments[0])
     field = order.removeprefix("-") or "pk"
     rows = SmsMessage.objects.filter(sent_at__isnull=False) if field == "sent_at" else None
@@ -202,14 +196,14 @@ def test_page_that_emptied_meanwhile_leads_nowhere(client):
 
 @pytest.mark.databases
 def test_summary_of_more_than_it_counts_says_so(client, monkeypatch):
-    monkeypatch.setattr("django_mobilon_sms.rest.summary.MOST", 3)
+    monkeypatch.setattr("django_mobilon_sms.rest.summary.MAX_COUNTED", 3)
     write(2, text="я" * 71, tag="old")
     write(1)
-    counted = {"status": "pending", "messages": 3, "parts": 5}
+    counted = {"status": "pending", "messages": 3, "segments": 5}
     address = "/sms/messages/summary/"
     assert client.get(address).json() == {"statuses": [counted], "complete": True}
     write(1)
-    newest = {"statuses": [counted | {"parts": 4}], "complete": False}
+    newest = {"statuses": [counted | {"segments": 4}], "complete": False}
     assert client.get(address).json() == newest
     assert client.get(f"{address}?created_after=2020-01-01T00:00:00Z").json() == newest
     assert client.get(f"{address}?tag=old").json()["complete"] is True

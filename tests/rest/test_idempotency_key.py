@@ -11,14 +11,13 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.db import connection, transaction
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.models import SmsMessage, db_now
-from tests.rest.test_views import ALL, GOOD, codes, login
 from tests.support.messages import write
+from tests.support.rest_door import ALL, GOOD, codes, list_codes, login
 
 pytestmark = pytest.mark.django_db
 
@@ -26,23 +25,9 @@ KEY = "order 4711, paid"
 OTHER = {"number": "8 (902) 000-00-01", "text": "Ваш заказ в пути"}
 
 
-@pytest.fixture(autouse=True)
-def _fresh_throttles():
-    cache.clear()
-
-
-@pytest.fixture
-def client() -> APIClient:
-    return login(*ALL)
-
-
 def post(client: APIClient, body: Any, key: str | None = None) -> Any:
     headers = {} if key is None else {"Idempotency-Key": key}
     return client.post("/sms/messages/", body, format="json", headers=headers)
-
-
-def listed(response: Any) -> list[tuple[int, str, str]]:
-    return [(e["index"], e["field"], e["code"]) for e in response.json()["errors"]]
 
 
 # The key
@@ -113,7 +98,7 @@ def test_list_of_another_length_under_the_same_key_is_a_conflict(client, again, 
     if places is None:
         assert codes(response) == {"non_field_errors": ["conflict"]}
     else:
-        assert listed(response) == [(place, "non_field_errors", "conflict") for place in places]
+        assert list_codes(response) == [(place, "non_field_errors", "conflict") for place in places]
     assert SmsMessage.objects.count() == 2
 
 
@@ -123,7 +108,10 @@ def test_list_of_which_some_were_deleted_is_not_written_again(client):
     rows.cancel()
     rows.delete()
     response = post(client, [GOOD, OTHER], KEY)
-    assert (response.status_code, listed(response)) == (409, [(0, "non_field_errors", "conflict")])
+    assert (response.status_code, list_codes(response)) == (
+        409,
+        [(0, "non_field_errors", "conflict")],
+    )
 
 
 def test_guid_of_the_client_goes_before_the_key(client):
@@ -167,7 +155,7 @@ def test_guid_of_a_row_one_may_not_see_is_taken_and_nothing_else(client):
     expected = {"guid": [{"code": "conflict", "message": "This guid is taken."}]}
     assert [answer.json() for answer in answers] == [expected] * 2
     in_list = post(blind, [GOOD, same])
-    assert (in_list.status_code, listed(in_list)) == (409, [(1, "guid", "conflict")])
+    assert (in_list.status_code, list_codes(in_list)) == (409, [(1, "guid", "conflict")])
     assert "their tag" not in in_list.content.decode()
     assert SmsMessage.objects.count() == 1
 
@@ -183,7 +171,7 @@ def test_who_may_only_write_can_repeat_their_own():
     assert [post(blind, GOOD, KEY).status_code for _ in range(2)] == [201, 200]
 
 
-def test_guid_that_another_took_from_a_key_tells_them_nothing(client):
+def test_guid_that_another_took_from_a_key_reveals_nothing(client):
     mine = post(client, GOOD, KEY).json()
     thief = login("add_smsmessage", name="shop")
     assert post(thief, GOOD | {"guid": mine["guid"]}).json() == {

@@ -71,7 +71,7 @@ def test_fields_and_parameters_are_those_of_the_code(schema, operations) -> None
     assert parameters["sms_messages_create"] == {"Idempotency-Key"}
 
 
-def test_each_operation_tells_its_errors_and_who_may_ask(operations) -> None:
+def test_each_operation_names_its_errors_and_who_may_ask(operations) -> None:
     for name, operation in operations.items():
         assert {"401", "403", "406", "429"} <= set(operation["responses"]), name
         assert operation["security"] == [{"cookieAuth": []}, {"basicAuth": []}]

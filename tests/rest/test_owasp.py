@@ -15,23 +15,12 @@ from django_mobilon_sms.choices import ErrorCode
 from django_mobilon_sms.models import SmsMessage, StoppedNumber
 from django_mobilon_sms.outbox import stop
 from django_mobilon_sms.rest.serializers import MessageSerializer
-from tests.rest.test_access import basic, with_password
-from tests.rest.test_views import ALL, GOOD, codes, login, post
 from tests.support.messages import write
+from tests.support.rest_door import ALL, GOOD, basic, codes, login, post, with_password
 
 pytestmark = pytest.mark.django_db
 
 SECRET = "Код 4711"
-
-
-@pytest.fixture(autouse=True)
-def _fresh_throttles():
-    cache.clear()
-
-
-@pytest.fixture
-def client() -> APIClient:
-    return login(*ALL)
 
 
 def every_address(message: SmsMessage, number: StoppedNumber) -> list[tuple[str, str]]:
@@ -56,7 +45,7 @@ def state() -> tuple[Any, ...]:
 
 
 def test_api1_broken_object_level_authorization(client, settings):
-    """A message of another can not be read, acted on or probed by its guid or by a filter."""
+    """A message of another cannot be read, acted on or probed by its guid or by a filter."""
     settings.MOBILON_SMS_REST_OWN_MESSAGES_ONLY = True
     [theirs] = write(guid="7802d99b-3917-41ac-a0b7-52d5d44e6cd3", tag="theirs", text=SECRET)
     one, before = f"/sms/messages/{theirs.guid}/", state()
@@ -127,7 +116,7 @@ def test_api3_broken_object_property_level_authorization(client, name):
 
 def test_api4_unrestricted_resource_consumption(client, settings, monkeypatch):
     """Bodies, lists, pages, counts and rates have a bound."""
-    monkeypatch.setattr("django_mobilon_sms.rest.summary.MOST", 5)
+    monkeypatch.setattr("django_mobilon_sms.rest.summary.MAX_COUNTED", 5)
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = None
     body = json.dumps(GOOD | {"text": "x" * (2 * 1024 * 1024)})
     big = client.generic("POST", "/sms/messages/", body, content_type="application/json")
@@ -171,7 +160,7 @@ def test_api5_broken_function_level_authorization():
 
 
 def test_api6_unrestricted_access_to_sensitive_business_flows(client, settings):
-    """Messages can not be pumped to one number, doubled, or sent to who does not want them."""
+    """Messages cannot be pumped to one number, doubled, or sent to who does not want them."""
     settings.MOBILON_SMS_REST_HOURLY_PER_NUMBER = 2
     settings.MOBILON_SMS_DUPLICATE_WITHIN = 60
     asked = [GOOD | {"text": text} for text in ("1", "1", "2", "3")]
@@ -200,7 +189,7 @@ def test_api7_server_side_request_forgery(client, sandbox):
 
 
 def test_api8_security_misconfiguration(client, settings):
-    """Careless settings of the project open nothing, and errors tell nothing of the inside."""
+    """Careless settings of the project open nothing, and errors reveal nothing of the inside."""
     [message] = write(text=SECRET)
     settings.REST_FRAMEWORK = {
         "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],

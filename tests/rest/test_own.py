@@ -7,20 +7,18 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode
 from django_mobilon_sms.models import SmsMessage
-from tests.rest.test_views import ALL, GOOD, login, post
 from tests.support.messages import write
+from tests.support.rest_door import ALL, GOOD, login, post
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
 
 @pytest.fixture(autouse=True)
 def _confined(settings: Any) -> None:
-    cache.clear()
     settings.MOBILON_SMS_REST_OWN_MESSAGES_ONLY = True
 
 
@@ -70,7 +68,7 @@ def test_own_messages_are_found_counted_and_acted_on(mine, theirs):
     found = mine.get("/sms/messages/?tag=a").json()["results"]
     assert [one["guid"] for one in found] == own[::-1]
     assert mine.get("/sms/messages/summary/").json()["statuses"] == [
-        {"status": "pending", "messages": 2, "parts": 2}
+        {"status": "pending", "messages": 2, "segments": 2}
     ]
     assert mine.get(f"/sms/messages/{own[0]}/").json()["guid"] == own[0]
     assert post(mine, {}, f"{own[0]}/cancel/").json()["status"] == "cancelled"

@@ -6,13 +6,12 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.models import SmsMessage, db_now
-from tests.rest.test_views import ALL, GOOD, codes, login, post
 from tests.support.messages import write
+from tests.support.rest_door import ALL, GOOD, codes, list_codes, login, post
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -21,13 +20,8 @@ OTHER = GOOD | {"number": "+79020000001"}
 
 @pytest.fixture
 def client(settings) -> APIClient:
-    cache.clear()
     settings.MOBILON_SMS_REST_HOURLY_PER_NUMBER = 3
     return login(*ALL)
-
-
-def listed(response) -> list[tuple[int, str, str]]:
-    return [(e["index"], e["field"], e["code"]) for e in response.json()["errors"]]
 
 
 def test_more_than_the_limit_is_refused_until_an_hour_has_passed(client):
@@ -56,9 +50,9 @@ def test_what_others_wrote_counts_and_what_never_went_out_does_not(client):
 def test_list_is_refused_whole_with_the_place_of_each_that_is_too_much(client):
     write(2)
     response = post(client, [GOOD, OTHER, GOOD, OTHER])
-    assert (response.status_code, listed(response)) == (429, [(2, "number", "number_limit")])
+    assert (response.status_code, list_codes(response)) == (429, [(2, "number", "number_limit")])
     response = post(client, [OTHER] * 4)
-    assert (response.status_code, listed(response)) == (400, [(3, "number", "too_many")])
+    assert (response.status_code, list_codes(response)) == (400, [(3, "number", "too_many")])
     assert "Retry-After" not in response
     assert SmsMessage.objects.count() == 2
 
@@ -78,7 +72,7 @@ def test_conflict_beside_the_limit_is_a_bad_request(client):
     body = GOOD | {"guid": str(uuid4())}
     post(client, [body, GOOD, GOOD])
     response = post(client, [body | {"text": "другое"}, GOOD])
-    assert (response.status_code, listed(response)) == (
+    assert (response.status_code, list_codes(response)) == (
         400,
         [(0, "guid", "conflict"), (1, "number", "number_limit")],
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
@@ -13,8 +12,8 @@ from rest_framework.test import APIClient
 from django_mobilon_sms.choices import ErrorCode
 from django_mobilon_sms.models import SmsMessage, StoppedNumber, db_now
 from django_mobilon_sms.outbox import stop
-from tests.rest.test_views import ALL, GOOD, login
 from tests.support.messages import write
+from tests.support.rest_door import ALL, GOOD, login
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -55,13 +54,12 @@ ENDPOINTS = {
 
 @pytest.fixture
 def client() -> APIClient:
-    cache.clear()
     return login(*ALL, *STOP)
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
 @pytest.mark.parametrize("count", [1, 30])
-def test_endpoint_makes_as_many_statements_as_told(client, name, count):
+def test_endpoint_makes_as_many_statements_as_listed(client, name, count):
     method, path, body, asked = ENDPOINTS[name]
     message = write(count)[-1]
     stop([f"+7902980{n:04}" for n in range(count)])

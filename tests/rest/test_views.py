@@ -5,51 +5,19 @@ from __future__ import annotations
 import json
 import threading
 from datetime import datetime, timedelta, timezone
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Permission, User
-from django.core.cache import cache
+from django.contrib.auth.models import User
 from django.db import connection
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from tests.support.messages import write
+from tests.support.rest_door import ALL, GOOD, codes, list_codes, login, post
 
 pytestmark = pytest.mark.django_db
-
-ALL = ("view_smsmessage", "view_smsmessage_text", "add_smsmessage", "send_smsmessage")
-GOOD = {"number": "8 (913) 529-29-26", "text": " Ваш заказ готов\n"}
-
-
-@pytest.fixture(autouse=True)
-def _fresh_throttles():
-    cache.clear()
-
-
-def login(*permissions: str, name: str = "billing") -> APIClient:
-    user, _ = User.objects.get_or_create(username=name)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = APIClient()
-    client.force_login(User.objects.get(pk=user.pk))
-    return client
-
-
-@pytest.fixture
-def client() -> APIClient:
-    return login(*ALL)
-
-
-def post(client: APIClient, body: Any, path: str = "") -> Any:
-    return client.post(f"/sms/messages/{path}", body, format="json")
-
-
-def codes(response: Any) -> dict[str, list[str]]:
-    body = response if isinstance(response, dict) else response.json()
-    return {field: [one["code"] for one in found] for field, found in body.items()}
-
 
 # Writing
 
@@ -260,7 +228,7 @@ def test_list_is_written_in_its_order(client):
 def test_list_with_bad_rows_is_not_written_at_all(client):
     response = post(client, [GOOD, GOOD | {"number": "12"}, GOOD | {"text": ""}])
     assert response.status_code == 400
-    assert [(e["index"], e["field"], e["code"]) for e in response.json()["errors"]] == [
+    assert list_codes(response) == [
         (1, "number", "too_short"),
         (2, "text", "empty"),
     ]
@@ -269,7 +237,7 @@ def test_list_with_bad_rows_is_not_written_at_all(client):
 
 def test_list_with_strange_rows_names_them(client):
     response = post(client, [GOOD, 5, GOOD | {"x": 1}])
-    assert [(e["index"], e["field"], e["code"]) for e in response.json()["errors"]] == [
+    assert list_codes(response) == [
         (1, "non_field_errors", "not_an_object"),
         (2, "x", "unknown_field"),
     ]
@@ -445,28 +413,28 @@ def test_list_takes_a_few_statements_whatever_its_length(client, django_assert_m
         client.get("/sms/messages/")
 
 
-def test_queue_tells_how_long_it_takes(client, settings):
+def test_queue_estimates_how_long_it_takes(client, settings):
     assert client.get("/sms/messages/queue/").json() == {"seconds_to_empty": 0}
     write(3)
     assert client.get("/sms/messages/queue/").json() == {"seconds_to_empty": None}
     settings.MOBILON_SMS_RATE = "1/h"
-    told = client.get("/sms/messages/queue/").json()["seconds_to_empty"]
-    assert 3600 < told <= 3 * 3600  # the second begins with the next hour, the third one later
+    seconds = client.get("/sms/messages/queue/").json()["seconds_to_empty"]
+    assert 3600 < seconds <= 3 * 3600  # the second begins with the next hour, the third one later
 
 
-def test_summary_counts_messages_and_parts(client):
+def test_summary_counts_messages_and_segments(client):
     write(2, text="я" * 71)
     write(tag="x")
     SmsMessage.objects.filter(tag="x").cancel()
     assert client.get("/sms/messages/summary/").json() == {
         "statuses": [
-            {"status": "cancelled", "messages": 1, "parts": 1},
-            {"status": "pending", "messages": 2, "parts": 4},
+            {"status": "cancelled", "messages": 1, "segments": 1},
+            {"status": "pending", "messages": 2, "segments": 4},
         ],
         "complete": True,
     }
     assert client.get("/sms/messages/summary/?tag=x").json()["statuses"] == [
-        {"status": "cancelled", "messages": 1, "parts": 1}
+        {"status": "cancelled", "messages": 1, "segments": 1}
     ]
 
 
@@ -582,7 +550,7 @@ def test_errors_speak_russian_to_those_who_ask_for_it(client):
     assert response.json() == {"text": [{"code": "empty", "message": "Напишите текст."}]}
 
 
-def test_what_is_not_there_is_told_in_russian_too(client):
+def test_not_found_is_in_russian_too(client):
     for address in (f"/sms/messages/{uuid4()}/", "/sms/messages/x/"):
         answer = client.get(address, HTTP_ACCEPT_LANGUAGE="ru")
         expected = {"detail": [{"code": "not_found", "message": "Страница не найдена."}]}

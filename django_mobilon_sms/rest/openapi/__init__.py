@@ -1,4 +1,4 @@
-"""What drf-spectacular makes of the API: it registers by being imported."""
+"""The OpenAPI description of REST: drf-spectacular registers it when it is imported."""
 
 from . import extensions
 

@@ -1,4 +1,4 @@
-"""What drf-spectacular is told about the API; imported only where it is installed."""
+"""Descriptions of the API's addresses for drf-spectacular, which must be installed."""
 
 from __future__ import annotations
 
@@ -12,30 +12,25 @@ from drf_spectacular.utils import (
     extend_schema_view,
 )
 
-from ..serializers import MessageSerializer
-from ..stop_list import StoppedNumberSerializer
-from .parameters import FILTERS, KEY, LOCATION, ORDERING, PAGE_SIZE, RETRY_AFTER
+from ..serializers import AcceptDuplicateSerializer, MessageSerializer, NoFieldsSerializer
+from ..stop_list import (
+    MAX_NUMBERS_PER_REQUEST,
+    NumbersToStopSerializer,
+    StoppedNumberSerializer,
+    StoppedSerializer,
+)
+from ..summary import MAX_COUNTED, SummarySerializer
+from ..views import MAX_MESSAGES_PER_REQUEST, QueueSerializer
+from .parameters import FILTERS, KEY, LOCATION, ORDERING, RETRY_AFTER
 from .shapes import (
-    AcceptDuplicate,
-    Blocked,
-    Faults,
-    Messages,
-    NewMessages,
-    NoFields,
-    NumbersToStop,
-    Queue,
-    Stopped,
-    Summary,
-    WritingFaults,
+    MESSAGE_OR_LIST,
+    NEW_MESSAGE_OR_LIST,
+    WRITING_FAULTS,
+    BlockedSerializer,
+    FaultsSerializer,
 )
 
-TAG = ["SMS"]
-
-
-STOP_TAG = ["SMS stop list"]
-
-
-REFUSED = {
+FAULTS = {
     400: "A wrong value, field, parameter, or broken JSON; nothing was changed.",
     401: "Not logged in.",
     403: "Not logged in, or a permission is missing.",
@@ -46,216 +41,162 @@ REFUSED = {
     422: "A malformed Idempotency-Key.",
     429: "Too many requests; Retry-After says when to come back.",
 }
+COMMON_FAULTS = (401, 403, 406, 429)
+BODY_FAULTS = (400, 413, 415)
 
 
-READING = (401, 403, 406, 429)
+def _operation(summary: str, description: str, answers: Any, *faults: int, **more: Any) -> Any:
+    """Return the description of an operation, with its own faults added to the common ones."""
+    codes = (*faults, *COMMON_FAULTS)
+    refused = {code: OpenApiResponse(FaultsSerializer, FAULTS[code]) for code in codes}
+    responses = dict(sorted((refused | answers).items()))
+    return {"summary": summary, "description": description, "responses": responses, **more}
 
 
-WRITING = (400, *READING, 413, 415)
-
-
-def _refused(*codes: int) -> dict[int, OpenApiResponse]:
-    return {code: OpenApiResponse(Faults, REFUSED[code]) for code in codes}
-
-
-ONE = OpenApiExample(
-    "A message",
-    {"number": "8 (913) 529-29-26", "text": "Ваш заказ готов", "tag": "order-7"},
-    request_only=True,
-)
-
-
-LIST = OpenApiExample(
-    "A list",
-    [
-        {"number": "89135292926", "text": "Счёт 4711 оплачен"},
-        {"number": "89135292927", "text": "Счёт 4711 оплачен"},
-    ],
-    request_only=True,
-)
-
-
-WRONG = OpenApiExample(
-    "A wrong number",
-    {
-        "number": [
-            {
-                "code": "landline",
-                "message": "This is a landline. Messages are not sent to landlines."
-                " Enter a mobile number.",
-            }
-        ]
-    },
-    response_only=True,
-    status_codes=["400"],
-)
-
-
-CONFLICT = OpenApiExample(
-    "Another text under the same guid",
-    {
-        "guid": [
-            {"code": "conflict", "message": "A message with this guid exists with another text."}
-        ]
-    },
-    response_only=True,
-    status_codes=["409"],
-)
-
-
-def _writing() -> Any:
-    answers = {
-        201: OpenApiResponse(Messages, "Written: it will be sent and paid for."),
-        200: OpenApiResponse(Messages, "Written before, by a request that named the same."),
-        **_refused(*WRITING, 422),
-        400: OpenApiResponse(WritingFaults, REFUSED[400]),
-        409: OpenApiResponse(WritingFaults, "The guid or the key belongs to other content."),
-        429: OpenApiResponse(WritingFaults, "Too many requests, or messages to a number."),
-    }
-    return extend_schema(
-        operation_id="sms_messages_create",
-        summary="Write one message, or a list of them",
-        description="A list is written whole or not at all. It is in the outbox then; a worker"
-        " sends it.",
-        tags=TAG,
-        request={"application/json": NewMessages},
-        parameters=[KEY, LOCATION, RETRY_AFTER],
-        responses=answers,
-        examples=[ONE, LIST, WRONG, CONFLICT],
-    )
-
-
-def _acting(name: str, summary: str, description: str, request: Any, code: int = 200) -> Any:
+def _action(summary: str, description: str, request: Any, code: int = 200) -> Any:
     answers = {
         code: OpenApiResponse(MessageSerializer, "The message as it is now."),
-        **_refused(*WRITING, 404),
-        409: OpenApiResponse(Blocked, "Its state does not allow this; as it is now."),
+        409: OpenApiResponse(BlockedSerializer, "Its state does not allow this."),
     }
-    return extend_schema(
-        operation_id=f"sms_messages_{name}",
-        summary=summary,
-        description=description,
-        tags=TAG,
-        request={"application/json": request},
-        parameters=[RETRY_AFTER],
-        responses=answers,
-    )
+    return _operation(summary, description, answers, *BODY_FAULTS, 404, request=request)
 
 
+def _faulty(name: str, status: int, field: str, **fault: str) -> OpenApiExample:
+    """Return the example of an answer with one fault."""
+    return OpenApiExample(name, {field: [fault]}, response_only=True, status_codes=[str(status)])
+
+
+EXAMPLES = [
+    OpenApiExample(
+        "A message",
+        {"number": "8 (913) 529-29-26", "text": "Ваш заказ готов", "tag": "order-7"},
+        request_only=True,
+    ),
+    OpenApiExample(
+        "A list",
+        [
+            {"number": "89135292926", "text": "Счёт 4711 оплачен"},
+            {"number": "89135292927", "text": "Счёт 4711 оплачен"},
+        ],
+        request_only=True,
+    ),
+    _faulty(
+        "A wrong number",
+        400,
+        "number",
+        code="landline",
+        message="This is a landline. Messages are not sent to landlines. Enter a mobile number.",
+    ),
+    _faulty(
+        "Another text under the same guid",
+        409,
+        "guid",
+        code="conflict",
+        message="A message with this guid exists with another text.",
+    ),
+]
 MESSAGES = {
-    "list": extend_schema(
-        operation_id="sms_messages_list",
-        summary="Find messages",
-        description="A page at a time; follow `next` while there is one.",
-        tags=TAG,
-        parameters=[*FILTERS, ORDERING, PAGE_SIZE, RETRY_AFTER],
-        responses={200: MessageSerializer(many=True), **_refused(400, *READING, 404)},
+    "list": _operation(
+        "Find messages",
+        "A page at a time; follow `next` while there is one.",
+        {200: MessageSerializer(many=True)},
+        *(400, 404),
+        parameters=[*FILTERS, ORDERING],
     ),
-    "create": _writing(),
-    "retrieve": extend_schema(
-        operation_id="sms_messages_retrieve",
-        summary="One message",
-        description="By its guid.",
-        tags=TAG,
-        parameters=[RETRY_AFTER],
-        responses={200: MessageSerializer, **_refused(*READING, 404)},
+    "create": _operation(
+        f"Write one message, or a list of 1 to {MAX_MESSAGES_PER_REQUEST:,}",
+        "A list is written whole or not at all. A worker sends what is written.",
+        {
+            201: OpenApiResponse(MESSAGE_OR_LIST, "Written: it will be sent and paid for."),
+            200: OpenApiResponse(MESSAGE_OR_LIST, "Written before, under the same guids or key."),
+            400: OpenApiResponse(WRITING_FAULTS, FAULTS[400]),
+            409: OpenApiResponse(WRITING_FAULTS, "The guid or the key belongs to other content."),
+            429: OpenApiResponse(WRITING_FAULTS, "Too many requests, or messages to a number."),
+        },
+        *(*BODY_FAULTS, 422),
+        request=NEW_MESSAGE_OR_LIST,
+        parameters=[KEY, LOCATION],
+        examples=EXAMPLES,
     ),
-    "summary": extend_schema(
-        operation_id="sms_messages_summary",
-        summary="Count messages and parts by status",
-        description="For the same filters as the list; at most the 100,000 newest.",
-        tags=TAG,
-        parameters=[*FILTERS, RETRY_AFTER],
-        responses={200: Summary, **_refused(400, *READING)},
+    "retrieve": _operation("Read one message", "By its guid.", {200: MessageSerializer}, 404),
+    "summary": _operation(
+        "Count messages and segments by status",
+        f"With the filters of the list; at most the {MAX_COUNTED:,} newest.",
+        {200: SummarySerializer},
+        400,
+        parameters=FILTERS,
     ),
-    "queue": extend_schema(
-        operation_id="sms_messages_queue",
-        summary="How long until nothing waits",
-        description="Of the messages of all clients.",
-        tags=TAG,
-        parameters=[RETRY_AFTER],
-        responses={200: Queue, **_refused(*READING)},
+    "queue": _operation(
+        "Estimate when the queue is empty",
+        "It holds the messages of all clients.",
+        {200: QueueSerializer},
     ),
-    "refresh": _acting(
-        "refresh",
+    "refresh": _action(
         "Ask for the status soon",
         "A worker asks the gateway; look again later.",
-        NoFields,
+        NoFieldsSerializer,
         code=202,
     ),
-    "cancel": _acting(
-        "cancel",
-        "Take a pending message back",
+    "cancel": _action(
+        "Cancel a pending message",
         "One that was resent becomes unknown again: it may have gone out before.",
-        NoFields,
+        NoFieldsSerializer,
     ),
-    "resend": _acting(
-        "resend",
+    "resend": _action(
         "Send an unknown message again",
-        "The person may get it twice, which has to be accepted.",
-        AcceptDuplicate,
+        "The person may get it twice, which you have to accept.",
+        AcceptDuplicateSerializer,
     ),
 }
-
-
 STOP_LIST = {
-    "list": extend_schema(
-        operation_id="sms_stop_list_list",
-        summary="Numbers that nothing is sent to",
-        description="A page at a time; follow `next` while there is one.",
-        tags=STOP_TAG,
-        parameters=[PAGE_SIZE, RETRY_AFTER],
-        responses={200: StoppedNumberSerializer(many=True), **_refused(400, *READING, 404)},
+    "list": _operation(
+        "List the numbers that nothing is sent to",
+        "A page at a time; follow `next` while there is one.",
+        {200: StoppedNumberSerializer(many=True)},
+        *(400, 404),
     ),
-    "create": extend_schema(
-        operation_id="sms_stop_list_create",
-        summary="Add numbers",
-        description="Whole or not at all; what waits for them is cancelled.",
-        tags=STOP_TAG,
-        request={"application/json": NumbersToStop},
-        parameters=[RETRY_AFTER],
-        responses={
-            201: OpenApiResponse(Stopped, "Added."),
-            200: OpenApiResponse(Stopped, "All were on the list."),
-            **_refused(*WRITING),
+    "create": _operation(
+        f"Add 1 to {MAX_NUMBERS_PER_REQUEST:,} numbers",
+        "All or none are added; messages that wait for them are cancelled.",
+        {
+            201: OpenApiResponse(StoppedSerializer, "Added."),
+            200: OpenApiResponse(StoppedSerializer, "All were on the list."),
         },
+        *BODY_FAULTS,
+        request=NumbersToStopSerializer,
     ),
-    "retrieve": extend_schema(
-        operation_id="sms_stop_list_retrieve",
-        summary="One number",
-        description="By its id.",
-        tags=STOP_TAG,
-        parameters=[RETRY_AFTER],
-        responses={200: StoppedNumberSerializer, **_refused(*READING, 404)},
-    ),
-    "destroy": extend_schema(
-        operation_id="sms_stop_list_destroy",
-        summary="Take a number off the list",
-        description="What was cancelled stays cancelled.",
-        tags=STOP_TAG,
-        parameters=[RETRY_AFTER],
-        responses={204: None, **_refused(*READING, 404)},
+    "retrieve": _operation("Read one number", "By its id.", {200: StoppedNumberSerializer}, 404),
+    "destroy": _operation(
+        "Take a number off the list", "Cancelled messages stay cancelled.", {204: None}, 404
     ),
 }
+
+
+def _described(view: Any, tag: str, prefix: str, operations: Any) -> Any:
+    """Return the view with descriptions of its operations."""
+    schemas = {
+        name: extend_schema(operation_id=f"{prefix}_{name}", **operation)
+        for name, operation in operations.items()
+    }
+    described = extend_schema_view(**schemas)(type("Described", (view,), {}))
+    return extend_schema(tags=[tag], parameters=[RETRY_AFTER])(described)
 
 
 class MessagesExtension(OpenApiViewExtension):
-    """Describes the messages."""
+    """Describe the messages."""
 
     target_class = "django_mobilon_sms.rest.views.MessageViewSet"
 
     def view_replacement(self) -> Any:
-        """The view with what is said about it."""
-        view: Any = self.target_class
-        return extend_schema_view(**MESSAGES)(type("Messages", (view,), {}))
+        """Return the view with its descriptions."""
+        return _described(self.target_class, "SMS", "sms_messages", MESSAGES)
 
 
 class StopListExtension(OpenApiViewExtension):
-    """Describes the stop list."""
+    """Describe the stop list."""
 
     target_class = "django_mobilon_sms.rest.stop_list.StopListViewSet"
 
     def view_replacement(self) -> Any:
-        """The view with what is said about it."""
-        view: Any = self.target_class
-        return extend_schema_view(**STOP_LIST)(type("StopList", (view,), {}))
+        """Return the view with its descriptions."""
+        return _described(self.target_class, "SMS stop list", "sms_stop_list", STOP_LIST)

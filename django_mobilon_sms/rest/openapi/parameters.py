@@ -1,81 +1,62 @@
-"""The query parameters and headers of the API as OpenAPI describes them."""
+"""Query parameters and headers of the API as OpenAPI describes them."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from ...choices import ErrorCode, Status
 from ..idempotency_key import HEADER
 from ..pagination import MessagePagination
+from ..views import MessageViewSet
+
+WORD = {"type": "string", "minLength": 1}
 
 
-def _query(name: str, schema: Any, description: str, **more: Any) -> OpenApiParameter:
+def _query(name: str, description: str, schema: Any = str, **more: Any) -> OpenApiParameter:
     return OpenApiParameter(name, schema, description=description, **more)
 
 
-def _time(name: str, description: str) -> OpenApiParameter:
-    return _query(name, {"type": "string", "format": "date-time"}, description)
-
-
 FILTERS = [
-    _query(
-        "status",
-        {"type": "array", "items": {"type": "string", "enum": sorted(Status.values)}},
-        "In this status; several may be named.",
-        explode=True,
+    _query("status", "With this status; may be repeated.", enum=Status.values, many=True),
+    _query("number", "To this number, as people type it."),
+    _query("tag", "With this tag.", WORD),
+    _query("source", "From this sender; needs another parameter as well.", WORD),
+    _query("error_code", "With this error.", enum=ErrorCode.values),
+    *(
+        _query(name, f"{description}; with its time zone.", OpenApiTypes.DATETIME)
+        for name, description in {
+            "created_after": "Written at this time or later",
+            "created_before": "Written before this time",
+            "sent_after": "Sent at this time or later",
+            "sent_before": "Sent before this time",
+        }.items()
     ),
-    _query("number", str, "To this number, as people type it."),
-    _query("tag", {"type": "string", "minLength": 1}, "With this tag."),
-    _query(
-        "source",
-        {"type": "string", "minLength": 1},
-        "From this sender; another parameter must stand beside it.",
-    ),
-    _query("error_code", {"type": "string", "enum": sorted(ErrorCode.values)}, "With this error."),
-    _time("created_after", "Written at this moment or later; with its zone."),
-    _time("created_before", "Written before this moment; with its zone."),
-    _time("sent_after", "Sent at this moment or later; with its zone."),
-    _time("sent_before", "Sent before this moment; with its zone."),
 ]
-
-
-PAGE_SIZE = _query(
-    MessagePagination.page_size_query_param,
-    {"type": "integer", "minimum": 1, "default": MessagePagination.page_size},
-    f"Messages in a page; at most {MessagePagination.max_page_size} are given.",
-)
-
-
 ORDERING = _query(
     MessagePagination.ordering_query_param,
-    {"type": "string", "enum": ["created_at", "-created_at", "sent_at", "-sent_at"]},
-    "The order, if not the last written first; by sent_at only what was sent is listed.",
+    "The order, by default the newest first; sent_at lists only messages that were sent.",
+    enum=[f"{sign}{field}" for field in MessageViewSet.ordering_fields for sign in ("", "-")],
 )
-
-
 KEY = OpenApiParameter(
     HEADER,
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    WORD | {"maxLength": 255, "pattern": "^[ -~]+$"},
     OpenApiParameter.HEADER,
-    description="Names the request, so that it can be made again: it finds its messages.",
+    description="Names the request, so that a retry finds its messages.",
 )
-
-
 LOCATION = OpenApiParameter(
     "Location",
-    {"type": "string", "format": "uri"},
+    OpenApiTypes.URI,
     OpenApiParameter.HEADER,
     description="The address of the message, if one was written.",
     response=[201],
 )
-
-
 RETRY_AFTER = OpenApiParameter(
     "Retry-After",
-    {"type": "integer"},
+    int,
     OpenApiParameter.HEADER,
-    description="Seconds after which it can be tried again.",
+    description="Retry after this many seconds.",
     response=[429],
 )

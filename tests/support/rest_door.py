@@ -1,0 +1,50 @@
+"""REST as a client sees it: who logs in, what is posted, what the answer says."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+from django.contrib.auth.models import Permission, User
+from rest_framework.test import APIClient
+
+ALL = ("view_smsmessage", "view_smsmessage_text", "add_smsmessage", "send_smsmessage")
+GOOD = {"number": "8 (913) 529-29-26", "text": " Ваш заказ готов\n"}
+
+
+def login(*permissions: str, name: str = "billing") -> APIClient:
+    user, _ = User.objects.get_or_create(username=name)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = APIClient()
+    client.force_login(User.objects.get(pk=user.pk))
+    return client
+
+
+def with_password(*permissions: str) -> User:
+    login(*permissions)
+    user = User.objects.get(username="billing")
+    user.set_password("secret")
+    user.save()
+    return user
+
+
+def basic(name: str, password: str) -> APIClient:
+    client = APIClient()
+    secret = b64encode(f"{name}:{password}".encode()).decode()
+    client.credentials(HTTP_AUTHORIZATION=f"Basic {secret}")
+    return client
+
+
+def post(client: APIClient, body: Any, path: str = "") -> Any:
+    return client.post(f"/sms/messages/{path}", body, format="json")
+
+
+def codes(response: Any) -> dict[str, list[str]]:
+    """The codes of the faults, by field."""
+    body = response if isinstance(response, dict) else response.json()
+    return {field: [one["code"] for one in faults] for field, faults in body.items()}
+
+
+def list_codes(response: Any) -> list[tuple[int, str, str]]:
+    """The index, field and code of each fault of a list."""
+    return [(one["index"], one["field"], one["code"]) for one in response.json()["errors"]]
