@@ -15,6 +15,7 @@ from django.test import Client
 from django.utils import translation
 from django.utils.timezone import override
 
+from django_mobilon_sms.admin import spreadsheet_files
 from django_mobilon_sms.admin.reports import export_files
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.mailings import spreadsheets
@@ -71,7 +72,7 @@ def test_csv_has_all_of_a_message(client):
     given = {"status": Status.SENT, "gateway_id": "a1", "accepted_at": NOON, "sent_at": NOON}
     change(message, created_at=NOON, send_at=NOON, **given)
     assert csv_of(client) == [
-        ["Number", "Status", "Text", "Parts", "Sender", "Tag", "Priority", "Created at",
+        ["Number", "Status", "Text", "Segments", "Sender", "Tag", "Priority", "Created at",
          "Created by", "Send at", "Sent at", "Delivered at", "Error", "Resolution", "Decided by",
          "Decided at", "Gateway id", "Guid"],
         ["89135292926", "sent", "Ваш заказ;\n\"готов\"", "1", "89234560000", "sale", "low",
@@ -120,7 +121,7 @@ def test_upload_reads_the_numbers_back(client, kind, language):
 
 
 def test_file_holds_what_the_list_is_narrowed_to_on_all_its_pages(client, monkeypatch):
-    monkeypatch.setattr(export_files, "CHUNK", 50)
+    monkeypatch.setattr(export_files, "ROWS_PER_QUERY", 50)
     messages = write(120, tag="sale")
     write(2)
     rows = csv_of(client, tag="sale")[1:]
@@ -133,7 +134,7 @@ def test_file_holds_what_the_list_is_narrowed_to_on_all_its_pages(client, monkey
 
 
 def test_rows_are_read_chunk_by_chunk(client, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(export_files, "CHUNK", 10)
+    monkeypatch.setattr(export_files, "ROWS_PER_QUERY", 10)
     write(25)
     lines = export_files.rows(SmsMessage.objects.all(), with_texts=True)
     with django_assert_num_queries(1):
@@ -163,20 +164,19 @@ def test_texts_are_left_out_for_those_who_may_not_see_them():
 
 
 def test_too_many_for_an_xlsx_are_refused_with_the_way_out(client, monkeypatch):
-    monkeypatch.setattr(export_files, "MOST_XLSX", 2)
+    monkeypatch.setattr(export_files, "MAX_XLSX_ROWS", 2)
     write(3)
     response = client.get(address("xlsx"), {"status__exact": "pending"}, follow=True)
     assert response.redirect_chain == [(f"{LIST}?status__exact=pending", 302)]
     assert told(response) == [
-        "These are more than 2 messages, too many for one XLSX. Export them as CSV, or narrow the"
-        " list down."
+        "An XLSX file holds at most 2 messages. Export as CSV, or narrow the list."
     ]
     assert len(csv_of(client)) == 4
 
 
 def test_without_openpyxl_no_xlsx_is_offered(client, monkeypatch):
     # Whether an extra is installed can not be changed in a running process.
-    monkeypatch.setattr(export_files, "find_spec", lambda name: None)
+    monkeypatch.setattr(spreadsheet_files, "find_spec", lambda name: None)
     shown = text_of(client.get(LIST))
     assert ("Export as CSV" in shown, "Export as XLSX" in shown) == (True, False)
     assert client.get(address("xlsx")).status_code == 404

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from typing import Any, cast
 
 from django.contrib import messages
@@ -25,6 +26,7 @@ from ...choices import Status
 from ...mailings import preview, sending
 from ...models import SmsMailing, retry_on_lock
 from ...segments import plain_forms
+from .. import spreadsheet_files
 from ..actions.catalogue import PATIENCE
 from ..badges import badge
 from ..compose import form_page, segment_counter
@@ -117,7 +119,7 @@ class MailingPages(MailingList):
             buttons=[Button("_save", _("Upload and look"))],
         )
         text = str(form["text"].value() or "")
-        own = {"counter": segment_counter.panel(text), "samples": samples.kinds()}
+        own = {"counter": segment_counter.panel(text), "samples": spreadsheet_files.kinds()}
         return self.render_change_form(request, shown | own, add=True, form_url=form_url)
 
     @method_decorator(require_safe)
@@ -125,7 +127,7 @@ class MailingPages(MailingList):
         """A list to begin with."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        if kind not in samples.kinds():
+        if kind not in spreadsheet_files.kinds():
             raise Http404
         return samples.response(kind)
 
@@ -172,8 +174,8 @@ class MailingPages(MailingList):
         if not self.may_read(request, mailing):
             raise PermissionDenied
         header = [gettext("Line"), gettext("Number"), gettext("Reason")]
-        rows = ([str(bad.line), bad.typed, bad.reason] for bad in preview.bad_rows(mailing))
-        return samples.csv_response("bad-rows.csv", header, rows)
+        rows = ([bad.line, bad.typed, bad.reason] for bad in preview.bad_rows(mailing))
+        return spreadsheet_files.csv_response("bad-rows.csv", chain([header], rows))
 
     @method_decorator(require_POST)
     def confirm_view(self, request: HttpRequest, pk: int) -> HttpResponse:

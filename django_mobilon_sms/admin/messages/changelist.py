@@ -15,12 +15,12 @@ from django.utils.http import urlencode
 from django.utils.text import capfirst
 
 from ...models import db_now
-from .. import bounded_paginator
+from .. import bounded_paginator, spreadsheet_files
 from ..actions import menu
 from ..actions.decide import Decisions
 from ..actions.mixin import MessageActions
 from ..gateway_panel import GatewaySwitches, panel
-from ..reports.export_page import ExportPage, exports
+from ..reports.export_page import ExportPage
 from ..reports.page import ReportPage
 from . import filters, search, start_page
 from .columns import MessageFields
@@ -81,7 +81,7 @@ class MessageList(
             context["has_send_permission"] = self.has_send_permission(request)
             context["undecided"] = start_page.undecided()
             context["most"] = bounded_paginator.MOST
-            context["exports"] = exports()
+            context["exports"] = spreadsheet_files.kinds()
             kept = [pair for pair in request.GET.lists() if pair[0] not in ("p", "e", "o")]
             context["narrowed"] = urlencode(kept, doseq=True)
         return super().changelist_view(request, context | (extra_context or {}))
