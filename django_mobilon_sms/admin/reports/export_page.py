@@ -24,10 +24,10 @@ TOO_MANY = _("An XLSX file holds at most %(limit)s messages. Export as CSV, or n
 
 
 class ExportPage(MessageActions):
-    """Exports the messages of all pages of the list. Texts need their permission."""
+    """All messages that the list would show, on all its pages; texts only with the permission."""
 
     def get_urls(self) -> list[URLPattern]:
-        """Put the page before the admin's own addresses, which match any path."""
+        """The files before the admin's own addresses, which take any path."""
         view = self.admin_site.admin_view(require_safe(self.export_view))
         return [path("export/<slug:kind>/", view, name="mobilon_sms_export"), *super().get_urls()]
 
