@@ -383,6 +383,16 @@ def test_list_of_mailings_shows_their_state_and_finds_one(client):
     assert "Другая waiting" not in found
 
 
+def test_pages_are_named_in_russian(client):
+    uploaded(client)
+    russian = {"accept-language": "ru"}
+    shown = text_of(client.get(MAILINGS, headers=russian))
+    assert ("Рассылки" in shown, "Новая рассылка" in shown) == (True, True)
+    assert ("Добавить рассылка" in shown, "Выберите рассылка" in shown) == (False, False)
+    assert "Название" in shown
+    assert "Новая рассылка" in text_of(client.get(ADD, headers=russian))
+
+
 # Who may do what
 
 

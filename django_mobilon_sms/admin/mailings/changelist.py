@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from ...models import SmsMailing
@@ -59,6 +60,13 @@ class MailingList(MailingModelAdmin):
         if request.user.has_perm("mobilon_sms.view_smsmessage_text"):
             return True
         return mailing.confirmed_at is None and mailing.created_by_id == request.user.pk
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list under its own name."""
+        context = {"title": capfirst(self.opts.verbose_name_plural), "add_label": _("New mailing")}
+        return super().changelist_view(request, context | (extra_context or {}))
 
     @admin.display(description=_("state"))
     def state(self, mailing: SmsMailing) -> Any:
