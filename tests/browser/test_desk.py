@@ -193,7 +193,7 @@ def test_range_is_chosen_and_a_wrong_one_told(visitor):
     page.fill("[name=start]", "2026-01-01")
     page.fill("[name=end]", "2026-12-31")
     page.click(".mobilon-sms-periods form button")
-    page.wait_for_selector("text=Choose at most 92 days: these are 365.")
+    page.wait_for_selector("text=Choose at most 92 days, not 365.")
 
 
 def test_sending_is_paused_from_the_report(visitor):
