@@ -76,7 +76,7 @@ def test_list_is_uploaded_corrected_confirmed_and_cancelled(visit, file):
     page.wait_for_selector("text=Ждём вас, друг!")
     page.click("text=Confirm: send 4 messages")
     page.wait_for_selector(".messagelist")
-    assert page.told() == ["4 messages are queued."]
+    assert page.notices() == ["4 messages are queued."]
     assert SmsMailing.objects.count() == 1
     page.click("text=Cancel 4 pending messages")
     page.wait_for_selector("text=4 messages were cancelled.")

@@ -12,7 +12,7 @@ PANEL = "#mobilon-sms-recipients"
 
 
 def settled(page):
-    """Wait until the recipients that were typed have been read."""
+    """Wait until the typed recipients were checked."""
     with page.expect_response("**/add/recipients/"):
         page.evaluate("document.querySelector('[name=numbers]').dispatchEvent(new Event('input'))")
     page.wait_for_selector(f"{PANEL} [data-recipients]")
@@ -62,7 +62,7 @@ def test_message_is_written(visit):
     write(page, "8 913 529-29-26")
     page.click("[name=_save]:visible")
     page.wait_for_url(f"**{LIST}")
-    assert page.told() == ["The message is queued."]
+    assert page.notices() == ["The message is queued."]
     assert SmsMessage.objects.get().number == "+79135292926"
 
 
@@ -71,7 +71,7 @@ def test_message_is_sent_at_once(visit, sandbox):
     write(page, "8 913 529-29-26")
     page.click("[name=_send_now]")
     page.wait_for_url(f"**{LIST}*/change/")
-    assert page.told() == ["The message was created.", "The gateway accepted 1 message."]
+    assert page.notices() == ["The message was created.", "The gateway accepted 1 message."]
     assert [post.objects[0]["number"] for post in sandbox.posts] == ["89135292926"]
 
 
@@ -101,5 +101,5 @@ def test_without_scripts_everything_is_done_on_submit(scriptless):
     assert page.reads(f"{PANEL} th") == ["8 495 123-45-67"]
     page.click(f"{PANEL} tr button")
     page.click("[name=_save]:visible")
-    assert page.told() == ["2 messages are queued."]
+    assert page.notices() == ["2 messages are queued."]
     assert sorted(SmsMessage.objects.values_list("text", flat=True)) == ['Order "7"'] * 2

@@ -103,7 +103,7 @@ def _y(value: int, top: int) -> float:
 
 
 def _number(coordinate: float) -> str:
-    """Return the coordinate with a decimal point, whatever the language."""
+    """Return the coordinate with a decimal point in every language."""
     return f"{coordinate:.1f}"
 
 
