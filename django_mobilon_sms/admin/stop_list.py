@@ -1,4 +1,4 @@
-"""The stop list in the admin: see it, add numbers by hand or from a file, take some off it."""
+"""The stop list in the admin: add numbers by hand or from a file, find them, remove them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from django.db import router
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from ..models import StoppedNumber, retry_on_lock
-from ..outbox import Stopped, read_numbers, stop
+from ..outbox import read_numbers, stop
 from ..phone_numbers import ANY_NUMBER, normalize_number
 from .actions.catalogue import PATIENCE
 from .bounded_paginator import BoundedPaginator
@@ -31,18 +32,29 @@ else:
     StopModelForm = forms.ModelForm
     StopModelAdmin = admin.ModelAdmin
 
-#: A file's largest size, in bytes: some 60,000 numbers.
+#: The largest file, in bytes: about 60,000 numbers.
 MAX_FILE = 1_000_000
+
+ADDED = ngettext_lazy(
+    "%(count)d number was added to the stop list.",
+    "%(count)d numbers were added to the stop list.",
+    "count",
+)
+CANCELLED = ngettext_lazy(
+    "%(count)d pending message was cancelled.",
+    "%(count)d pending messages were cancelled.",
+    "count",
+)
 
 
 class StopForm(StopModelForm):
-    """Numbers, one a line, typed or in a file. All are added, or none."""
+    """Numbers, one per line, typed or in a file. All are added, or none."""
 
     typed = forms.CharField(
         label=_("Numbers"),
         required=False,
         widget=AdminTextareaWidget,
-        help_text=_("One a line, as people write them."),
+        help_text=_("One number per line, in any usual format."),
     )
     file = forms.FileField(
         label=_("File"),
@@ -50,44 +62,44 @@ class StopForm(StopModelForm):
         help_text=_("Text or CSV in UTF-8, with the number in the first column."),
     )
 
-    #: What both hold together, in E.164.
-    numbers: list[str]
-
     class Meta:
         model = StoppedNumber
         fields = ("note",)
 
-    @sensitive_variables()
-    def clean_typed(self) -> str:
-        """What was typed; each line without a number is told."""
-        self.numbers = read_numbers(self.cleaned_data["typed"])
-        return ""
+    @property
+    def numbers(self) -> list[str]:
+        """All numbers of a valid form, in E.164."""
+        return [*self.cleaned_data["typed"], *self.cleaned_data["file"]]
 
     @sensitive_variables()
-    def clean_file(self) -> None:
-        """What the file holds; each line without a number is told."""
+    def clean_typed(self) -> list[str]:
+        """Return the typed numbers. Each line without one is an error."""
+        return read_numbers(self.cleaned_data["typed"])
+
+    @sensitive_variables()
+    def clean_file(self) -> list[str]:
+        """Return the numbers of the file. Each line without one is an error."""
         file = self.cleaned_data["file"]
         if file is None:
-            return
+            return []
         if file.size > MAX_FILE:
-            text = _("The file is larger than 1 MB. Split it.")
-            raise ValidationError(text, code="too_large")
+            message = _("The file is larger than 1 MB. Split it.")
+            raise ValidationError(message, code="too_large")
         try:
-            content = file.read().decode("utf-8-sig")
+            return read_numbers(file.read().decode("utf-8-sig"))
         except UnicodeDecodeError:
             raise ValidationError(_("Save the file in UTF-8."), code="encoding") from None
-        self.numbers = [*getattr(self, "numbers", []), *read_numbers(content)]
 
     def clean(self) -> dict[str, Any]:
-        """At least one number; ``ValidationError`` without."""
+        """Raise ``ValidationError`` if there is no number at all."""
         if not self.errors and not self.numbers:
-            raise ValidationError(_("Type a number, or choose a file."), code="empty")
+            raise ValidationError(_("Enter a number, or choose a file."), code="empty")
         return self.cleaned_data
 
 
 @admin.register(StoppedNumber)
 class StopListAdmin(StopModelAdmin):
-    """A number is added or taken off; there is nothing to change about it."""
+    """Numbers are added and removed, never changed."""
 
     form = StopForm
     fields = ("typed", "file", "note")
@@ -96,24 +108,38 @@ class StopListAdmin(StopModelAdmin):
     ordering = ("-pk",)
     paginator = BoundedPaginator
     search_fields = ("number",)
-    search_help_text = _("The whole number, as people write it.")
+    search_help_text = _("Enter the whole number, in any usual format.")
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     sortable_by = ()
     view_on_site = False
 
     def has_change_permission(self, request: HttpRequest, obj: StoppedNumber | None = None) -> bool:
-        """Nobody changes a number."""
+        """Allow nobody to change a number."""
         return False
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list under its own name."""
+        context = {"title": capfirst(self.opts.verbose_name_plural), "add_label": _("Add numbers")}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the form under its own name."""
+        context = {"title": _("Add numbers")} | (extra_context or {})
+        return super().add_view(request, form_url, context)
+
     def get_fields(self, request: HttpRequest, obj: StoppedNumber | None = None) -> Any:
-        """The form's own to add, the row's own to read."""
+        """Return the fields of the form, or the columns of an existing row."""
         return self.fields if obj is None else self.list_display
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[StoppedNumber], search_term: str
     ) -> tuple[QuerySet[StoppedNumber], bool]:
-        """By the whole number: a part of it would read the whole list."""
+        """Find the whole number, because a part of one would scan the whole list."""
         if not search_term:
             return queryset, False
         try:
@@ -123,34 +149,23 @@ class StopListAdmin(StopModelAdmin):
         return queryset.filter(number=number), False
 
     def save_model(self, request: HttpRequest, obj: StoppedNumber, form: Any, change: bool) -> None:
-        """Add all numbers, and cancel what waits for them."""
+        """Add all numbers, cancel their pending messages, and report both."""
         by = cast("AbstractBaseUser", request.user)
         work = partial(stop, form.numbers, note=form.cleaned_data["note"], by=by)
         alias = router.db_for_write(StoppedNumber)
-        self._tell(request, retry_on_lock(work, using=alias, seconds=PATIENCE))
+        added, cancelled = retry_on_lock(work, using=alias, seconds=PATIENCE)
+        level = messages.SUCCESS if added else messages.INFO
+        self.message_user(request, str(ADDED % {"count": added}), level)
+        if cancelled:
+            self.message_user(request, str(CANCELLED % {"count": cancelled}), messages.WARNING)
+        # The history that Django writes next is that of the first number.
         first = StoppedNumber.objects.for_write().get(number=form.numbers[0])
         obj.pk, obj.number = first.pk, first.number
 
     def response_add(
         self, request: HttpRequest, obj: StoppedNumber, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Back to the list, or to the index for those who may not see it."""
+        """Go to the list, or to the index without the permission to see the list."""
         may_see = self.has_view_permission(request)
         page = "admin:mobilon_sms_stoppednumber_changelist" if may_see else "admin:index"
         return HttpResponseRedirect(reverse(page, current_app=self.admin_site.name))
-
-    def _tell(self, request: HttpRequest, stopped: Stopped) -> None:
-        added = ngettext(
-            "%(count)d number was added to the stop list.",
-            "%(count)d numbers were added to the stop list.",
-            stopped.added,
-        )
-        cancelled = ngettext(
-            "%(count)d pending message was cancelled.",
-            "%(count)d pending messages were cancelled.",
-            stopped.cancelled,
-        )
-        level = messages.SUCCESS if stopped.added else messages.INFO
-        self.message_user(request, added % {"count": stopped.added}, level)
-        if stopped.cancelled:
-            self.message_user(request, cancelled % {"count": stopped.cancelled}, messages.WARNING)

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from ..choices import Priority
 from .clock import db_now
@@ -56,7 +57,7 @@ class MailingQuerySet(PrimaryQuerySet):
 class SmsMailing(models.Model):
     """An uploaded list. Confirming it writes its messages, once, and empties ``file``."""
 
-    name = models.CharField(_("name"), max_length=48)
+    name = models.CharField(pgettext_lazy("mailing", "name"), max_length=48)
     text = models.TextField(_("text"))
     source = models.CharField(_("sender"), max_length=32, blank=True, default="")
     send_at = models.DateTimeField(_("send at"), null=True, blank=True)

@@ -17,27 +17,27 @@ pytestmark = pytest.mark.django_db
 
 
 def form(client, **fields):
-    """Fill the form in and send it; fields of None are left out."""
+    """Fill in and submit the form, without the fields that are None."""
     shown = client.get(ADD).context["adminform"].form
     given = {
         "numbers": "8 (913) 529-29-26",
         "text": "Ваш заказ готов",
         "source": shown["source"].value(),
         "priority": "5",
-        "once": str(shown["once"].value()),
+        "submission_id": str(shown["submission_id"].value()),
     }
     data = {name: value for name, value in (given | fields).items() if value is not None}
     return client.post(ADD, data, follow=True)
 
 
-def test_form_writes_a_message_that_waits_for_the_worker(client):
+def test_form_writes_a_pending_message(client):
     response = form(
         client, text=" Готово\r\n ", tag="order 7", priority="0",
         send_at_0="2030-01-02", send_at_1="03:04:05",
         expires_at_0="2030-01-03", expires_at_1="03:04:05",
     )  # fmt: skip
     assert response.redirect_chain == [(LIST, 302)]
-    assert told(response) == ["The message was written and waits for the worker."]
+    assert told(response) == ["The message is queued."]
     message = SmsMessage.objects.get()
     assert {
         name: str(getattr(message, name))
@@ -60,15 +60,14 @@ def test_form_writes_a_message_that_waits_for_the_worker(client):
 
 
 def test_form_sent_twice_writes_one_message(client):
-    once = str(uuid4())
-    form(client, once=once)
-    assert told(form(client, once=once)) == [
-        "This form had written its message already. It was not written twice."
+    submission_id = str(uuid4())
+    form(client, submission_id=submission_id)
+    assert told(form(client, submission_id=submission_id)) == [
+        "This form was already submitted. Its message was not created again."
     ]
     assert (SmsMessage.objects.count(), LogEntry.objects.count()) == (1, 1)
-    response = form(client, once=once, text="Другой текст")
-    shown = "This form has written a message already. Open a new one for another."
-    assert shown in text_of(response)
+    response = form(client, submission_id=submission_id, text="Другой текст")
+    assert "This form was already submitted with other values." in text_of(response)
     assert SmsMessage.objects.count() == 1
 
 
@@ -126,7 +125,7 @@ def test_form_sent_twice_writes_one_message(client):
     ],
     ids="-".join,
 )  # fmt: skip
-def test_form_tells_what_is_wrong_at_its_field(client, fields, errors):
+def test_form_shows_each_error_at_its_field(client, fields, errors):
     response = form(client, **fields)
     assert response.status_code == 200
     assert response.context["adminform"].form.errors == errors
@@ -134,7 +133,7 @@ def test_form_tells_what_is_wrong_at_its_field(client, fields, errors):
     assert LogEntry.objects.count() == 0
 
 
-def test_form_shows_again_what_was_typed(client):
+def test_form_with_errors_keeps_the_typed_values(client):
     response = form(client, numbers="8 913 (нет)", text="\nПервая строка\n")
     html = response.content.decode()
     assert "\n8 913 (нет)</textarea>" in html
@@ -155,11 +154,11 @@ def test_form_shows_the_sender_and_takes_none_from_the_settings(client, settings
 
 
 @pytest.mark.parametrize(("button", "where"), [("_addanother", ADD), ("_save", LIST)])
-def test_button_decides_where_it_goes_on(client, button, where):
+def test_button_decides_the_next_page(client, button, where):
     assert form(client, **{button: "yes"}).redirect_chain == [(where, 302)]
 
 
-def test_who_may_only_write_writes():
+def test_writer_without_other_permissions_writes():
     writer = person("add_smsmessage", name="writer")
     response = form(writer)
     assert response.redirect_chain == [("/admin/", 302)]
@@ -167,7 +166,7 @@ def test_who_may_only_write_writes():
     assert writer.get(LIST).status_code == 403
 
 
-def test_form_is_for_those_who_may_add(reader):
+def test_form_needs_the_permission_to_add(reader):
     assert reader.get(ADD).status_code == 403
     assert reader.post(ADD, {"numbers": "+79135292926", "text": "x"}).status_code == 403
     assert SmsMessage.objects.count() == 0
@@ -181,9 +180,9 @@ LANDLINE = "This is a landline. Messages are not sent to landlines. Enter a mobi
 CHECK = f"{ADD}recipients/"
 
 
-def test_form_writes_one_message_to_each_recipient_and_merges_repetitions(client):
+def test_form_writes_one_message_to_each_recipient_and_merges_duplicates(client):
     response = form(client, numbers=MANY, tag="sale")
-    assert told(response) == ["2 messages were written and wait for the worker."]
+    assert told(response) == ["2 messages are queued."]
     rows = SmsMessage.objects.order_by("pk").values_list("number", "text", "tag")
     assert list(rows) == [
         ("+79135292926", "Ваш заказ готов", "sale"),
@@ -193,31 +192,31 @@ def test_form_writes_one_message_to_each_recipient_and_merges_repetitions(client
 
 
 def test_form_sent_again_with_another_recipient_writes_only_to_that_one(client):
-    once = str(uuid4())
-    form(client, once=once)
-    assert told(form(client, once=once, numbers=MANY)) == [
-        "The message was written and waits for the worker.",
-        "This form had written its message already. It was not written twice.",
+    submission_id = str(uuid4())
+    form(client, submission_id=submission_id)
+    assert told(form(client, submission_id=submission_id, numbers=MANY)) == [
+        "The message is queued.",
+        "This form was already submitted. Its message was not created again.",
     ]
     assert SmsMessage.objects.count() == 2
 
 
-def test_bad_recipients_keep_all_from_being_written(client):
+def test_invalid_recipient_keeps_all_messages_from_being_written(client):
     response = form(client, numbers=f"{MANY}\n8 495 123-45-67\nabc")
     assert response.context["adminform"].form.errors == {
         "numbers": [
-            "2 of these can not be used as numbers. Correct them, or take them out.",
+            "2 entries are not valid numbers. Correct or remove them.",
         ]
     }
-    assert f"2 can not be used 8 495 123-45-67 {LANDLINE} Take out" in text_of(response)
+    assert f"2 entries are not valid numbers 8 495 123-45-67 {LANDLINE} Remove" in text_of(response)
     assert SmsMessage.objects.count() == 0
 
 
-def test_more_recipients_than_a_form_takes_are_led_to_a_list(client):
+def test_too_many_recipients_are_referred_to_a_mailing(client):
     numbers = "\n".join(f"8913{number:07}" for number in range(1001))
     response = form(client, numbers=numbers)
     assert response.context["adminform"].form.errors == {
-        "numbers": ["These are more than 1000 recipients. Send to a list in a file instead."]
+        "numbers": ["There are more than 1000 recipients. Create a mailing instead."]
     }
     assert SmsMessage.objects.count() == 0
 
@@ -226,20 +225,20 @@ def test_more_recipients_than_a_form_takes_are_led_to_a_list(client):
     ("button", "numbers", "text"),
     [
         ({"_check": "yes"}, f"{MANY}\nabc", "«Order»"),
-        ({"_take_out": "abc"}, MANY.replace(", ", "\n"), "«Order»"),
-        ({"_take_out": ""}, MANY.replace(", ", "\n"), "«Order»"),
+        ({"_remove": "abc"}, MANY.replace(", ", "\n"), "«Order»"),
+        ({"_remove": ""}, MANY.replace(", ", "\n"), "«Order»"),
         ({"_plain": "yes"}, f"{MANY}\nabc", '"Order"'),
     ],
-    ids=["check", "take out", "take out all", "plain"],
+    ids=["check", "remove", "remove all", "plain"],
 )
-def test_button_that_only_looks_writes_nothing(client, button, numbers, text):
+def test_preview_button_writes_nothing(client, button, numbers, text):
     response = form(client, numbers=f"{MANY}\nabc", text="«Order»", **button)
     shown = response.context["adminform"].form
     assert (shown["numbers"].value(), shown["text"].value()) == (numbers, text)
     assert SmsMessage.objects.count() == 0
 
 
-def test_panel_counts_the_text_and_the_parts_of_all(client):
+def test_panel_counts_the_segments_of_all_recipients(client):
     response = form(client, numbers=MANY, text="я" * 71, _check="yes")
     shown = "Alphabet UCS-2: any letters Parts 2 more than the 10 allowed Left in the last part 63"
     assert f"{shown} Parts for all recipients 4" in text_of(response)
@@ -248,21 +247,21 @@ def test_panel_counts_the_text_and_the_parts_of_all(client):
     assert "mobilon-sms-over" in over.content.decode()
 
 
-# The recipients while one types
+# The recipients while they are typed
 
 
-def test_recipients_are_read_for_the_page(client):
+def test_recipients_are_checked_while_they_are_typed(client):
     response = client.post(CHECK, {"numbers": f"{MANY}\n8 495 123-45-67"})
     assert text_of(response) == (
         "2 recipients : +79135292926 +79135292927"
-        " 1 repetition was merged: each number gets one message."
-        f" 1 can not be used 8 495 123-45-67 {LANDLINE} Take out"
+        " 1 duplicate was merged: each number gets one message."
+        f" 1 entry is not a valid number 8 495 123-45-67 {LANDLINE} Remove"
     )
     assert (SmsMessage.objects.count(), LogEntry.objects.count()) == (0, 0)
 
 
-def test_what_is_left_comes_with_the_answer(client):
-    response = client.post(CHECK, {"numbers": "89135292926, <b>", "_take_out": "<b>"})
+def test_remaining_recipients_come_with_the_answer(client):
+    response = client.post(CHECK, {"numbers": "89135292926, <b>", "_remove": "<b>"})
     assert 'data-left="89135292926"' in response.content.decode()
     response = client.post(CHECK, {"numbers": "89135292926, <b>"})
     assert "data-left" not in response.content.decode()
@@ -270,7 +269,7 @@ def test_what_is_left_comes_with_the_answer(client):
     assert "<b>" not in response.content.decode()
 
 
-def test_recipients_are_read_for_those_who_may_write_and_by_post_only(client, reader):
+def test_recipients_are_checked_by_post_with_the_permission_to_add(client, reader):
     assert client.get(CHECK).status_code == 405
     assert reader.post(CHECK, {"numbers": MANY}).status_code == 403
     stranger = Client()
@@ -285,12 +284,12 @@ def test_recipients_are_read_for_those_who_may_write_and_by_post_only(client, re
 
 @pytest.mark.databases
 @pytest.mark.django_db(transaction=True)
-def test_send_now_writes_and_sends_what_one_post_holds(client, sandbox, settings):
+def test_send_now_sends_as_many_messages_as_one_post_holds(client, sandbox, settings):
     settings.MOBILON_SMS_BATCH_SIZE = 2
     numbers = "\n".join(f"8913529292{number}" for number in range(3))
     response = form(client, numbers=numbers, _send_now="yes")
     assert told(response) == [
-        "3 messages were written.",
+        "3 messages were created.",
         "The gateway accepted 2 messages.",
         "1 message stays in the queue for the worker: one click sends one request.",
     ]
@@ -303,21 +302,19 @@ def test_send_now_writes_and_sends_what_one_post_holds(client, sandbox, settings
 def test_send_now_leads_to_the_page_of_a_single_message(client, sandbox):
     response = form(client, _send_now="yes")
     assert response.redirect_chain == [(page(SmsMessage.objects.get()), 302)]
-    assert told(response) == ["The message was written.", "The gateway accepted 1 message."]
+    assert told(response) == ["The message was created.", "The gateway accepted 1 message."]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_send_now_of_a_form_sent_twice_sends_once(client, sandbox):
-    once = str(uuid4())
-    form(client, once=once, _send_now="yes")
-    response = form(client, once=once, _send_now="yes")
-    assert told(response) == [
-        "This form had written its message already. It was not written twice."
-    ]
+    submission_id = str(uuid4())
+    form(client, submission_id=submission_id, _send_now="yes")
+    response = form(client, submission_id=submission_id, _send_now="yes")
+    assert told(response) == ["This form was already submitted. Its message was not created again."]
     assert len(sandbox.posts) == 1
 
 
-def test_send_now_is_for_those_who_may_send(client, sandbox):
+def test_send_now_needs_its_permission(client, sandbox):
     writer = person("add_smsmessage", name="writer")
     assert b"_send_now" in client.get(ADD).content
     assert b"_send_now" not in writer.get(ADD).content
@@ -328,12 +325,12 @@ def test_send_now_is_for_those_who_may_send(client, sandbox):
 def test_send_now_with_a_time_is_an_error(client, sandbox):
     response = form(client, _send_now="yes", send_at_0="2030-01-02", send_at_1="03:04:05")
     assert response.context["adminform"].form.errors == {
-        "send_at": ["Leave the time empty to send now, or choose “Send”."]
+        "send_at": ["To send now, leave this empty. To send later, choose “Send”."]
     }
     assert (SmsMessage.objects.count(), sandbox.posts) == (0, [])
 
 
-def test_page_that_another_page_has_opened_closes_itself(client):
+def test_popup_closes_after_writing(client):
     assert b"_send_now" not in client.get(ADD, {"_popup": "1"}).content
     response = form(client, _popup="1")
     assert response.templates[0].name == "admin/popup_response.html"

@@ -15,6 +15,7 @@ from django.test import Client
 from django.utils import translation
 from django.utils.timezone import override
 
+from django_mobilon_sms.admin import spreadsheet_files
 from django_mobilon_sms.admin.reports import export_files
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.mailings import spreadsheets
@@ -45,7 +46,7 @@ def address(kind):
 
 
 def csv_of(client, delimiter=",", headers=None, **query):
-    """The rows of the file, the first of them the names."""
+    """Return the rows of the file, headings first."""
     response = client.get(address("csv"), query, headers=headers)
     assert (response.status_code, response["Content-Type"]) == (200, "text/csv; charset=utf-8")
     text = b"".join(response.streaming_content).decode()
@@ -60,13 +61,13 @@ def xlsx_of(client, **query):
     return [list(row) for row in sheet.iter_rows()]
 
 
-def test_csv_has_all_of_a_message(client):
+def test_csv_has_each_field_of_a_message(client):
     user = client.get(LIST).wsgi_request.user
     [message] = write(text='Ваш заказ;\n"готов"', tag="sale", priority=9, created_by=user)
     given = {"status": Status.SENT, "gateway_id": "a1", "accepted_at": NOON, "sent_at": NOON}
     change(message, created_at=NOON, send_at=NOON, **given)
     assert csv_of(client) == [
-        ["Number", "Status", "Text", "Parts", "Sender", "Tag", "Priority", "Created at",
+        ["Number", "Status", "Text", "Segments", "Sender", "Tag", "Priority", "Created at",
          "Created by", "Send at", "Sent at", "Delivered at", "Error", "Resolution", "Decided by",
          "Decided at", "Gateway id", "Guid"],
         ["89135292926", "sent", "Ваш заказ;\n\"готов\"", "1", "89234560000", "sale", "low",
@@ -75,7 +76,7 @@ def test_csv_has_all_of_a_message(client):
     ]  # fmt: skip
 
 
-def test_russian_file_is_one_that_a_russian_spreadsheet_opens(client):
+def test_russian_file_opens_in_a_russian_spreadsheet(client):
     [message] = write()
     change(message, status=Status.FAILED, error_code=ErrorCode.REJECTED)
     names, row = csv_of(client, ";", headers={"accept-language": "ru"})
@@ -94,7 +95,7 @@ def test_no_cell_is_a_formula(client, text):
     assert (cells[2].value, cells[2].data_type) == (text, "s")
 
 
-def test_xlsx_has_the_same_with_times_as_times(client):
+def test_xlsx_has_the_same_cells_with_real_times(client):
     [message] = write(text="Ваш заказ\x01 готов")
     change(message, created_at=NOON)
     names, row = xlsx_of(client)
@@ -114,8 +115,8 @@ def test_upload_reads_the_numbers_back(client, kind, language):
     assert find(first).number_cell(cells) == "89135292926"
 
 
-def test_file_holds_what_the_list_is_narrowed_to_on_all_its_pages(client, monkeypatch):
-    monkeypatch.setattr(export_files, "CHUNK", 50)
+def test_file_holds_the_filtered_list_of_all_pages(client, monkeypatch):
+    monkeypatch.setattr(export_files, "ROWS_PER_QUERY", 50)
     messages = write(120, tag="sale")
     write(2)
     rows = csv_of(client, tag="sale")[1:]
@@ -127,8 +128,8 @@ def test_file_holds_what_the_list_is_narrowed_to_on_all_its_pages(client, monkey
     assert f'href="{LIST}export/xlsx/?tag=sale"' in html
 
 
-def test_rows_are_read_chunk_by_chunk(client, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(export_files, "CHUNK", 10)
+def test_messages_are_read_some_at_a_time(client, monkeypatch, django_assert_num_queries):
+    monkeypatch.setattr(export_files, "ROWS_PER_QUERY", 10)
     write(25)
     lines = export_files.rows(SmsMessage.objects.all(), with_texts=True)
     with django_assert_num_queries(1):
@@ -138,7 +139,7 @@ def test_rows_are_read_chunk_by_chunk(client, monkeypatch, django_assert_num_que
         assert len(list(lines)) == 15
 
 
-def test_file_speaks_the_language_of_its_request_though_it_is_sent_after_it(client):
+def test_file_keeps_the_language_and_time_zone_of_its_request(client):
     write()
     response = client.get(address("csv"), headers={"accept-language": "ru"})
     with translation.override("en"), override("UTC"):
@@ -157,28 +158,27 @@ def test_texts_are_left_out_for_those_who_may_not_see_them():
     assert len(csv_of(reader, q="пароль")) == 1
 
 
-def test_too_many_for_an_xlsx_are_refused_with_the_way_out(client, monkeypatch):
-    monkeypatch.setattr(export_files, "MOST_XLSX", 2)
+def test_too_many_messages_for_an_xlsx_are_refused(client, monkeypatch):
+    monkeypatch.setattr(export_files, "MAX_XLSX_ROWS", 2)
     write(3)
     response = client.get(address("xlsx"), {"status__exact": "pending"}, follow=True)
     assert response.redirect_chain == [(f"{LIST}?status__exact=pending", 302)]
     assert told(response) == [
-        "These are more than 2 messages, too many for one XLSX. Export them as CSV, or narrow the"
-        " list down."
+        "An XLSX file holds at most 2 messages. Export as CSV, or narrow the list."
     ]
     assert len(csv_of(client)) == 4
 
 
 def test_without_openpyxl_no_xlsx_is_offered(client, monkeypatch):
-    # Whether an extra is installed can not be changed in a running process.
-    monkeypatch.setattr(export_files, "find_spec", lambda name: None)
+    # A running process cannot uninstall an extra.
+    monkeypatch.setattr(spreadsheet_files, "find_spec", lambda name: None)
     shown = text_of(client.get(LIST))
     assert ("Export as CSV" in shown, "Export as XLSX" in shown) == (True, False)
     assert client.get(address("xlsx")).status_code == 404
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
-def test_file_is_for_those_who_may_view_and_names_itself(client, kind):
+def test_file_needs_its_permission_and_has_a_name(client, kind):
     assert person("add_smsmessage", name="writer").get(address(kind)).status_code == 403
     assert Client().get(address(kind)).status_code == 302
     assert client.post(address(kind)).status_code == 405
@@ -190,10 +190,10 @@ def test_file_is_for_those_who_may_view_and_names_itself(client, kind):
 
 
 @pytest.mark.parametrize("query", [{"priority__exact": "abc"}, {"created_at__gte": "x"}])
-def test_filter_that_makes_no_sense_leads_to_the_list(client, query):
+def test_invalid_filter_leads_to_the_list(client, query):
     assert client.get(address("csv"), query)["Location"] == f"{LIST}?e=1"
 
 
 @pytest.mark.parametrize("query", [{"text__contains": "4711"}, {"tag": "\0"}])
-def test_file_can_not_be_asked_what_the_list_can_not(client, query):
+def test_file_refuses_the_filters_that_the_list_refuses(client, query):
     assert client.get(address("csv"), query).status_code == 400

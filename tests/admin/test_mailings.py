@@ -33,11 +33,11 @@ LIST = """Телефон;Имя;Данные
 89135292928;;заказ 5
 """
 TEXT = "{{NAME}}, готов {{ДАННЫЕ}}"
-LATE = "This list was confirmed or forgotten before. Nothing was written now."
+NOT_WAITING = "This list was already confirmed, or it has expired. No messages were created."
 
 
 def upload(client, data=LIST, file_name="list.csv", **fields):
-    """Send the form; what it answers."""
+    """Submit the form and return the response."""
     data = data.encode() if isinstance(data, str) else data
     given = {"name": "Акция", "text": TEXT, "source": "", "priority": "5"}
     file = SimpleUploadedFile(file_name, data) if data is not None else ""
@@ -45,7 +45,7 @@ def upload(client, data=LIST, file_name="list.csv", **fields):
 
 
 def uploaded(client, *args, **fields):
-    """The mailing that an upload has made, and its page."""
+    """Upload a list and return the mailing and its page."""
     response = upload(client, *args, **fields)
     assert response.status_code == 302, response.context["adminform"].form.errors
     return SmsMailing.objects.latest("pk"), response["Location"]
@@ -71,11 +71,11 @@ def errors(response):
 def test_upload_writes_no_message_and_shows_what_would_be_written(client):
     mailing, page = uploaded(client)
     shown = text_of(client.get(page))
-    assert "Nothing is written yet." in shown
+    assert "Nothing has been sent yet." in shown
     for words in (
-        "Messages 3 Parts in all 3 Most parts of one 1 Bad rows 2 Repeated rows 1",
+        "Messages 3 Total parts 3 Most parts in a message 1 Rows with errors 2 Duplicate rows 1",
         "list.csv: 6 rows. Columns: Телефон (the number), Имя, Данные",
-        "1 message goes to a number that gets another one of this list, with another text.",
+        "1 message goes to a number that also gets another text from this list.",
         "2 +79135292926 Анна, готов заказ 1 1 3 +79135292927 Пётр, готов заказ 2 1"
         " 5 +79135292926 Анна, готов заказ 3 1",
         "6 8 495 123-45-67 This is a landline",
@@ -89,7 +89,7 @@ def test_upload_writes_no_message_and_shows_what_would_be_written(client):
 def test_confirmed_list_is_written_and_its_file_forgotten(client):
     mailing, page = uploaded(client)
     response = confirm(client, mailing)
-    assert told(response) == ["3 messages were written and wait for the worker."]
+    assert told(response) == ["3 messages are queued."]
     assert response.redirect_chain == [(page, 302)]
     tag = f"Акция #{mailing.pk}"
     assert rows() == [
@@ -105,7 +105,7 @@ def test_confirmed_list_is_written_and_its_file_forgotten(client):
     assert (bytes(mailing.file), mailing.written) == (b"", 3)
     assert mailing.confirmed_by.username == "anna"
     assert [entry.change_message for entry in LogEntry.objects.order_by("pk")][1:] == [
-        "3 messages were written and wait for the worker."
+        "3 messages are queued."
     ]
 
 
@@ -126,7 +126,7 @@ def test_written_message_is_like_any_other(client, sandbox, worker):
 def test_confirming_twice_writes_once(client):
     mailing, _page = uploaded(client)
     confirm(client, mailing)
-    assert told(confirm(client, mailing)) == [LATE]
+    assert told(confirm(client, mailing)) == [NOT_WAITING]
     assert SmsMessage.objects.count() == 3
 
 
@@ -170,7 +170,7 @@ def test_list_that_nobody_confirms_is_forgotten_after_a_day(client, sandbox, wor
     assert (SmsMailing.objects.count(), statuses()) == (0, ["accepted"])
 
 
-def test_list_that_can_not_be_deleted_changes_nothing_about_the_run(
+def test_list_that_cannot_be_deleted_does_not_disturb_the_run(
     client, sandbox, worker, monkeypatch, caplog
 ):
     uploaded(client)
@@ -194,7 +194,7 @@ def test_confirmed_list_is_not_forgotten(client, sandbox, worker):
     assert client.get(page).status_code == 200
 
 
-def test_numbers_that_got_the_same_text_lately_are_told_and_left_out(client):
+def test_numbers_with_a_recent_duplicate_are_shown_and_left_out(client):
     write(number="+79135292927", text="Пётр, готов заказ 2")
     [old, failed] = write(2, text="Анна, готов заказ 1")
     change(old, created_at=db_now() - timedelta(hours=25))
@@ -202,20 +202,18 @@ def test_numbers_that_got_the_same_text_lately_are_told_and_left_out(client):
     mailing, page = uploaded(client)
     html = text_of(client.get(page))
     assert "1 number got the same text in the last 24 hours: +79135292927 Leave them out" in html
-    assert told(confirm(client, mailing, leave_out_recent="yes")) == [
-        "2 messages were written and wait for the worker."
-    ]
+    assert told(confirm(client, mailing, leave_out_recent="yes")) == ["2 messages are queued."]
     assert [number for number, _text, tag in rows() if tag] == ["+79135292926"] * 2
 
 
-def test_numbers_that_got_the_same_text_get_it_again_if_a_person_says_so(client):
+def test_numbers_with_a_recent_duplicate_are_kept_on_request(client):
     write(number="+79135292927", text="Пётр, готов заказ 2")
     mailing, _page = uploaded(client)
     confirm(client, mailing)
     assert SmsMessage.objects.filter(tag=mailing.tag).count() == 3
 
 
-def test_stopped_numbers_are_bad_rows_and_get_nothing(client):
+def test_stopped_numbers_are_rows_with_errors(client):
     stop(["+7 913 529-29-27"])
     mailing, page = uploaded(client)
     assert "This number is on the stop list." in text_of(client.get(page))
@@ -224,29 +222,29 @@ def test_stopped_numbers_are_bad_rows_and_get_nothing(client):
     assert SmsMessage.objects.exists()
 
 
-def test_doubles_of_the_setting_get_nothing_whatever_a_person_says(client, settings):
+def test_duplicates_within_the_setting_get_nothing(client, settings):
     confirm(client, uploaded(client)[0])
     written = SmsMessage.objects.count()
     settings.MOBILON_SMS_DUPLICATE_WITHIN = 3600
     mailing, page = uploaded(client)
-    told = "This number was sent the same text a short while ago."
-    assert told in text_of(client.get(page))
+    reason = "This number was sent the same text a short while ago."
+    assert reason in text_of(client.get(page))
     confirm(client, mailing)
     assert SmsMessage.objects.count() == written
 
 
-def test_what_still_waits_of_a_mailing_is_cancelled(client):
+def test_pending_messages_of_a_mailing_are_cancelled(client):
     others = write(tag="Акция")
     mailing, page = uploaded(client)
     confirm(client, mailing)
     change(SmsMessage.objects.filter(tag=mailing.tag)[0], status="failed")
     shown = text_of(client.get(page))
-    assert "Where its messages are Status Messages pending 2 failed 1" in shown
-    assert b"Cancel 2 messages that wait" in client.get(page).content
+    assert "Status of the messages Status Messages pending 2 failed 1" in shown
+    assert b"Cancel 2 pending messages" in client.get(page).content
     assert told(cancel(client, mailing)) == ["2 messages were cancelled."]
     assert sorted(statuses()) == ["cancelled", "cancelled", "failed", "pending"]
     assert others[0].status == "pending"
-    assert told(cancel(client, mailing)) == ["Nothing of it waits any more."]
+    assert told(cancel(client, mailing)) == ["No pending messages are left to cancel."]
 
 
 @pytest.mark.parametrize("data", [LIST.encode("cp1251"), LIST.encode("utf-8-sig")])
@@ -267,7 +265,7 @@ def test_list_in_xlsx_is_read(client):
     ("fields", "found"),
     [
         ({"name": ""}, {"name": ["This field is required."]}),
-        ({"name": "a\u200bb"}, {"name": ["Write a name of printable characters."]}),
+        ({"name": "a\u200bb"}, {"name": ["Use only printable characters in the name."]}),
         ({"text": ""}, {"text": ["This field is required."]}),
         (
             {"text": "{{CITY}}"},
@@ -292,24 +290,24 @@ def test_list_in_xlsx_is_read(client):
         ),
     ],
 )
-def test_form_tells_what_is_wrong_at_its_field(client, fields, found):
+def test_form_shows_each_error_at_its_field(client, fields, found):
     assert errors(upload(client, **fields)) == found
     assert SmsMailing.objects.count() == 0
 
 
 @pytest.mark.parametrize("data", ["Имя\nАнна\n", "", b"\xd0\xcf\x11\xe0"])
-def test_file_that_is_no_list_is_told_and_not_kept(client, data):
+def test_file_that_is_no_list_is_refused(client, data):
     assert list(errors(upload(client, data))) == ["file"]
     assert SmsMailing.objects.count() == 0
 
 
-def test_more_rows_than_a_list_may_have_are_told(client, monkeypatch):
+def test_too_many_rows_are_refused(client, monkeypatch):
     monkeypatch.setattr(preview, "MAX_LIST_ROWS", 3)  # to read as many takes seconds
     _mailing, page = uploaded(client)
     assert "This file has more than 3 rows. Split it." in text_of(client.get(page))
 
 
-def test_list_whose_expiry_has_passed_can_not_be_confirmed(client):
+def test_list_past_its_expiry_cannot_be_confirmed(client):
     mailing, page = uploaded(client)
     SmsMailing.objects.update(expires_at=db_now() - timedelta(hours=1))
     assert "It must expire after it is to be sent." in text_of(client.get(page))
@@ -321,33 +319,40 @@ def test_list_whose_expiry_has_passed_can_not_be_confirmed(client):
 
 def test_list_is_corrected_without_another_upload(client):
     mailing, page = uploaded(client)
-    assert f"{ADD}?earlier={mailing.pk}" in client.get(page).content.decode()
-    html = client.get(f"{ADD}?earlier={mailing.pk}").content.decode()
-    assert "Empty: the file “list.csv” is kept." in html
+    assert f"{ADD}?corrects={mailing.pk}" in client.get(page).content.decode()
+    html = client.get(f"{ADD}?corrects={mailing.pk}").content.decode()
+    assert "Leave empty to keep the file “list.csv”." in html
     assert TEXT in html
-    other, _page = uploaded(client, None, text="Ждём вас", earlier=mailing.pk)
+    other, _page = uploaded(client, None, text="Ждём вас", corrects=mailing.pk)
     assert list(SmsMailing.objects.values_list("pk", flat=True)) == [other.pk]
     confirm(client, other)
     assert {text for _number, text, _tag in rows()} == {"Ждём вас"}
 
 
-@pytest.mark.parametrize("earlier", ["x", "", "0", "9" * 30, "-1"])
-def test_correcting_no_list_takes_a_new_one(client, earlier):
-    assert client.get(ADD, {"earlier": earlier}).status_code == 200
-    assert errors(upload(client, None, earlier="0")) == {"file": ["This field is required."]}
+@pytest.mark.parametrize("corrects", ["x", "", "0", "9" * 30, "-1"])
+def test_correcting_an_unknown_list_needs_a_new_file(client, corrects):
+    assert client.get(ADD, {"corrects": corrects}).status_code == 200
+    assert errors(upload(client, None, corrects="0")) == {"file": ["This field is required."]}
 
 
-def test_bad_rows_are_downloaded_and_run_no_formula(client):
-    mailing, _page = uploaded(client, LIST + "=1+1;a;b\n")
-    response = client.get(f"{MAILINGS}{mailing.pk}/bad.csv")
-    [header, landline, empty, formula, end] = response.getvalue().decode().split("\r\n")
+def test_rows_with_errors_are_downloaded(client):
+    mailing, _page = uploaded(client)
+    response = client.get(f"{MAILINGS}{mailing.pk}/invalid.csv")
+    [header, landline, empty, end] = response.getvalue().decode().split("\r\n")
     assert header == "\ufeffLine;Number;Reason"
-    assert landline.startswith('6;8 495 123-45-67;"This is a landline') or landline.startswith(
-        "6;8 495 123-45-67;This is a landline"
-    )
+    assert landline.startswith("6;8 495 123-45-67;This is a landline")
     assert empty.startswith("7;89135292928;")
-    assert formula.startswith("8;'=1+1;")
     assert end == ""
+
+
+@pytest.mark.parametrize(
+    "typed", ["=1+1", "+7495", "-2", "@SUM(A1)", "＝1+1", "＋1", "－1", "＠A1"]
+)
+def test_no_cell_of_the_downloaded_rows_is_a_formula(client, typed):
+    mailing, _page = uploaded(client, f"{LIST}{typed};a;b\n")
+    response = client.get(f"{MAILINGS}{mailing.pk}/invalid.csv")
+    last = response.getvalue().decode().split("\r\n")[-2]
+    assert last.startswith(f"8;'{typed};")
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
@@ -366,20 +371,30 @@ def test_list_of_mailings_shows_their_state_and_finds_one(client):
     uploaded(client, name="Другая")
     confirm(client, mailing)
     shown = text_of(client.get(MAILINGS))
-    assert "Другая waits to be confirmed anna" in shown
+    assert "Другая waiting for confirmation anna" in shown
     assert "Акция confirmed anna" in shown
     found = text_of(client.get(MAILINGS, {"q": "Акц"}))
     assert "Акция confirmed" in found
-    assert "Другая waits" not in found
+    assert "Другая waiting" not in found
+
+
+def test_pages_are_named_in_russian(client):
+    uploaded(client)
+    russian = {"accept-language": "ru"}
+    shown = text_of(client.get(MAILINGS, headers=russian))
+    assert ("Рассылки" in shown, "Новая рассылка" in shown) == (True, True)
+    assert ("Добавить рассылка" in shown, "Выберите рассылка" in shown) == (False, False)
+    assert "Название" in shown
+    assert "Новая рассылка" in text_of(client.get(ADD, headers=russian))
 
 
 # Who may do what
 
 
-def test_mailings_are_for_those_who_write_or_see_messages(client):
+def test_mailings_need_the_permission_to_write_or_see_messages(client):
     mailing, page = uploaded(client)
     stranger = person("view_smsbatch", name="stranger")
-    for address in (MAILINGS, page, ADD, f"{MAILINGS}{mailing.pk}/bad.csv"):
+    for address in (MAILINGS, page, ADD, f"{MAILINGS}{mailing.pk}/invalid.csv"):
         assert stranger.get(address).status_code in (403, 404), address
         assert Client().get(address).status_code == 302
     assert stranger.get(f"{MAILINGS}sample.csv").status_code == 403
@@ -387,11 +402,11 @@ def test_mailings_are_for_those_who_write_or_see_messages(client):
     assert b"smsmailing" in client.get("/admin/").content
 
 
-def test_who_may_only_write_uploads_and_confirms_and_does_not_cancel():
+def test_writer_uploads_and_confirms_but_does_not_cancel():
     writer = person("add_smsmessage", name="writer")
     mailing, page = uploaded(writer)
     assert "Анна, готов заказ 1" in text_of(writer.get(page))
-    assert told(confirm(writer, mailing)) == ["3 messages were written and wait for the worker."]
+    assert told(confirm(writer, mailing)) == ["3 messages are queued."]
     shown = writer.get(page).content.decode()
     assert TEXT not in shown
     assert "cancel/" not in shown
@@ -399,14 +414,14 @@ def test_who_may_only_write_uploads_and_confirms_and_does_not_cancel():
     assert statuses() == ["pending"] * 3
 
 
-def test_who_may_only_see_confirms_nothing_and_sees_no_text(client):
+def test_reader_confirms_nothing_and_sees_no_text(client):
     mailing, page = uploaded(client)
     reader = person("view_smsmessage", name="reader")
     shown = reader.get(page).content.decode()
     assert "готов" not in shown
     assert "confirm/" not in shown
     assert reader.post(f"{MAILINGS}{mailing.pk}/confirm/").status_code == 403
-    assert reader.get(f"{MAILINGS}{mailing.pk}/bad.csv").status_code == 403
+    assert reader.get(f"{MAILINGS}{mailing.pk}/invalid.csv").status_code == 403
     assert reader.get(ADD).status_code == 403
     assert upload(reader).status_code == 403
     assert SmsMessage.objects.count() == 0
@@ -415,8 +430,10 @@ def test_who_may_only_see_confirms_nothing_and_sees_no_text(client):
 def test_another_writer_does_not_get_the_list_of_somebody_else(client):
     mailing, _page = uploaded(client)
     writer = person("add_smsmessage", name="writer")
-    assert "готов" not in writer.get(f"{ADD}?earlier={mailing.pk}").content.decode()
-    assert errors(upload(writer, None, earlier=mailing.pk)) == {"file": ["This field is required."]}
+    assert "готов" not in writer.get(f"{ADD}?corrects={mailing.pk}").content.decode()
+    assert errors(upload(writer, None, corrects=mailing.pk)) == {
+        "file": ["This field is required."]
+    }
 
 
 def test_steps_are_taken_by_post_with_a_token_only(client):

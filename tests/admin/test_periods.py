@@ -1,4 +1,4 @@
-"""The time that a report is about, in a time zone whose clocks change, and in others."""
+"""The period of a report, also in a time zone whose clock changes, and the chart."""
 
 from __future__ import annotations
 
@@ -43,54 +43,68 @@ def test_address_names_the_period(query, name, start, end, step):
     with override("Asia/Krasnoyarsk"):
         found, period, _form = chosen(query, NOW)
         assert (found, period) == (name, Period(start, end, step))
-        assert len(period.numbers()) == (end - start) / step
+        assert len(period.steps()) == (end - start) / step
 
 
 @pytest.mark.parametrize(
     ("start", "end", "errors"),
     [
-        ("2026-09-01", "2026-12-02", {"end": ["Choose at most 92 days: these are 93."]}),
+        ("2026-09-01", "2026-12-02", {"end": ["Choose at most 92 days, not 93."]}),
         ("2026-09-02", "2026-09-01", {"end": ["The range ends before it begins."]}),
-        ("1999-12-31", "2026-09-01", {"start": ["Give a day between the years 2000 and 2999."]}),
-        ("2026-09-01", "9999-12-31", {"end": ["Give a day between the years 2000 and 2999."]}),
+        ("1999-12-31", "2026-09-01", {"start": ["Choose a day between the years 2000 and 2999."]}),
+        ("2026-09-01", "9999-12-31", {"end": ["Choose a day between the years 2000 and 2999."]}),
         ("", "2026-09-01", {"start": ["This field is required."]}),
         ("x", "\0", {"start": ["Enter a valid date."], "end": ["Enter a valid date."]}),
     ],
 )
-def test_range_that_is_none_says_why(start, end, errors):
+def test_wrong_range_has_no_period_but_errors(start, end, errors):
     name, period, form = chosen({"start": start, "end": end}, NOW)
     assert (name, period, form.errors) == ("range", None, errors)
 
 
-def test_no_address_ever_fails():
+def test_half_a_range_is_an_error():
     assert chosen({"start": "2026-09-01"}, NOW)[2].errors == {"end": ["This field is required."]}
 
 
 @pytest.mark.parametrize(
-    ("zone", "start", "end", "offsets"),
+    ("zone", "start", "end", "moments"),
     [
-        ("Asia/Krasnoyarsk", (2026, 3, 1), (2026, 4, 1), [(None, 7 * 3600)]),
-        ("Asia/Kolkata", (2026, 3, 1), (2026, 4, 1), [(None, 19_800)]),
+        ("Asia/Krasnoyarsk", (2026, 3, 1), (2026, 4, 1), {(2026, 3, 4, 17): 5}),
         (
-            "Europe/Berlin", (2026, 3, 1), (2026, 4, 1),
-            [(datetime(2026, 3, 29, 1, tzinfo=timezone.utc), 3600), (None, 7200)],
+            "Asia/Kathmandu",
+            (2026, 3, 1),
+            (2026, 4, 1),
+            {(2026, 3, 4, 18, 14): 4, (2026, 3, 4, 18, 15): 5},
         ),
         (
-            "America/New_York", (2026, 9, 15), (2026, 12, 15),
-            [(datetime(2026, 11, 1, 6, tzinfo=timezone.utc), -14_400), (None, -18_000)],
+            "Europe/Berlin",
+            (2026, 3, 1),
+            (2026, 4, 1),
+            {(2026, 3, 28, 23): 29, (2026, 3, 29, 21, 59): 29, (2026, 3, 29, 22): 30},
+        ),
+        (
+            "America/New_York",
+            (2026, 9, 15),
+            (2026, 12, 15),
+            {(2026, 11, 1, 4): 1, (2026, 11, 2, 4, 59): 1, (2026, 11, 2, 5): 2},
         ),
     ],
-)  # fmt: skip
-def test_clock_is_told_with_each_change_of_it(zone, start, end, offsets):
+)
+def test_steps_follow_the_local_clock(zone, start, end, moments):
     with override(zone):
         begin, stop = (local(*day, zone=ZoneInfo(zone)) for day in (start, end))
-        told = Period(begin, stop, DAY).offsets()
-        assert told == [(until or stop, seconds) for until, seconds in offsets]
-        days = Period(begin, stop, DAY).numbers()
+        period = Period(begin, stop, DAY)
+        days = period.steps()
+        assert (days[0], days[-1]) == (datetime(*start), datetime(*end) - DAY)
         assert len(days) == (datetime(*end) - datetime(*start)).days
+        found = {
+            moment: period.step_of(datetime(*moment, tzinfo=timezone.utc)) for moment in moments
+        }
+        assert {moment: step.day for moment, step in found.items()} == moments
+        assert set(found.values()) <= set(days)
 
 
-def test_half_and_most_are_found_in_the_counts():
+def test_percentiles_are_found_in_the_counts():
     found = Counter({1: 50, 2: 45, 60: 4, 7200: 1})
     assert [percentile(found, share) for share in (0.5, 0.51, 0.95, 0.96, 1)] == [1, 2, 2, 60, 7200]
     assert percentile(Counter(), 0.5) is None
@@ -115,12 +129,12 @@ def test_half_and_most_are_found_in_the_counts():
     ],
 )
 def test_lines_are_at_round_numbers_that_reach_the_highest_bar(highest, step):
-    assert chart.step(highest) == step
+    assert chart.line_distance(highest) == step
     assert step * chart.LINES >= highest
 
 
-def test_bars_stand_on_one_another_and_keep_inside():
-    series = [("sent", "sent", {0: 3, 1: 1}), ("failed", "failed", {0: 1})]
+def test_bars_are_stacked_and_stay_inside():
+    series = [chart.Series("sent", "sent", [3, 1]), chart.Series("failed", "failed", [1, 0])]
     drawn = chart.draw("Messages", ["1.1.", "2.1."], series)
     sent, failed, other = drawn.bars
     assert (sent.word, failed.word, other.word) == ("sent", "failed", "sent")
@@ -133,15 +147,15 @@ def test_bars_stand_on_one_another_and_keep_inside():
 
 
 @pytest.mark.parametrize("count", [1, 7, 24, 30, 92])
-def test_no_more_labels_are_written_than_fit(count):
+def test_labels_fit_below_the_bars(count):
     labels = [str(i) for i in range(count)]
     drawn = chart.draw("", labels, [])
-    assert [mark.text for mark in drawn.below] == labels[:: -(-count // chart.LABELS)]
-    assert len(drawn.below) <= chart.LABELS
+    assert [mark.text for mark in drawn.below] == labels[:: -(-count // chart.MAX_LABELS)]
+    assert len(drawn.below) <= chart.MAX_LABELS
 
 
-def test_hours_of_a_day_are_told_by_the_clock():
+def test_hours_of_a_day_are_labelled_by_the_clock():
     with override("Asia/Krasnoyarsk"):
         period = chosen({"period": "day"}, NOW)[1]
-        assert [period.label(number) for number in period.numbers()][:2] == ["4 a.m.", "5 a.m."]
+        assert [period.label(step) for step in period.steps()][:2] == ["4 a.m.", "5 a.m."]
     assert timedelta(hours=24) == period.end - period.start

@@ -95,7 +95,7 @@ def writes(button: str, **after: Any) -> Door:
     def door(client: Client) -> bool:
         newest = SmsMessage.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
         typed = {"numbers": "89135292926", "text": "x", "priority": 5, button: "yes"}
-        client.post(ADD, typed | {"once": str(uuid4())})
+        client.post(ADD, typed | {"submission_id": str(uuid4())})
         return SmsMessage.objects.filter(pk__gt=newest, **after).exists()
 
     return door

@@ -23,15 +23,13 @@ A, B = "+79135292926", "+79135292927"
         ("+79135292926   9135292927", (A, B)),
     ],
 )
-def test_numbers_are_told_apart(typed, numbers):
+def test_numbers_are_separated(typed, numbers):
     assert recipients.read(typed) == recipients.Recipients(numbers)
 
 
-def test_number_given_twice_gets_one_message_and_it_is_said():
+def test_duplicate_numbers_are_merged_and_counted():
     found = recipients.read("89135292926, +7 913 529-29-26\n9135292926\n89135292927")
     assert found == recipients.Recipients((A, B), duplicates=2)
-    assert found.merged == "2 repetitions were merged: each number gets one message."
-    assert recipients.read(A).merged == ""
 
 
 @pytest.mark.parametrize(
@@ -49,13 +47,13 @@ def test_number_given_twice_gets_one_message_and_it_is_said():
         ),
     ],
 )
-def test_what_is_no_number_is_told_with_its_reason(typed, reason):
+def test_invalid_entry_has_its_reason(typed, reason):
     found = recipients.read(f"{A}\n{typed}\n{typed}")
-    assert found == recipients.Recipients((A,), bad=(recipients.Bad(typed, reason),))
+    assert found == recipients.Recipients((A,), invalid=(recipients.InvalidEntry(typed, reason),))
 
 
-def test_bad_ones_are_taken_out_one_by_one_or_all_at_once():
+def test_invalid_entries_are_removed_one_by_one_or_all_at_once():
     typed = "8 913 529-29-26; abc, 8 495 123-45-67\nabc"
-    assert recipients.without(typed, "abc") == "8 913 529-29-26\n8 495 123-45-67"
-    assert recipients.without(typed, "") == "8 913 529-29-26"
-    assert recipients.without(typed, "x") == "8 913 529-29-26\nabc\n8 495 123-45-67\nabc"
+    assert recipients.remove(typed, "abc") == "8 913 529-29-26\n8 495 123-45-67"
+    assert recipients.remove(typed, "") == "8 913 529-29-26"
+    assert recipients.remove(typed, "x") == "8 913 529-29-26\nabc\n8 495 123-45-67\nabc"

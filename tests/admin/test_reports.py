@@ -24,7 +24,7 @@ SECOND = timedelta(seconds=1)
 
 
 def put(count=1, *, at=NOON, took=None, **values):
-    """Messages that were written then, and perhaps sent so many seconds later."""
+    """Write messages at this time, sent after ``took`` seconds if given."""
     sent = {"sent_at": at + took * SECOND, "status": Status.SENT} if took is not None else {}
     if {"status", "sent_at"} & {*values, *sent} and values.get("status") != Status.PENDING:
         sent = {"gateway_id": "a1", "accepted_at": at} | sent
@@ -39,7 +39,7 @@ def shown(client, query=RANGE):
     return response
 
 
-def test_report_counts_messages_and_parts_by_status_and_day(client):
+def test_report_counts_messages_and_segments_by_status_and_day(client):
     put(2, took=3)
     put(text="я" * 100, took=4)
     put(status=Status.FAILED, error_code=ErrorCode.REJECTED)
@@ -59,7 +59,7 @@ def test_report_counts_messages_and_parts_by_status_and_day(client):
     text = text_of(response)
     assert "Day Sent Pending Failed Total" in text
     assert "Total 3 / 4 2 / 2 1 / 1 6 / 7" in text
-    assert "Sent are 3 of 4" in text
+    assert "3 of 4 messages were sent or delivered" in text
     assert "Sent 75 %" in text
 
 
@@ -85,7 +85,7 @@ def test_time_to_sent_counts_from_when_a_message_was_to_go_out(client):
     assert shown(client).context["slowest"].replace("\xa0", " ") == "2 hours, 1 minute"
 
 
-def test_reasons_tags_and_senders_are_told(client):
+def test_reasons_tags_and_senders_are_listed(client):
     put(2, tag="sale", took=3)
     put(tag="sale", status=Status.FAILED, error_code=ErrorCode.REJECTED)
     put(2, source="111", status=Status.UNKNOWN, error_code=ErrorCode.TIMEOUT)
@@ -101,14 +101,14 @@ def test_reasons_tags_and_senders_are_told(client):
 
 
 def test_only_the_tags_with_the_most_messages_are_named(client, monkeypatch):
-    monkeypatch.setattr(figures, "NAMED", 2)
+    monkeypatch.setattr(figures, "MAX_NAMES", 2)
     for count, tag in enumerate(["once", "twice", "three times"], start=1):
         put(count, tag=tag)
     names = [row["name"] for row in shown(client).context["names"][0][2]]
     assert names == ["three times", "twice"]
 
 
-def test_share_is_never_rounded_up_to_all(client, monkeypatch):
+def test_share_is_never_rounded_up_to_100_percent(client, monkeypatch):
     from django_mobilon_sms.admin.reports.page import _percent
 
     assert [_percent(*pair) for pair in ((9999, 10_000), (3, 3), (0, 0), (1, 3))] == [
@@ -116,7 +116,7 @@ def test_share_is_never_rounded_up_to_all(client, monkeypatch):
     ]  # fmt: skip
 
 
-def test_last_day_is_told_by_the_hour(client):
+def test_last_day_is_shown_by_the_hour(client):
     write(2)
     response = shown(client, {"period": "day"})
     [(label, _tallies, total)] = response.context["rows"]
@@ -136,31 +136,31 @@ def test_clock_that_changes_keeps_each_message_in_its_day(client, settings):
 
 def test_empty_report_says_so(client):
     text = text_of(shown(client))
-    assert "Nothing was written in this time." in text
-    assert "it is empty" in text
+    assert "No messages were created in this period." in text
+    assert "it is empty now" in text
     assert "No request has been made yet." in text
 
 
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"start": "2026-01-01", "end": "2026-12-31"}, "To: Choose at most 92 days"),
+        ({"start": "2026-01-01", "end": "2026-12-31"}, "To: Choose at most 92 days, not 365."),
         ({"start": "garbage", "end": "\0"}, "From: Enter a valid date."),
-        ({"start": "0001-01-01", "end": "9999-12-31"}, "From: Give a day between the years"),
+        ({"start": "0001-01-01", "end": "9999-12-31"}, "From: Choose a day between the years"),
     ],
 )
-def test_wrong_range_is_told_and_the_queue_is_shown_all_the_same(client, query, said):
+def test_wrong_range_is_an_error_but_the_queue_is_shown(client, query, said):
     text = text_of(shown(client, query))
     assert said in text
-    assert "Waiting to go out" in text
-    assert "Nothing was written" not in text
+    assert "Waiting to be sent" in text
+    assert "No messages were created" not in text
 
 
 def test_report_is_in_russian(client):
     put(2, took=1)
     response = client.get(REPORTS, RANGE, headers={"accept-language": "ru"})
     text = text_of(response)
-    assert "Отправлено 2 из 2" in text
+    assert "Отправлено или доставлено 2 из 2" in text
     assert "1 секунда" in text
     assert "05.03.2026" in text
 
@@ -168,7 +168,7 @@ def test_report_is_in_russian(client):
 # The queue and the gateway now
 
 
-def test_queue_tells_what_waits_since_when_and_how_fast_it_goes(client):
+def test_queue_shows_its_length_age_and_rate(client):
     now = db_now()
     messages = write(6)
     change(messages[0], due_at=now - timedelta(minutes=20), priority=9)
@@ -182,10 +182,10 @@ def test_queue_tells_what_waits_since_when_and_how_fast_it_goes(client):
     assert (found.waiting, response.context["has_more"], round(found.rate)) == (5, False, 2)
     assert round(found.time_to_empty.total_seconds()) == 150
     text = text_of(response).replace("\xa0", " ")
-    assert "Waiting to go out 5" in text
-    assert "The oldest waits 20 minutes" in text
-    assert "Messages a minute, last 10 minutes 2" in text
-    assert "Empty in about 2 minutes" in text
+    assert "Waiting to be sent 5" in text
+    assert "The oldest has waited 20 minutes" in text
+    assert "Messages per minute, last 10 minutes 2" in text
+    assert "Queue empty in about 2 minutes" in text
     assert "answered – 20 a:1" in text
 
 
@@ -201,12 +201,12 @@ def test_rate_is_that_of_the_latest_batches(monkeypatch):
     assert rate == pytest.approx(200, rel=0.2)  # 100 in the last 30 seconds
 
 
-def test_nobody_can_tell_when_a_queue_is_empty_of_which_nothing_goes_out(client, monkeypatch):
+def test_time_to_empty_is_unknown_while_nothing_is_sent(client, monkeypatch):
     write(3)
     monkeypatch.setattr(monitoring, "COUNT_LIMIT", 2)
     text = text_of(shown(client))
-    assert "nobody can tell: nothing went out" in text
-    assert "Waiting to go out more than 2" in text
+    assert "unknown: nothing was sent" in text
+    assert "Waiting to be sent more than 2" in text
 
 
 def test_gateway_is_paused_from_the_report_and_leads_back_to_it(client):
@@ -225,7 +225,7 @@ def test_switch_leads_to_no_other_site(client, back):
     assert client.post(f"{LIST}gateway/pause/", {"back": back})["Location"] == LIST
 
 
-def test_report_is_for_those_who_may_view_and_shows_batches_to_those_who_may_see_them():
+def test_report_needs_its_permission_and_shows_batches_only_with_theirs():
     batch = SmsBatch.objects.create(worker="host-7:1", lease_until=db_now())
     reader = person("view_smsmessage", name="reader")
     text = shown(reader).content.decode()

@@ -1,4 +1,4 @@
-"""A real Chromium at the admin's door: Django's live server, and a console that is watched."""
+"""A real Chromium in the admin, on Django's live server, with a watched console."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ PICTURES = os.environ.get("SCREENSHOTS", "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A page is served by a thread, which sees only what is committed."""
+    """Commit the data of each test, because a thread serves the pages."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.django_db(transaction=True))
 
 
 def no_browser(reason: str) -> NoReturn:
-    """Skip with a sentence, or fail where a browser must be."""
+    """Skip with the reason, or fail if BROWSER_REQUIRED is set."""
     if os.environ.get("BROWSER_REQUIRED"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -77,9 +77,9 @@ def look(request: pytest.FixtureRequest) -> Look:
 
 @pytest.fixture
 def visit(browser: Any, live_server: Any) -> Iterator[Callable[..., Page]]:
-    """Opens pages as a logged in client: ``visit(client, "/admin/", look)``.
+    """Open pages as a logged in client: ``visit(client, "/admin/", look)``.
 
-    Fails if any of them wrote an error into the console, raised one, or missed a file.
+    Fail if a page logged an error into the console, raised one, or missed a file.
     """
     with ExitStack() as stack:
         pages: list[Page] = []
@@ -99,9 +99,9 @@ def visit(browser: Any, live_server: Any) -> Iterator[Callable[..., Page]]:
 
 @pytest.fixture
 def picture() -> Callable[..., None]:
-    """Takes a picture for the docs, ``writing-ru.png``, of a screen; only if it is asked for.
+    """Take a picture of a screen for the docs, ``writing-ru.png``, if SCREENSHOTS is set.
 
-    Of a phone, ``writing-phone-ru.png``, where ``phone`` is told.
+    With ``phone``, also take one of a phone, ``writing-phone-ru.png``.
     """
 
     def picture(page: Page, name: str, *, phone: bool = False) -> None:

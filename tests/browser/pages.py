@@ -1,4 +1,4 @@
-"""A page in the browser: how it looks, what it wrote into the console, whether all can use it."""
+"""A page in the browser: its look, its console, and whether everybody can use it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from django.test import Client
 
 #: Width and height in CSS pixels: a desk's screen, and a phone's.
 SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
-#: What of axe-core's findings fails a test.
+#: The impact of axe-core's findings that fail a test.
 GRAVE = ("serious", "critical")
-#: What is Django's own, on the lists of every admin: the label of its search box is a picture, and
-#: the link to all rows has no line under it.
+#: Findings on Django's own lists: the label of the search box is a picture, and the link to all
+#: rows is not underlined.
 DJANGOS_OWN = {("label-title-only", "#searchbar"), ("link-in-text-block", 'a[href="?"]')}
 
 
 class Look(NamedTuple):
-    """How a page is looked at."""
+    """The language, theme and width of a page."""
 
     language: str
     theme: str
@@ -27,7 +27,7 @@ class Look(NamedTuple):
 
 
 class Page:
-    """Playwright's page, which remembers every trouble; what is not here is Playwright's."""
+    """Playwright's page, which also records every trouble."""
 
     def __init__(self, context: Any, look: Look) -> None:
         self.context = context
@@ -45,46 +45,46 @@ class Page:
             self.troubles.append(f"{message.text} {message.location.get('url', '')}".strip())
 
     def read(self, selector: str) -> str:
-        """What a person reads there, on one line."""
+        """Return the visible text, on one line."""
         return " ".join(str(self.page.locator(selector).inner_text()).split())
 
     def reads(self, selector: str) -> list[str]:
-        """What a person reads at each of these places."""
+        """Return the visible text of each match, on one line."""
         return [" ".join(text.split()) for text in self.page.locator(selector).all_inner_texts()]
 
-    def told(self) -> list[str]:
-        """The lines above the page."""
+    def notices(self) -> list[str]:
+        """Return the messages above the page."""
         return self.reads(".messagelist li")
 
     def violations(self) -> list[str]:
-        """What keeps people with a screen reader, a keyboard or weak eyes from using the page."""
+        """Return the barriers for a screen reader, a keyboard or weak eyes that axe-core finds."""
         from axe_playwright_python.sync_playwright import Axe
 
         with self.unheard():
             found = Axe().run(self.page).response["violations"]
         return [
-            f"{each['id']}: {each['help']} ({place})"
-            for each in found
-            if each["impact"] in GRAVE
-            for place in (" ".join(node["target"]) for node in each["nodes"])
-            if (each["id"], place) not in DJANGOS_OWN
+            f"{barrier['id']}: {barrier['help']} ({place})"
+            for barrier in found
+            if barrier["impact"] in GRAVE
+            for place in (" ".join(node["target"]) for node in barrier["nodes"])
+            if (barrier["id"], place) not in DJANGOS_OWN
         ]
 
     @contextmanager
     def unheard(self) -> Iterator[None]:
-        """What a tool brings into the page, as axe-core its styles, is no trouble of the page."""
+        """Ignore troubles that a tool causes, such as the styles of axe-core."""
         heard = len(self.troubles)
         yield
         self.page.evaluate("0")  # what was written into the console has been heard by now
         del self.troubles[heard:]
 
     def too_wide(self) -> int:
-        """By how many pixels the page is wider than the screen: a person would scroll sideways."""
+        """Return by how many pixels the page is wider than the screen."""
         script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         return int(self.page.evaluate(script))
 
     def picture(self, path: Path) -> None:
-        """Write down how the whole page looks, not only what the screen shows of it."""
+        """Save a picture of the whole page, not only of the screen."""
         path.parent.mkdir(parents=True, exist_ok=True)
         size = SIZES[self.look.width]
         tall = self.page.evaluate("document.querySelector('#content-start').scrollHeight")
@@ -95,7 +95,7 @@ class Page:
 
 
 def open_page(browser: Any, url: str, client: Client, look: Look, *, scripts: bool) -> Page:
-    """An empty page of the person that the client is logged in as, perhaps without scripts."""
+    """Return an empty page with the login of the client, perhaps without scripts."""
     context = browser.new_context(
         base_url=url,
         java_script_enabled=scripts,

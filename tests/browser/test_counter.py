@@ -42,30 +42,30 @@ def test_plain_forms_are_those_of_the_app(page):
 
 
 @pytest.mark.parametrize(
-    ("text", "parts", "remaining"),
+    ("text", "segments", "remaining"),
     [("", "0", "160"), ("a" * 153 + "€" * 5, "2", "143"), ("Ж" * 70, "1", "0")],
 )
-def test_panel_shows_what_is_typed(page, text, parts, remaining):
+def test_panel_shows_what_is_typed(page, text, segments, remaining):
     page.fill("[name=text]", text)
-    assert page.read("[data-count=parts]") == parts
+    assert page.read("[data-count=segments]") == segments
     assert page.read("[data-count=remaining]") == remaining
-    assert count_segments(text).count == int(parts)
+    assert count_segments(text).count == int(segments)
 
 
 def test_typography_is_shown_and_replaced_with_one_click(page):
     page.fill("[name=text]", "Order «7» — ready…\u00a0№ 5")
     assert page.read("[data-count=alphabet]") == "UCS-2: any letters"
-    assert page.read("[data-count=typography]") == "« » — … ␣ №"
-    page.click("text=Replace with plain ones")
+    assert page.read("[data-count=replaceable]") == "« » — … ␣ №"
+    page.click("text=Replace with plain characters")
     assert page.input_value("[name=text]") == 'Order "7" - ready... N 5'
     assert page.read("[data-count=alphabet]") == "GSM-7: Latin letters"
-    assert page.is_hidden("text=Replace with plain ones")
+    assert page.is_hidden("text=Replace with plain characters")
 
 
 def test_letters_of_another_alphabet_are_shown_without_a_button(page):
     page.fill("[name=text]", "Ваш заказ готов")
     assert page.read("[data-count=characters]") == "В а ш з к г о т в"
-    assert page.is_hidden("text=Replace with plain ones")
+    assert page.is_hidden("text=Replace with plain characters")
 
 
 def test_text_that_is_too_long_is_marked(page, settings):

@@ -33,7 +33,7 @@ def ago(**time):
 
 
 def day_at_the_desk():
-    """Messages in every state, over a week, as the pictures show them."""
+    """Write messages in every state over a week, as the pictures show them."""
     texts = ["Ваш заказ 1001 готов. Ждём вас до 21:00", "Код подтверждения: 4711", "Весенняя акция"]
     tags = ["заказы", "коды", "акция #7"]
     now = ago()
@@ -60,7 +60,7 @@ def day_at_the_desk():
 
 @pytest.fixture
 def visitor(visit):
-    """Opens a page of a full desk, as somebody who may do everything."""
+    """Open pages of a full desk, with all permissions."""
     day_at_the_desk()
     client = person(*EVERYTHING)
     return lambda place, *look: visit(client, place, *look)
@@ -155,7 +155,7 @@ def test_one_decides_from_the_start_page(visitor):
     page.check("text=Give up")
     page.click("input[type=submit][value=Decide]")
     page.wait_for_selector(".messagelist")
-    assert page.told() == ["3 messages were given up."]
+    assert page.notices() == ["3 messages were given up."]
     assert SmsMessage.objects.filter(resolution="given_up").count() == 3
     page.goto("/admin/")
     assert page.locator("text=nobody can prove").count() == 0
@@ -172,7 +172,7 @@ def test_one_decides_about_a_chosen_row_with_the_keyboard(visit):
     for key in ("ArrowDown", "Enter"):
         page.keyboard.press(key)
     page.wait_for_selector(".messagelist")
-    assert page.told() == ["1 message counts as sent."]
+    assert page.notices() == ["1 message counts as sent."]
     assert page.url.endswith("?decision=none")
 
 
@@ -186,14 +186,14 @@ def test_report_is_for_everybody(visitor, look, picture):
     picture(page, "reports")
 
 
-def test_range_is_chosen_and_a_wrong_one_told(visitor):
+def test_range_is_chosen_and_a_wrong_one_is_an_error(visitor):
     page = visitor(REPORTS)
     page.click("text=24 hours")
     page.wait_for_selector("[aria-current]:has-text('24 hours')")
     page.fill("[name=start]", "2026-01-01")
     page.fill("[name=end]", "2026-12-31")
     page.click(".mobilon-sms-periods form button")
-    page.wait_for_selector("text=Choose at most 92 days: these are 365.")
+    page.wait_for_selector("text=Choose at most 92 days, not 365.")
 
 
 def test_sending_is_paused_from_the_report(visitor):

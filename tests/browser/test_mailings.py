@@ -38,7 +38,7 @@ def test_form_is_for_everybody(visit, look, picture):
     page = visit(person(*EVERYTHING), ADD, look)
     page.fill("[name=name]", "Готовые заказы")
     page.fill("[name=text]", TEXT)
-    assert page.read("[data-count=parts]") == "1"
+    assert page.read("[data-count=segments]") == "1"
     assert page.violations() == []
     assert page.too_wide() == 0
     picture(page, "list-form")
@@ -70,24 +70,24 @@ def test_list_is_uploaded_corrected_confirmed_and_cancelled(visit, file):
     upload(page, file)
     assert SmsMessage.objects.count() == 0
     page.click("text=Go back and correct")
-    page.wait_for_url(f"**{ADD}?earlier=*")
+    page.wait_for_url(f"**{ADD}?corrects=*")
     page.fill("[name=text]", "Ждём вас, {{ИМЯ|друг}}!")
     page.click("[name=_save]:visible")
     page.wait_for_selector("text=Ждём вас, друг!")
     page.click("text=Confirm: send 4 messages")
     page.wait_for_selector(".messagelist")
-    assert page.told() == ["4 messages were written and wait for the worker."]
+    assert page.notices() == ["4 messages are queued."]
     assert SmsMailing.objects.count() == 1
-    page.click("text=Cancel 4 messages that wait")
+    page.click("text=Cancel 4 pending messages")
     page.wait_for_selector("text=4 messages were cancelled.")
     assert set(SmsMessage.objects.values_list("status", flat=True)) == {"cancelled"}
 
 
-def test_bad_rows_are_downloaded(visit, file):
+def test_rows_with_errors_are_downloaded(visit, file):
     page = visit(person(*EVERYTHING), ADD)
     upload(page, file)
     with page.expect_download() as download:
-        page.click("text=Download all 2 bad rows")
+        page.click("text=Download all 2 rows with errors")
     lines = download.value.path().read_text("utf-8-sig").splitlines()
     assert [line.partition(";")[0] for line in lines] == ["Line", "6", "7"]
 

@@ -12,7 +12,7 @@ PANEL = "#mobilon-sms-recipients"
 
 
 def settled(page):
-    """Wait until the recipients that were typed have been read."""
+    """Wait until the typed recipients were checked."""
     with page.expect_response("**/add/recipients/"):
         page.evaluate("document.querySelector('[name=numbers]').dispatchEvent(new Event('input'))")
     page.wait_for_selector(f"{PANEL} [data-recipients]")
@@ -33,17 +33,17 @@ def test_page_is_for_everybody(visit, look, picture):
     picture(page, "writing", phone=True)
 
 
-def test_recipients_are_read_as_one_types(visit):
+def test_recipients_are_checked_while_they_are_typed(visit):
     page = visit(person("add_smsmessage"), ADD)
     write(page, PASTED)
     settled(page)
     assert page.reads(f"{PANEL} .mobilon-sms-number") == ["+79135292926", "+79135292927"]
     assert page.reads(f"{PANEL} th") == ["8 495 123-45-67", "abc"]
-    assert "1 repetition was merged: each number gets one message." in page.read(PANEL)
+    assert "1 duplicate was merged: each number gets one message." in page.read(PANEL)
     assert page.read("[data-count=total]") == "2"
 
 
-def test_bad_recipient_is_taken_out_with_one_click(visit):
+def test_invalid_recipient_is_removed_with_one_click(visit):
     page = visit(person("add_smsmessage"), ADD)
     write(page, PASTED)
     settled(page)
@@ -62,7 +62,7 @@ def test_message_is_written(visit):
     write(page, "8 913 529-29-26")
     page.click("[name=_save]:visible")
     page.wait_for_url(f"**{LIST}")
-    assert page.told() == ["The message was written and waits for the worker."]
+    assert page.notices() == ["The message is queued."]
     assert SmsMessage.objects.get().number == "+79135292926"
 
 
@@ -71,11 +71,11 @@ def test_message_is_sent_at_once(visit, sandbox):
     write(page, "8 913 529-29-26")
     page.click("[name=_send_now]")
     page.wait_for_url(f"**{LIST}*/change/")
-    assert page.told() == ["The message was written.", "The gateway accepted 1 message."]
+    assert page.notices() == ["The message was created.", "The gateway accepted 1 message."]
     assert [post.objects[0]["number"] for post in sandbox.posts] == ["89135292926"]
 
 
-def test_enter_in_a_field_sends_although_a_number_could_be_taken_out(visit):
+def test_enter_in_a_field_sends_although_a_recipient_could_be_removed(visit):
     page = visit(person("add_smsmessage"), ADD)
     write(page, PASTED)
     settled(page)
@@ -101,5 +101,5 @@ def test_without_scripts_everything_is_done_on_submit(scriptless):
     assert page.reads(f"{PANEL} th") == ["8 495 123-45-67"]
     page.click(f"{PANEL} tr button")
     page.click("[name=_save]:visible")
-    assert page.told() == ["2 messages were written and wait for the worker."]
+    assert page.notices() == ["2 messages are queued."]
     assert sorted(SmsMessage.objects.values_list("text", flat=True)) == ['Order "7"'] * 2

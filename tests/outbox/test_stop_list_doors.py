@@ -70,7 +70,7 @@ def test_numbers_are_added_from_a_file(client):
 @pytest.mark.parametrize(
     ("form", "error"),
     [
-        ({"typed": ""}, "Type a number, or choose a file."),
+        ({"typed": ""}, "Enter a number, or choose a file."),
         ({"typed": "89135292926\nx"}, "Line 2: "),
         ({"file": ("x.csv", b"\xff\xfe")}, "Save the file in UTF-8."),
         ({"file": ("x.csv", b"0" * 11)}, "Line 1: "),
@@ -95,6 +95,14 @@ def test_list_is_searched_by_the_whole_number(client):
     found = text_of(client.get(LIST, {"q": "8 (902) 980-12-12"}))
     assert (OTHER in found, NUMBER in found) == (True, False)
     assert OTHER not in text_of(client.get(LIST, {"q": "902"}))
+
+
+def test_pages_are_named_in_russian(client):
+    russian = {"accept-language": "ru"}
+    shown = text_of(client.get(LIST, headers=russian))
+    assert ("Стоп-лист" in shown, "Добавить номера" in shown) == (True, True)
+    assert "номер стоп-листа" not in shown.lower()
+    assert "Добавить номера" in text_of(client.get(ADD, headers=russian))
 
 
 def test_number_is_taken_off_and_can_be_written_to_again(client):

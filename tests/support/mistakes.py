@@ -200,9 +200,9 @@ MISTAKES = [
     ),
     Mistake(
         "formula in an export",
-        "admin/reports/export_files.py",
-        "[_harmless(cell) for cell in line]",
-        "list(line)",
+        "admin/spreadsheet_files.py",
+        "[_escape_formula(cell) for cell in row]",
+        "list(row)",
         "admin/test_export.py::test_no_cell_is_a_formula",
     ),
     Mistake(

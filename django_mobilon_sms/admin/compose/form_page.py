@@ -1,4 +1,4 @@
-"""Django's page with a form, for forms that are not a model's: the outbox judges and writes."""
+"""The admin's page with a form, for forms that the outbox validates and writes."""
 
 from __future__ import annotations
 
@@ -7,24 +7,45 @@ from typing import Any, NamedTuple
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.helpers import AdminErrorList, AdminForm
 from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, QueryDict
+
+from ...segments import plain_forms
+from . import recipients, segment_counter
 
 TEMPLATE = "admin/mobilon_sms/writing/form.html"
 
+#: Buttons that show the page again, perhaps with edited values. They write nothing.
+PREVIEW_BUTTONS = ("_check", "_remove", "_plain")
+
 
 class Button(NamedTuple):
-    """A submit button. The first of a page is what the Enter key presses."""
+    """A submit button. The Enter key presses the first one of a page."""
 
     name: str
     label: Any
 
 
 def is_popup(request: HttpRequest) -> bool:
-    """Whether another page has opened this one to add a row for itself."""
+    """Return whether another page opened this one to add a row for itself."""
     return IS_POPUP_VAR in request.GET or IS_POPUP_VAR in request.POST
 
 
-def context(
+def is_preview(data: QueryDict) -> bool:
+    """Return whether the pressed button only shows the page again."""
+    return any(button in data for button in PREVIEW_BUTTONS)
+
+
+def edited(data: QueryDict) -> QueryDict:
+    """Return the typed values as the pressed button edits them."""
+    data = data.copy()
+    if "_remove" in data:
+        data["numbers"] = recipients.remove(str(data.get("numbers", "")), str(data["_remove"]))
+    if "_plain" in data:
+        data["text"] = plain_forms(str(data.get("text", "")))
+    return data
+
+
+def render(
     model_admin: ModelAdmin[Any],
     request: HttpRequest,
     form: Any,
@@ -32,18 +53,25 @@ def context(
     *,
     title: Any,
     buttons: list[Button],
-) -> dict[str, Any]:
-    """What ``render_change_form()`` shows of the form."""
-    fields = AdminForm(form, list(fieldsets), {}, (), model_admin)
-    return {
+    form_url: str,
+    recipient_count: int | None = None,
+    extra_context: dict[str, Any],
+) -> HttpResponse:
+    """Return the page. Without ``recipient_count``, no total of parts is shown."""
+    admin_form = AdminForm(form, list(fieldsets), {}, (), model_admin)
+    text = str(form["text"].value() or "")
+    context = {
         **model_admin.admin_site.each_context(request),
         "title": title,
-        "adminform": fields,
+        "adminform": admin_form,
         "errors": AdminErrorList(form, []),
         "inline_admin_formsets": [],
-        "media": model_admin.media + fields.media,
+        "media": model_admin.media + admin_form.media,
         "is_popup": is_popup(request),
         "to_field": request.POST.get(TO_FIELD_VAR, request.GET.get(TO_FIELD_VAR)),
         "original": None,
         "buttons": buttons,
+        "counter": segment_counter.panel(text, recipient_count=recipient_count),
+        **extra_context,
     }
+    return model_admin.render_change_form(request, context, add=True, form_url=form_url)

@@ -1,8 +1,7 @@
-"""The form that writes one text to one or many into the outbox."""
+"""The form that writes one text to one or more numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -28,50 +27,46 @@ from ...outbox import clean, write_many
 from . import recipients
 from .recipients import Recipients
 
-#: What every message of the form has in common.
-COMMON = ("text", "source", "send_at", "expires_at", "priority", "tag")
-
-
 FIELDSETS = (
     (_("To whom"), {"fields": ("numbers",)}),
     (_("What"), {"fields": ("text",)}),
-    (_("When and how"), {"fields": ("send_at", "source", "once")}),
+    (_("When and how"), {"fields": ("send_at", "source", "submission_id")}),
     (_("More"), {"fields": ("expires_at", "priority", "tag"), "classes": ("collapse",)}),
 )
 
-
-BAD_NUMBERS = ngettext_lazy(
-    "%(count)d of these can not be used as a number. Correct it, or take it out.",
-    "%(count)d of these can not be used as numbers. Correct them, or take them out.",
+INVALID_NUMBERS = ngettext_lazy(
+    "%(count)d entry is not a valid number. Correct or remove it.",
+    "%(count)d entries are not valid numbers. Correct or remove them.",
     "count",
 )
-
-
-TOO_MANY = _("These are more than %(most)d recipients. Send to a list in a file instead.")
-
-
-CONFLICT = _("This form has written a message already. Open a new one for another.")
-
-
-NOT_NOW = _("Leave the time empty to send now, or choose “Send”.")
+TOO_MANY = _("There are more than %(limit)d recipients. Create a mailing instead.")
+CONFLICT = _(
+    "This form was already submitted with other values. To send another message, open a new form."
+)
+SCHEDULED = _("To send now, leave this empty. To send later, choose “Send”.")
 
 
 class CommonForm(forms.Form):
-    """How a message is to be sent. ``forms.Field`` neither strips nor judges: the outbox does."""
+    """Fields of a message. They are plain ``forms.Field``, because the outbox validates them."""
+
+    #: The fields that the outbox validates.
+    outbox_fields: tuple[str, ...] = ()
 
     text = forms.Field(widget=AdminTextareaWidget(attrs={"rows": 6}))
     source = forms.Field(
         required=False,
         widget=AdminTextInputWidget,
-        help_text=_("As the vendor gave it. Empty: the sender of the settings."),
+        help_text=_(
+            "The number that Mobilon assigned. Leave empty to use the sender from the settings."
+        ),
     )
     send_at = forms.SplitDateTimeField(
-        required=False, widget=AdminSplitDateTime, help_text=_("Empty: at once.")
+        required=False, widget=AdminSplitDateTime, help_text=_("Leave empty to send immediately.")
     )
     expires_at = forms.SplitDateTimeField(
         required=False,
         widget=AdminSplitDateTime,
-        help_text=_("A message that has not gone out by then will not go out any more."),
+        help_text=_("A message that is not sent by this time will not be sent at all."),
     )
     priority = forms.TypedChoiceField(
         choices=Priority.choices, coerce=int, initial=Priority.NORMAL.value
@@ -79,11 +74,11 @@ class CommonForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in self.fields.keys() & set(COMMON):
+        for name in self.fields.keys() & {"text", *self.outbox_fields}:
             label = SmsMessage._meta.get_field(name).verbose_name  # type: ignore[union-attr]
             self.fields[name].label = capfirst(label)
         self.fields["source"].initial = conf.SOURCE
-        for name in ("send_at", "expires_at"):  # two boxes, and Django's label is that of neither
+        for name in ("send_at", "expires_at"):  # Django's label belongs to neither of the two boxes
             for box, word in zip(self.fields[name].widget.widgets, (_("date"), _("time"))):
                 box.attrs["aria-label"] = format_lazy("{}, {}", self.fields[name].label, word)
 
@@ -91,82 +86,92 @@ class CommonForm(forms.Form):
         css = {"all": ("mobilon_sms/writing.css",)}
         js = ("mobilon_sms/segments.js", "mobilon_sms/writing.js")
 
-    def row(self, names: Iterable[str]) -> dict[str, Any]:
-        """What was typed, as the outbox takes it: an empty field names nothing."""
-        typed = {name: self.cleaned_data.get(name) for name in names}
+    def values(self) -> dict[str, Any]:
+        """Return the values of ``outbox_fields``, with ``None`` for an empty one."""
+        typed = {name: self.cleaned_data.get(name) for name in self.outbox_fields}
         return {name: None if value == "" else value for name, value in typed.items()}
 
-    def tell(self, error: ValidationError) -> None:
-        """Add these errors to their fields, where none is told yet."""
-        for name in error.error_dict.keys() - self.errors.keys():
-            self.add_error(name, error.error_dict[name])
+    @sensitive_variables()
+    def clean(self) -> None:
+        """Apply the rules of the outbox, also where another field is invalid."""
+        names = self.outbox_fields
+        try:
+            clean(self.values(), lambda: GatewayState.objects.current().now, names=names)
+        except ValidationError as error:
+            for name in error.error_dict.keys() - self.errors.keys():
+                self.add_error(name, error.error_dict[name])
 
 
 class MessageForm(CommonForm):
-    """One text to one or many. ``write()`` hands it to the outbox, all or nothing."""
+    """One text to one or more numbers. ``write()`` writes all messages, or none."""
+
+    outbox_fields = ("text", "source", "send_at", "expires_at", "priority", "tag")
 
     numbers = forms.Field(
         label=_("Recipients"),
         widget=AdminTextareaWidget(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
         help_text=_(
-            "One or many, as people write them: 8 (913) 529-29-26. One per line, or with commas or"
-            " semicolons between them, or a column of a spreadsheet."
+            "One or more numbers in any usual format, such as 8 (913) 529-29-26. Separate them with"
+            " line breaks, commas or semicolons, or paste a column of a spreadsheet."
         ),
     )
     tag = forms.Field(
         required=False,
         widget=AdminTextInputWidget,
-        help_text=_("A word of your own to find the message by."),
+        help_text=_("A label of your own, to find the message by."),
     )
-    #: The guids are made of it, so that a form that is sent twice writes each message once.
-    once = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
+    #: The guids derive from it, so that a form submitted twice writes each message once.
+    submission_id = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
 
     field_order = ("numbers", "text", "source", "send_at", "expires_at", "priority", "tag")
 
     @cached_property
     def recipients(self) -> Recipients:
-        """What was typed as recipients, whether it is right or not."""
+        """The typed recipients, valid or not."""
         return recipients.read(self.data.get("numbers", ""))
 
-    def clean_numbers(self) -> Any:
-        """At least one number, and nothing else."""
-        found, bad = self.recipients, self.recipients.bad
-        if len(found.numbers) > recipients.MOST:
-            raise ValidationError(TOO_MANY, code="too_many", params={"most": recipients.MOST})
-        if len(bad) == 1 and not found.numbers:
-            raise ValidationError(bad[0].reason, code="bad")
-        if bad:
-            raise ValidationError(BAD_NUMBERS, code="bad", params={"count": len(bad)})
-        if not found.numbers:
+    def clean_numbers(self) -> tuple[str, ...]:
+        """Return the numbers. There must be at least one, and no invalid entry."""
+        numbers, invalid = self.recipients.numbers, self.recipients.invalid
+        limit = recipients.MAX_RECIPIENTS
+        if len(numbers) > limit:
+            raise ValidationError(TOO_MANY, code="too_many", params={"limit": limit})
+        if len(invalid) == 1 and not numbers:
+            raise ValidationError(invalid[0].reason, code="invalid")
+        if invalid:
+            raise ValidationError(INVALID_NUMBERS, code="invalid", params={"count": len(invalid)})
+        if not numbers:
             raise ValidationError(self.fields["numbers"].error_messages["required"], "required")
-        return found.numbers
+        return numbers
 
-    @sensitive_variables()
     def clean(self) -> None:
-        """The outbox's own rules, all at once; what is wrong with no field yet."""
-        try:
-            clean(self.row(COMMON), lambda: GatewayState.objects.current().now, names=COMMON)
-        except ValidationError as error:
-            self.tell(error)
+        """Apply the rules of the outbox. "Send now" takes no time."""
+        super().clean()
         if "_send_now" in self.data and self.cleaned_data.get("send_at"):
-            self.add_error("send_at", ValidationError(NOT_NOW, code="later"))
+            self.add_error("send_at", ValidationError(SCHEDULED, code="scheduled"))
 
     @sensitive_variables()
     def write(self, writer: AbstractBaseUser) -> list[SmsMessage] | None:
-        """The messages, in the order of the recipients; ``None`` if something is wrong by now.
+        """Write the messages and return them in the order of the recipients.
 
-        What is right a moment ago may have expired by the next: then the form has the error.
+        Return ``None``, with the errors in the form, if the outbox refuses one: a message may
+        expire between its validation and its writing.
         """
-        once: UUID = self.cleaned_data["once"] or uuid4()
-        common = self.row(COMMON) | {"created_by": writer}
+        submission_id: UUID = self.cleaned_data["submission_id"] or uuid4()
+        common = self.values() | {"created_by": writer}
         numbers = self.cleaned_data["numbers"]
-        rows = [common | {"number": each, "guid": uuid5(once, each)} for each in numbers]
         try:
-            return write_many(rows)
+            return write_many(
+                [common | {"number": one, "guid": uuid5(submission_id, one)} for one in numbers]
+            )
         except InvalidRows as error:
-            for fault in {fault.field: fault for fault in error.errors}.values():
-                if fault.field == "guid":
-                    self.add_error(None, ValidationError(CONFLICT, code="conflict"))
-                else:
-                    self.add_error(fault.field, ValidationError(fault.message, code=fault.code))
+            self._add_row_errors(error)
             return None
+
+    def _add_row_errors(self, error: InvalidRows) -> None:
+        """Add one error a field, because the rows share all fields but the number."""
+        for fault in {fault.field: fault for fault in error.errors}.values():
+            if fault.field == "guid":
+                self.add_error(None, ValidationError(CONFLICT, code="conflict"))
+            else:
+                self.add_error(fault.field, ValidationError(fault.message, code=fault.code))

@@ -1,29 +1,27 @@
-"""Recipients as people paste them: one field, many numbers, each with what is wrong with it."""
+"""Recipients as people paste them: one field with many numbers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from ...conf import conf
 from ...phone_numbers import normalize_number
 
-#: Recipients of one form; a list in a file takes more.
-MOST = 1000
+#: Recipients of one form. A mailing takes more.
+MAX_RECIPIENTS = 1000
+
+# A comma before digits and an exponent belongs to a number that a spreadsheet has damaged.
+_SEPARATOR = re.compile(r"[\r\n;\t]|,(?![0-9]+[eEеЕ]\+)")
 
 
-# A comma between digits and an exponent is what a spreadsheet has made of one number.
-_BETWEEN = re.compile(r"[\r\n;\t]|,(?![0-9]+[eEеЕ]\+)")
-
-
-class Bad(NamedTuple):
-    """What was typed for a number, and why it is none."""
+class InvalidEntry(NamedTuple):
+    """An entry that is not a number we send to, and the reason."""
 
     typed: str
     reason: str
@@ -31,63 +29,49 @@ class Bad(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipients:
-    """What a field holds: E.164 numbers in their order, each once, and what is no number."""
+    """The entries of a field: distinct numbers in E.164 in their order, and invalid entries."""
 
     numbers: tuple[str, ...] = ()
     duplicates: int = 0
-    bad: tuple[Bad, ...] = ()
-
-    @property
-    def merged(self) -> str:
-        """What is said about numbers that were given more than once."""
-        if not self.duplicates:
-            return ""
-        sentence = ngettext(
-            "%(count)s repetition was merged: each number gets one message.",
-            "%(count)s repetitions were merged: each number gets one message.",
-            self.duplicates,
-        )
-        return sentence % {"count": self.duplicates}
+    invalid: tuple[InvalidEntry, ...] = ()
 
 
 @sensitive_variables()
 def read(typed: str) -> Recipients:
-    """The recipients of a field, separated by lines, commas, semicolons or tabs."""
-    numbers: dict[str, int] = {}
-    bad: dict[str, str] = {}
-    for piece in _pieces(typed):
+    """Return the recipients of a field, separated by lines, commas, semicolons or tabs."""
+    numbers: list[str] = []
+    invalid: dict[str, InvalidEntry] = {}
+    for entry in _entries(typed):
         try:
-            number = _normalized(piece)
+            numbers.append(_normalize(entry))
         except ValidationError as error:
-            bad.setdefault(piece, error.messages[0])
-        else:
-            numbers[number] = numbers.get(number, 0) + 1
-    duplicates = sum(numbers.values()) - len(numbers)
-    return Recipients(tuple(numbers), duplicates, tuple(Bad(*each) for each in bad.items()))
+            invalid[entry] = InvalidEntry(entry, error.messages[0])
+    distinct = tuple(dict.fromkeys(numbers))
+    return Recipients(distinct, len(numbers) - len(distinct), tuple(invalid.values()))
 
 
 @sensitive_variables()
-def without(typed: str, bad: str) -> str:
-    """The same field, one number a line, without this bad one; without any for an empty one."""
-    unwanted = {bad} if bad else {each.typed for each in read(typed).bad}
-    return "\n".join(piece for piece in _pieces(typed) if piece not in unwanted)
+def remove(typed: str, entry: str) -> str:
+    """Return the field without this entry, one entry a line. "" removes all invalid entries."""
+    unwanted = {entry} if entry else {invalid.typed for invalid in read(typed).invalid}
+    return "\n".join(kept for kept in _entries(typed) if kept not in unwanted)
 
 
-def _pieces(typed: str) -> Iterator[str]:
-    for piece in filter(None, (part.strip() for part in _BETWEEN.split(typed))):
-        words = piece.split()
+def _entries(typed: str) -> Iterator[str]:
+    for entry in filter(None, (part.strip() for part in _SEPARATOR.split(typed))):
+        words = entry.split()
         if len(words) > 1 and all(map(_is_number, words)):
             yield from words
         else:
-            yield piece
+            yield entry
 
 
 def _is_number(typed: str) -> bool:
     try:
-        return bool(_normalized(typed))
+        return bool(_normalize(typed))
     except ValidationError:
         return False
 
 
-def _normalized(typed: Any) -> str:
+def _normalize(typed: str) -> str:
     return normalize_number(typed, allowed=conf.NUMBER_PATTERN)

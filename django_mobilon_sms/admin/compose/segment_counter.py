@@ -1,4 +1,4 @@
-"""The panel under a text that is being written: its alphabet, its parts, what costs more."""
+"""The panel under a text: its alphabet, its segments, and the characters that cost more."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from django.utils.translation import gettext as _
 from ...conf import conf
 from ...segments import GSM7_BASIC, GSM7_EXTENSION, PLAIN_FORMS, Alphabet, count_segments
 
-#: How many of the characters that need UCS-2 are shown.
-MOST = 12
+#: Characters that the panel lists, of those that need UCS-2.
+MAX_CHARACTERS = 12
 
-
-#: What the counter in the browser needs to know, as JSON in an attribute: no script is inline.
+#: What the counter in the browser needs, as JSON in an attribute because no script is inline.
 TABLES = {
     "basic": "".join(sorted(GSM7_BASIC)),
     "extension": "".join(sorted(GSM7_EXTENSION)),
@@ -23,32 +22,29 @@ TABLES = {
 }
 
 
-def panel(text: str, *, recipients: int | None = None) -> dict[str, Any]:
-    """What it shows of this text, and what it needs to go on counting in the browser.
-
-    ``recipients`` is how many get it, as far as that is known; ``None`` shows no total.
-    """
-    text = text.replace("\r\n", "\n")
-    counted = count_segments(text)
-    needing = counted.ucs2_characters
-    others = [each for each in needing if each not in PLAIN_FORMS]
+def panel(text: str, *, recipient_count: int | None = None) -> dict[str, Any]:
+    """Return the context of the panel. Without ``recipient_count``, it shows no total."""
+    counted = count_segments(text.replace("\r\n", "\n"))
+    replaceable = [char for char in counted.ucs2_characters if char in PLAIN_FORMS]
+    others = [char for char in counted.ucs2_characters if char not in PLAIN_FORMS]
     labels = {Alphabet.GSM7: _("GSM-7: Latin letters"), Alphabet.UCS2: _("UCS-2: any letters")}
     return {
         "gsm7": labels[Alphabet.GSM7],
         "ucs2": labels[Alphabet.UCS2],
         "alphabet": labels[counted.alphabet],
-        "parts": counted.count,
+        "segments": counted.count,
         "allowed": conf.MAX_SEGMENTS,
         "over": counted.count > conf.MAX_SEGMENTS,
         "remaining": counted.remaining,
-        "total": None if recipients is None else counted.count * recipients,
-        "most": MOST,
-        "characters": _shown(others[:MOST]) + (" …" if len(others) > MOST else ""),
-        "typography": _shown(each for each in needing if each in PLAIN_FORMS),
+        "total": None if recipient_count is None else counted.count * recipient_count,
+        "max_characters": MAX_CHARACTERS,
+        "characters": _spaced(others[:MAX_CHARACTERS])
+        + (" …" if len(others) > MAX_CHARACTERS else ""),
+        "replaceable": _spaced(replaceable),
         "tables": json.dumps(TABLES, ensure_ascii=False),
     }
 
 
-def _shown(characters: Iterable[str]) -> str:
-    """In one line, with a mark for what has no look of its own."""
-    return " ".join(each if each.isprintable() else "␣" for each in characters)
+def _spaced(characters: Iterable[str]) -> str:
+    """Return the characters on one line, with a mark for the invisible ones."""
+    return " ".join(char if char.isprintable() else "␣" for char in characters)

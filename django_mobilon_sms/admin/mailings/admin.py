@@ -1,4 +1,4 @@
-"""Mailings in the admin: lists to send to."""
+"""Mailings in the admin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .pages import MailingPages
 
 @admin.register(SmsMailing)
 class MailingAdmin(NonAtomic, MailingPages):
-    """A list is uploaded, looked at and confirmed."""
+    """A list is uploaded, previewed and confirmed."""
 
     class Media:
         css = {"all": ("mobilon_sms/admin.css", "mobilon_sms/writing.css")}

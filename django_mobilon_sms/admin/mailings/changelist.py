@@ -1,4 +1,4 @@
-"""Mailings: who may do what with a list, and the list of lists."""
+"""The list of mailings, and the permissions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from ...models import SmsMailing
-from ..badges import badge
+from ..badges import badge, moment
 
 if TYPE_CHECKING:
     MailingModelAdmin = admin.ModelAdmin[SmsMailing]
@@ -19,9 +20,9 @@ else:
 
 
 class MailingList(MailingModelAdmin):
-    """The permissions are those of messages: a mailing is a way to write them."""
+    """Mailings need the permissions of messages, because they write messages."""
 
-    list_display = ("name", "state", "created_by", "written_at", "confirmed_by", "written")
+    list_display = ("name", "state", "created_by", "uploaded", "confirmed_by", "written")
     list_select_related = ("created_by", "confirmed_by")
     ordering = ("-id",)
     search_fields = ("name",)
@@ -30,49 +31,56 @@ class MailingList(MailingModelAdmin):
     actions = None
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Whether the index page shows mailings."""
+        """Return whether the index page shows mailings."""
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: SmsMailing | None = None) -> bool:
-        """Those who see messages, or write them."""
+        """Allow those who may see or write messages."""
         may_see = request.user.has_perm("mobilon_sms.view_smsmessage")
         return may_see or self.has_add_permission(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Those who write messages."""
+        """Allow those who may write messages."""
         return request.user.has_perm("mobilon_sms.add_smsmessage")
 
     def has_change_permission(self, request: HttpRequest, obj: SmsMailing | None = None) -> bool:
-        """Nobody: a list is confirmed or corrected by another."""
+        """Allow nobody: a list is confirmed, or another one replaces it."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: SmsMailing | None = None) -> bool:
-        """Nobody: a list is forgotten by itself, and what was confirmed stays."""
+        """Allow nobody: unconfirmed lists are deleted after a day, confirmed ones stay."""
         return False
 
     def may_cancel(self, request: HttpRequest) -> bool:
-        """Those who decide about messages that were written."""
+        """Return whether this person may cancel messages."""
         return request.user.has_perm("mobilon_sms.send_smsmessage")
 
     def may_read(self, request: HttpRequest, mailing: SmsMailing) -> bool:
-        """Those who see texts; a list that waits is also its writer's own."""
+        """Return whether this person may see the text: also the author until confirmation."""
         if request.user.has_perm("mobilon_sms.view_smsmessage_text"):
             return True
         return mailing.confirmed_at is None and mailing.created_by_id == request.user.pk
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list under its own name."""
+        context = {"title": capfirst(self.opts.verbose_name_plural), "add_label": _("New mailing")}
+        return super().changelist_view(request, context | (extra_context or {}))
+
     @admin.display(description=_("state"))
     def state(self, mailing: SmsMailing) -> Any:
-        """Whether its messages are written."""
+        """Show whether the mailing was confirmed."""
         if mailing.confirmed_at:
             return badge("sent", _("confirmed"))
-        return badge("unknown", _("waits to be confirmed"))
+        return badge("unknown", _("waiting for confirmation"))
 
     @admin.display(description=_("created at"), ordering="created_at")
-    def written_at(self, mailing: SmsMailing) -> Any:
-        """When it was uploaded."""
-        return mailing.created_at
+    def uploaded(self, mailing: SmsMailing) -> Any:
+        """Show when the list was uploaded."""
+        return moment(mailing.created_at)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SmsMailing]:
-        """Without the forgotten, and without their files."""
-        rows = cast("QuerySet[SmsMailing]", SmsMailing.objects.for_write().remembered())
-        return rows.defer("file", "text").order_by(*self.ordering)
+        """Return the mailings that are confirmed or can be, without loading their files."""
+        mailings = cast("QuerySet[SmsMailing]", SmsMailing.objects.for_write().remembered())
+        return mailings.defer("file", "text").order_by(*self.ordering)

@@ -1,4 +1,4 @@
-"""The form that takes a list: a name, a text with the names of columns in it, a file."""
+"""The form that uploads a list: a name, a text with placeholders for columns, and a file."""
 
 from __future__ import annotations
 
@@ -12,33 +12,27 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from ...mailings import COMMON, placeholders, preview, spreadsheets
-from ...models import GatewayState, SmsMailing
-from ...outbox import clean
+from ...models import SmsMailing
 from ..compose.forms import CommonForm
 
 FIELDSETS = (
-    (_("To whom"), {"fields": ("name", "file", "earlier")}),
+    (_("To whom"), {"fields": ("name", "file", "corrects")}),
     (_("What"), {"fields": ("text",)}),
     (_("When and how"), {"fields": ("send_at", "source")}),
     (_("More"), {"fields": ("expires_at", "priority"), "classes": ("collapse",)}),
 )
 
 
-#: Letters of a name; the rest of a tag is the mailing's number.
-MOST_NAME = 48
-
-
-KEPT = _("Empty: the file “%(name)s” is kept.")
-
-
 class MailingForm(CommonForm):
-    """A list to send to. ``save()`` lets it wait to be confirmed; no message is written yet."""
+    """A list to send to. ``save()`` stores it for confirmation and writes no message."""
+
+    outbox_fields = COMMON
 
     name = forms.CharField(
         label=_("Name"),
-        max_length=MOST_NAME,
+        max_length=48,  # with the number of the mailing, it must fit into a tag
         widget=AdminTextInputWidget,
-        help_text=_("Its messages carry it as their tag, with the number of the mailing."),
+        help_text=_("Its messages get this name and the number of the mailing as their tag."),
     )
     file = forms.FileField(
         label=_("File"),
@@ -49,67 +43,60 @@ class MailingForm(CommonForm):
             " columns."
         ),
     )
-    #: The mailing that is corrected, whose file is kept if there is no other.
-    earlier = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    #: The mailing that this one replaces.
+    corrects = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     field_order = ("name", "file", "text", "source", "send_at", "expires_at", "priority")
 
-    def __init__(self, *args: Any, earlier: SmsMailing | None = None, **kwargs: Any) -> None:
-        if earlier:
-            given = {name: getattr(earlier, name) for name in ("name", "text", *COMMON)}
-            kwargs["initial"] = given | {"earlier": earlier.pk}
+    def __init__(self, *args: Any, corrected: SmsMailing | None = None, **kwargs: Any) -> None:
+        if corrected:
+            values = {name: getattr(corrected, name) for name in ("name", "text", *COMMON)}
+            kwargs["initial"] = values | {"corrects": corrected.pk}
         super().__init__(*args, **kwargs)
-        self.kept = earlier
+        self.corrected = corrected
         self.fields["text"].help_text = _(
-            "{{NAME}}, {{DATA}} and any other column by its name stand for what the row has there;"
-            " {{NAME|customer}} also says what stands for an empty cell."
+            "{{NAME}}, {{DATA}} or the name of another column is replaced with the value of the"
+            " row. {{NAME|customer}} becomes “customer” where the cell is empty."
         )
-        if earlier:
-            self.fields["file"].help_text = KEPT % {"name": earlier.file_name}
+        if corrected:
+            keep = _("Leave empty to keep the file “%(name)s”.")
+            self.fields["file"].help_text = keep % {"name": corrected.file_name}
 
-    def clean_name(self) -> Any:
-        """A name that the tag can hold."""
+    def clean_name(self) -> str:
+        """Return the name. It must be printable, as a tag must."""
         name: str = self.cleaned_data["name"]
         if not name.isprintable():
-            message = _("Write a name of printable characters.")
-            raise ValidationError(message, code="invalid")
+            raise ValidationError(_("Use only printable characters in the name."), code="invalid")
         return name
 
-    def clean_file(self) -> Any:
-        """The bytes of a list and its name: of the file that was chosen, or of the one kept."""
-        chosen = self.cleaned_data["file"]
-        if chosen is None and self.kept:
-            return self.kept.file_name, bytes(self.kept.file)
-        if chosen is None:
+    def clean_file(self) -> tuple[str, bytes]:
+        """Return the name and the contents of the uploaded file, or of the corrected mailing's."""
+        upload = self.cleaned_data["file"]
+        if upload is None and self.corrected:
+            return self.corrected.file_name, bytes(self.corrected.file)
+        if upload is None:
             raise ValidationError(self.fields["file"].error_messages["required"], "required")
-        if chosen.size > spreadsheets.MAX_FILE_BYTES:
+        if upload.size > spreadsheets.MAX_FILE_BYTES:
             raise spreadsheets.refusal("too_big")
-        return chosen.name, chosen.read()
+        return upload.name, upload.read()
 
     @sensitive_variables()
     def clean(self) -> None:
-        """The outbox's own rules, and whether the text names only columns that there are."""
-        try:
-            clean(self.row(COMMON), lambda: GatewayState.objects.current().now, names=COMMON)
-        except ValidationError as error:
-            self.tell(error)
-        if "file" in self.cleaned_data:
-            self._read(self.cleaned_data["file"][1])
-
-    def _read(self, data: bytes) -> None:
-        try:
-            columns = preview.find_columns(data)
-        except ValidationError as error:
-            self.add_error("file", error)
+        """Apply the rules of the outbox, and check that the file has the columns of the text."""
+        super().clean()
+        if "file" not in self.cleaned_data:
             return
+        field = "file"
         try:
+            columns = preview.find_columns(self.cleaned_data["file"][1])
+            field = "text"
             placeholders.check(self.cleaned_data.get("text") or "", columns)
         except ValidationError as error:
-            self.add_error("text", error)
+            self.add_error(field, error)
 
     def save(self, writer: AbstractBaseUser) -> SmsMailing:
-        """The list, which waits to be confirmed; the one that it corrects is forgotten."""
-        common = {name: value for name, value in self.row(COMMON).items() if value is not None}
+        """Store the list for confirmation, and delete the mailing that it corrects."""
+        values = {name: value for name, value in self.values().items() if value is not None}
         file_name, data = self.cleaned_data["file"]
         SmsMailing.objects.forgotten().delete()
         mailing = SmsMailing.objects.create(
@@ -118,8 +105,8 @@ class MailingForm(CommonForm):
             file=data,
             file_name=file_name,
             created_by_id=writer.pk,
-            **common,
+            **values,
         )
-        if self.kept:
-            SmsMailing.objects.waiting().filter(pk=self.kept.pk).delete()
+        if self.corrected:
+            SmsMailing.objects.waiting().filter(pk=self.corrected.pk).delete()
         return mailing

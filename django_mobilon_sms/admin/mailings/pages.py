@@ -1,9 +1,11 @@
-"""Sending to a list: upload, preview, confirm; later what became of it, and its cancelling."""
+"""The pages of a mailing: upload a list, look at its preview, confirm it, cancel what is left."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from itertools import chain
+from typing import Any, TypeVar, cast
 
 from django.contrib import messages
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
@@ -24,47 +26,39 @@ from django.views.decorators.http import require_POST, require_safe
 from ...choices import Status
 from ...mailings import preview, sending
 from ...models import SmsMailing, retry_on_lock
-from ...segments import plain_forms
+from .. import spreadsheet_files
 from ..actions.catalogue import PATIENCE
 from ..badges import badge
-from ..compose import form_page, segment_counter
+from ..compose import form_page
 from ..compose.form_page import Button
 from . import form as mailing_form
 from . import samples
 from .changelist import MailingList
 
-CONFIRMED = ngettext_lazy(
-    "%(count)s message was written and waits for the worker.",
-    "%(count)s messages were written and wait for the worker.",
-    "count",
-)
+T = TypeVar("T")
 
-
+QUEUED = ngettext_lazy("%(count)s message is queued.", "%(count)s messages are queued.", "count")
 CANCELLED = ngettext_lazy(
     "%(count)s message was cancelled.", "%(count)s messages were cancelled.", "count"
 )
-
-
-LATE = _("This list was confirmed or forgotten before. Nothing was written now.")
-
-
-NOTHING = _("Nothing of it waits any more.")
+NOT_WAITING = _("This list was already confirmed, or it has expired. No messages were created.")
+NOTHING_TO_CANCEL = _("No pending messages are left to cancel.")
 
 
 class MailingPages(MailingList):
-    """Every step by POST; looking changes nothing."""
+    """The pages of a mailing. A GET changes nothing."""
 
     add_form_template = form_page.TEMPLATE
     change_form_template = "admin/mobilon_sms/smsmailing/page.html"
 
     def get_urls(self) -> list[URLPattern]:
-        """The steps' own addresses before the admin's, which take any path."""
-        wrap = self.admin_site.admin_view
+        """Put these pages before the admin's own addresses, which match any path."""
+        wrap, name = self.admin_site.admin_view, "mobilon_sms_mailing"
         return [
             path("sample.<slug:kind>", wrap(self.sample_view), name="mobilon_sms_sample"),
-            path("<int:pk>/bad.csv", wrap(self.bad_view), name="mobilon_sms_mailing_bad"),
-            path("<int:pk>/confirm/", wrap(self.confirm_view), name="mobilon_sms_mailing_confirm"),
-            path("<int:pk>/cancel/", wrap(self.cancel_view), name="mobilon_sms_mailing_cancel"),
+            path("<int:pk>/invalid.csv", wrap(self.invalid_rows_view), name=f"{name}_invalid"),
+            path("<int:pk>/confirm/", wrap(self.confirm_view), name=f"{name}_confirm"),
+            path("<int:pk>/cancel/", wrap(self.cancel_view), name=f"{name}_cancel"),
             *super().get_urls(),
         ]
 
@@ -77,59 +71,51 @@ class MailingPages(MailingList):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Take a list, which then waits to be confirmed, or show what is wrong with it."""
+        """Store the uploaded list for confirmation, or show the form with its errors."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        earlier = self._earlier(request)
-        if request.method != "POST":
-            form = mailing_form.MailingForm(earlier=earlier)
-            return self._form_page(request, form, form_url)
-        looking = "_check" in request.POST or "_plain" in request.POST
-        data = request.POST.copy()
-        if "_plain" in data:
-            data["text"] = plain_forms(str(data.get("text", "")))
-        form = mailing_form.MailingForm(data, request.FILES, earlier=earlier)
-        if looking or not form.is_valid():
-            return self._form_page(request, form, form_url)
-        by = cast(AbstractBaseUser, request.user)
-        alias = router.db_for_write(SmsMailing)
-        mailing = retry_on_lock(partial(form.save, by), using=alias, seconds=PATIENCE)
-        LogEntry.objects.log_actions(by.pk, [mailing], ADDITION, [{"added": {}}])
-        return self._to(mailing)
-
-    def _earlier(self, request: HttpRequest) -> SmsMailing | None:
-        """The list that is corrected, if it still waits and this person may read it."""
-        named = request.POST.get("earlier", request.GET.get("earlier", ""))
-        if not (named.isascii() and named.isdigit() and len(named) < 19):
-            return None
-        found = SmsMailing.objects.for_write().waiting().filter(pk=named).first()
-        return found if found and self.may_read(request, found) else None
-
-    def _form_page(
-        self, request: HttpRequest, form: mailing_form.MailingForm, form_url: str
-    ) -> HttpResponse:
-        shown = form_page.context(
+        corrected = self._corrected(request)
+        form = mailing_form.MailingForm(corrected=corrected)
+        if request.method == "POST":
+            data = form_page.edited(request.POST)
+            form = mailing_form.MailingForm(data, request.FILES, corrected=corrected)
+            if not form_page.is_preview(data) and form.is_valid():
+                return self._save(request, form)
+        return form_page.render(
             self,
             request,
             form,
             mailing_form.FIELDSETS,
-            title=_("Send to a list"),
-            buttons=[Button("_save", _("Upload and look"))],
+            title=_("New mailing"),
+            buttons=[Button("_save", _("Upload and preview"))],
+            form_url=form_url,
+            extra_context={"samples": spreadsheet_files.kinds()},
         )
-        text = str(form["text"].value() or "")
-        own = {"counter": segment_counter.panel(text), "samples": samples.kinds()}
-        return self.render_change_form(request, shown | own, add=True, form_url=form_url)
+
+    def _corrected(self, request: HttpRequest) -> SmsMailing | None:
+        """Return the mailing to correct, if it is unconfirmed and this person may read it."""
+        pk = request.POST.get("corrects", request.GET.get("corrects", ""))
+        if not (pk.isascii() and pk.isdigit() and len(pk) < 19):
+            return None
+        mailing = SmsMailing.objects.for_write().waiting().filter(pk=pk).first()
+        return mailing if mailing and self.may_read(request, mailing) else None
+
+    def _save(self, request: HttpRequest, form: mailing_form.MailingForm) -> HttpResponse:
+        writer = cast(AbstractBaseUser, request.user)
+        mailing = _retried(partial(form.save, writer))
+        LogEntry.objects.log_actions(writer.pk, [mailing], ADDITION, [{"added": {}}])
+        return self._redirect(mailing)
 
     @method_decorator(require_safe)
     def sample_view(self, request: HttpRequest, kind: str) -> HttpResponseBase:
-        """A list to begin with."""
+        """Return a list to fill in."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        if kind not in samples.kinds():
+        if kind not in spreadsheet_files.kinds():
             raise Http404
         return samples.response(kind)
 
-    # One list
+    # One mailing
 
     def change_view(
         self,
@@ -138,15 +124,15 @@ class MailingPages(MailingList):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """What would be written of it; or what became of what was."""
+        """Show the preview of an unconfirmed list, or the statuses of the messages."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         mailing = self.get_object(request, object_id)
         if mailing is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
-        context = self._waiting(mailing) if mailing.confirmed_at is None else _counted(mailing)
-        context |= {
+        context = {
             **self.admin_site.each_context(request),
+            **(_status_counts(mailing) if mailing.confirmed_at else _preview(mailing)),
             "title": mailing.name,
             "opts": self.opts,
             "mailing": mailing,
@@ -159,74 +145,80 @@ class MailingPages(MailingList):
         request.current_app = self.admin_site.name
         return TemplateResponse(request, self.change_form_template, context)
 
-    def _waiting(self, mailing: SmsMailing) -> dict[str, Any]:
-        try:
-            return {"preview": preview.preview(mailing)}
-        except ValidationError as error:
-            return {"unreadable": " ".join(error.messages)}
-
     @method_decorator(require_safe)
-    def bad_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        """The rows that nothing can be written of, with their lines and reasons, as CSV."""
-        mailing = self._found(request, pk)
+    def invalid_rows_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """Return the rows with errors as CSV: their lines, numbers and reasons."""
+        mailing = self._get_or_404(request, pk)
         if not self.may_read(request, mailing):
             raise PermissionDenied
         header = [gettext("Line"), gettext("Number"), gettext("Reason")]
-        rows = ([str(bad.line), bad.typed, bad.reason] for bad in preview.bad_rows(mailing))
-        return samples.csv_response("bad-rows.csv", header, rows)
+        rows = ([row.line, row.typed, row.reason] for row in preview.bad_rows(mailing))
+        return spreadsheet_files.csv_response("invalid-rows.csv", chain([header], rows))
 
     @method_decorator(require_POST)
     def confirm_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Write its messages, once, however often and wherever this is asked for."""
+        """Write the messages. A list is confirmed only once, however often this is requested."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        mailing, by = self._found(request, pk), cast(AbstractBaseUser, request.user)
+        mailing, by = self._get_or_404(request, pk), cast(AbstractBaseUser, request.user)
         leave_out = "leave_out_recent" in request.POST
-        attempt = partial(sending.confirm, mailing, by=by, leave_out_recent=leave_out)
-        alias = router.db_for_write(SmsMailing)
         try:
-            written = retry_on_lock(attempt, using=alias, seconds=PATIENCE)
+            written = _retried(partial(sending.confirm, mailing, by=by, leave_out_recent=leave_out))
         except ValidationError as error:
             self.message_user(request, error.messages[0], messages.ERROR)
-            return self._to(mailing)
+            return self._redirect(mailing)
         if written is None:
-            self.message_user(request, str(LATE), messages.WARNING)
-            return self._to(mailing)
-        line = str(CONFIRMED % {"count": written})
-        LogEntry.objects.log_actions(by.pk, [mailing], CHANGE, line)
-        self.message_user(request, line, messages.SUCCESS)
-        return self._to(mailing)
+            self.message_user(request, str(NOT_WAITING), messages.WARNING)
+        else:
+            self._record(request, mailing, str(QUEUED % {"count": written}))
+        return self._redirect(mailing)
 
     @method_decorator(require_POST)
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Take back what still waits of it."""
+        """Cancel the pending messages."""
         if not self.may_cancel(request):
             raise PermissionDenied
-        mailing, by = self._found(request, pk), cast(AbstractBaseUser, request.user)
-        alias = router.db_for_write(SmsMailing)
-        count = retry_on_lock(partial(sending.cancel, mailing), using=alias, seconds=PATIENCE)
-        if count:
-            line = str(CANCELLED % {"count": count})
-            LogEntry.objects.log_actions(by.pk, [mailing], CHANGE, line)
-            self.message_user(request, line, messages.SUCCESS)
+        mailing = self._get_or_404(request, pk)
+        if count := _retried(partial(sending.cancel, mailing)):
+            self._record(request, mailing, str(CANCELLED % {"count": count}))
         else:
-            self.message_user(request, str(NOTHING), messages.INFO)
-        return self._to(mailing)
+            self.message_user(request, str(NOTHING_TO_CANCEL), messages.INFO)
+        return self._redirect(mailing)
 
-    def _found(self, request: HttpRequest, pk: int) -> SmsMailing:
+    def _get_or_404(self, request: HttpRequest, pk: int) -> SmsMailing:
         mailing = self.get_object(request, str(pk))
         if mailing is None or not self.has_view_permission(request):
             raise Http404
         return mailing
 
-    def _to(self, mailing: SmsMailing) -> HttpResponse:
+    def _record(self, request: HttpRequest, mailing: SmsMailing, sentence: str) -> None:
+        """Report a change to the operator, and keep it in the history."""
+        by = cast(AbstractBaseUser, request.user)
+        LogEntry.objects.log_actions(by.pk, [mailing], CHANGE, sentence)
+        self.message_user(request, sentence, messages.SUCCESS)
+
+    def _redirect(self, mailing: SmsMailing) -> HttpResponse:
         name, site = "admin:mobilon_sms_smsmailing_change", self.admin_site.name
         return HttpResponseRedirect(reverse(name, args=[mailing.pk], current_app=site))
 
 
-def _counted(mailing: SmsMailing) -> dict[str, Any]:
-    """How many of its messages are where."""
+def _retried(change: Callable[[], T]) -> T:
+    return retry_on_lock(change, using=router.db_for_write(SmsMailing), seconds=PATIENCE)
+
+
+def _preview(mailing: SmsMailing) -> dict[str, Any]:
+    try:
+        return {"preview": preview.preview(mailing)}
+    except ValidationError as error:
+        return {"unreadable": " ".join(error.messages)}
+
+
+def _status_counts(mailing: SmsMailing) -> dict[str, Any]:
     by_status = sending.messages(mailing).order_by().values_list("status").annotate(Count("pk"))
     counts = dict(by_status)
-    shown = [(badge(each, each.label), each, counts[each]) for each in Status if each in counts]
-    return {"counts": shown, "waiting": counts.get(Status.PENDING, 0)}
+    rows = [
+        (badge(status, status.label), status, counts[status])
+        for status in Status
+        if status in counts
+    ]
+    return {"counts": rows, "pending": counts.get(Status.PENDING, 0)}

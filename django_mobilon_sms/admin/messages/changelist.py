@@ -15,10 +15,10 @@ from django.utils.http import urlencode
 from django.utils.text import capfirst
 
 from ...models import db_now
+from .. import spreadsheet_files
 from ..actions import menu
 from ..bounded_paginator import BoundedPaginator
 from ..gateway_panel import panel
-from ..reports.export_page import exports
 from . import filters, search
 from .permissions import MessagePermissions
 
@@ -73,7 +73,7 @@ class MessageList(MessagePermissions):
         if self.has_view_permission(request):
             context["gateway"] = panel()
             context["has_send_permission"] = self.has_send_permission(request)
-            context["exports"] = exports()
+            context["exports"] = spreadsheet_files.kinds()
             kept = [pair for pair in request.GET.lists() if pair[0] not in ("p", "e", "o")]
             context["filters"] = urlencode(kept, doseq=True)
         return super().changelist_view(request, context | (extra_context or {}))

@@ -1,24 +1,33 @@
-"""Bars in an SVG that the server draws: no script, no style of its own, colours from the theme."""
+"""A bar chart as SVG, drawn by the server: no script, and colours from the theme."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.utils import formats
 
+#: The size of the picture, and the margins around the bars, in units of the SVG.
 WIDTH, HEIGHT = 960, 260
-
-
 LEFT, RIGHT, TOP, BOTTOM = 56, 8, 12, 28
 
+#: Labels that fit below the bars.
+MAX_LABELS = 8
 
-#: Labels that fit below the bars, and lines that fit beside them.
-LABELS, LINES = 8, 4
+#: Horizontal lines above the base line.
+LINES = 4
+
+
+class Series(NamedTuple):
+    """The values of one status, one for each bar. ``word`` names its colour."""
+
+    word: str
+    name: Any
+    values: Sequence[int]
 
 
 class Bar(NamedTuple):
-    """A rectangle in the colour of its ``word``, with what is read when one points at it."""
+    """A rectangle in the colour of its ``word``, with a tooltip."""
 
     word: str
     x: str
@@ -28,8 +37,8 @@ class Bar(NamedTuple):
     title: str
 
 
-class Mark(NamedTuple):
-    """A text at a place."""
+class Label(NamedTuple):
+    """A text and where it stands."""
 
     x: str
     y: str
@@ -37,62 +46,54 @@ class Mark(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """What the template draws."""
+    """Everything that the template draws."""
 
     title: Any
     bars: list[Bar]
-    below: list[Mark]
-    beside: list[Mark]
+    below: list[Label]
+    beside: list[Label]
 
 
-def draw(
-    title: Any, labels: Sequence[str], series: Sequence[tuple[str, Any, Mapping[int, int]]]
-) -> Chart:
-    """Bars that stand on one another: for each series its word, its name, its values by place."""
-    heights = [sum(values.get(i, 0) for _, _, values in series) for i in range(len(labels))]
-    line = step(max(heights, default=0))
-    top = line * LINES
-    wide = (WIDTH - LEFT - RIGHT) / max(1, len(labels))
-    every = -(-len(labels) // LABELS)
+def draw(title: Any, labels: Sequence[str], series: Sequence[Series]) -> Chart:
+    """Return a chart of stacked bars, one bar for each label."""
+    heights = [sum(values) for values in zip(*(one.values for one in series))]
+    distance = line_distance(max(heights, default=0))
+    top = distance * LINES
+    slot = (WIDTH - LEFT - RIGHT) / max(1, len(labels))
+    every = -(-len(labels) // MAX_LABELS)
     below = [
-        Mark(_at(LEFT + (i + 0.5) * wide), _at(HEIGHT - 8), labels[i])
-        for i in range(0, len(labels), every)
+        Label(_number(LEFT + (place + 0.5) * slot), _number(HEIGHT - 8), labels[place])
+        for place in range(0, len(labels), every)
     ]
     beside = [
-        Mark(_at(LEFT - 6), _at(_y(value, top)), formats.number_format(value, force_grouping=True))
-        for value in range(0, top + 1, line)
+        Label(_number(LEFT - 6), _number(_y(value, top)), _grouped(value))
+        for value in range(0, top + 1, distance)
     ]
-    return Chart(title, list(_bars(labels, series, wide, top)), below, beside)
+    return Chart(title, list(_bars(labels, series, slot, top)), below, beside)
 
 
-def step(highest: int) -> int:
-    """The distance of the lines: 1, 2 or 5 and zeros, so that a few of them reach the highest."""
+def line_distance(highest: int) -> int:
+    """Return 1, 2 or 5 with zeros, so that ``LINES`` lines reach the highest bar."""
     needed, power = max(1, -(-highest // LINES)), 1
     while power * 10 < needed:
         power *= 10
-    return next(power * each for each in (1, 2, 5, 10) if power * each >= needed)
+    return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= needed)
 
 
-def _bars(
-    labels: Sequence[str],
-    series: Sequence[tuple[str, Any, Mapping[int, int]]],
-    wide: float,
-    top: int,
-) -> Iterator[Bar]:
-    for i, label in enumerate(labels):
+def _bars(labels: Sequence[str], series: Sequence[Series], slot: float, top: int) -> Iterator[Bar]:
+    for place, label in enumerate(labels):
         below = 0
         for word, name, values in series:
-            if not (value := values.get(i, 0)):
+            if not (value := values[place]):
                 continue
             upper, lower = _y(below + value, top), _y(below, top)
-            shown = formats.number_format(value, force_grouping=True)
             yield Bar(
                 word,
-                _at(LEFT + (i + 0.1) * wide),
-                _at(upper),
-                _at(wide * 0.8),
-                _at(max(1.0, lower - upper)),
-                f"{label}, {name}: {shown}",
+                x=_number(LEFT + (place + 0.1) * slot),
+                y=_number(upper),
+                width=_number(slot * 0.8),
+                height=_number(max(1.0, lower - upper)),
+                title=f"{label}, {name}: {_grouped(value)}",
             )
             below += value
 
@@ -101,6 +102,10 @@ def _y(value: int, top: int) -> float:
     return HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM)
 
 
-def _at(place: float) -> str:
-    """A coordinate, with a point in every language."""
-    return f"{place:.1f}"
+def _number(coordinate: float) -> str:
+    """Return the coordinate with a decimal point in every language."""
+    return f"{coordinate:.1f}"
+
+
+def _grouped(value: int) -> str:
+    return formats.number_format(value, force_grouping=True)

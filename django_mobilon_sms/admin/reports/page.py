@@ -1,8 +1,8 @@
-"""The reports: what was written and what became of it, the queue now, the gateway now."""
+"""The reports: messages and their statuses, the queue now, the gateway now."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,9 +23,10 @@ from .. import gateway_panel
 from ..badges import sentence
 from ..messages.permissions import MessagePermissions
 from . import chart, figures, periods
+from .figures import NONE, Tally
 from .periods import Period
 
-#: From the bottom of a bar: what went well, what is on its way, what did not.
+#: The statuses in the order of a bar, from its bottom: what went well comes first.
 ORDER = (
     Status.DELIVERED,
     Status.SENT,
@@ -38,9 +39,10 @@ ORDER = (
     Status.CANCELLED,
 )
 
+#: The latest batches that the page lists.
+SHOWN_BATCHES = 10
 
-#: So many batches are shown.
-BATCHES = 10
+Tallies = Mapping[tuple[datetime, str], Tally]
 
 
 class ReportPage(MessagePermissions):
@@ -48,7 +50,7 @@ class ReportPage(MessagePermissions):
 
     @method_decorator(require_safe)
     def report_view(self, request: HttpRequest) -> HttpResponse:
-        """What the address names, by default the last week."""
+        """Show the chosen period, and what is queued now."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         now = GatewayState.objects.peek().now
@@ -56,7 +58,7 @@ class ReportPage(MessagePermissions):
         context = {
             **self.admin_site.each_context(request),
             **(_report(period) if period else {}),
-            **_queue(monitoring.queue(now), now),
+            **_queue(now),
             "title": _("Reports"),
             "period": name,
             "choices": periods.CHOICES.items(),
@@ -72,84 +74,89 @@ class ReportPage(MessagePermissions):
 
 
 def _report(period: Period) -> dict[str, Any]:
-    counted = figures.by_step(period)
-    statuses = [each for each in ORDER if each in {status for _step, status in counted}]
-    totals = figures.totals(counted, statuses)
-    took = figures.seconds_to_sent(period)
-    tried = sum(totals[each].messages for each in statuses if each not in figures.NOT_YET)
-    sent = sum(totals[each].messages for each in statuses if each in figures.SENT)
+    tallies = figures.by_step(period)
+    totals = {
+        status: sum((tally for (_step, its), tally in tallies.items() if its == status), NONE)
+        for status in ORDER
+    }
+    statuses = [status for status in ORDER if totals[status].messages]
+    tried = sum(totals[status].messages for status in ORDER if status not in figures.NOT_TRIED)
+    sent = sum(totals[status].messages for status in figures.SENT)
+    seconds = figures.seconds_to_sent(period)
     return {
-        "total": sum(totals.values(), figures.NONE),
+        "total": sum(totals.values(), NONE),
         "tried": tried,
         "sent": sent,
         "share": _percent(sent, tried),
-        "median": duration(figures.percentile(took, 0.5)),
-        "slowest": duration(figures.percentile(took, 0.95)),
-        "statuses": [(each, each.label, totals[each]) for each in statuses],
-        "rows": list(_rows(period, counted, statuses)),
-        "charts": list(_charts(period, counted, statuses)),
+        "median": _duration(figures.percentile(seconds, 0.5)),
+        "slowest": _duration(figures.percentile(seconds, 0.95)),
+        "statuses": [(status, status.label, totals[status]) for status in statuses],
+        "rows": list(_rows(period, tallies, statuses)),
+        "charts": list(_charts(period, tallies, statuses)),
         "reasons": [
-            each | {"sentence": sentence(each["error_code"])} for each in figures.by_reason(period)
+            row | {"sentence": sentence(row["error_code"])} for row in figures.by_reason(period)
         ],
         "names": [
-            (_("By tag"), _("Tag"), _shares(figures.by_name(period, "tag"))),
-            (_("By sender"), _("Sender"), _shares(figures.by_name(period, "source"))),
+            (_("By tag"), _("Tag"), _with_shares(figures.by_name(period, "tag"))),
+            (_("By sender"), _("Sender"), _with_shares(figures.by_name(period, "source"))),
         ],
     }
 
 
-def _rows(period: Period, counted: Any, statuses: list[Status]) -> Iterable[Any]:
-    """The lines of the table: the newest first, without those in which nothing was written."""
-    for number in reversed(period.numbers()):
-        tallies = [counted.get((number, status), figures.NONE) for status in statuses]
-        if (total := sum(tallies, figures.NONE)).messages:
-            yield period.label(number), tallies, total
+def _rows(
+    period: Period, tallies: Tallies, statuses: list[Status]
+) -> Iterator[tuple[str, list[Tally], Tally]]:
+    """Return the rows of the table, the newest first, without the empty ones."""
+    for step in reversed(period.steps()):
+        row = [tallies.get((step, status), NONE) for status in statuses]
+        if (total := sum(row, NONE)).messages:
+            yield period.label(step), row, total
 
 
-def _charts(period: Period, counted: Any, statuses: list[Status]) -> Iterable[chart.Chart]:
-    numbers = period.numbers()
-    labels = [period.label(number) for number in numbers]
-    for title, of in ((_("Messages by status"), "messages"), (_("Parts by status"), "parts")):
+def _charts(period: Period, tallies: Tallies, statuses: list[Status]) -> Iterator[chart.Chart]:
+    steps = period.steps()
+    labels = [period.label(step) for step in steps]
+    for title, unit in (
+        (_("Messages by status"), "messages"),
+        (_("Parts by status"), "segments"),
+    ):
         series = [
-            (
-                each.value,
-                each.label,
-                {
-                    i: getattr(counted[number, each], of)
-                    for i, number in enumerate(numbers)
-                    if (number, each) in counted
-                },
+            chart.Series(
+                status.value,
+                status.label,
+                [getattr(tallies.get((step, status), NONE), unit) for step in steps],
             )
-            for each in statuses
+            for status in statuses
         ]
         yield chart.draw(title, labels, series)
 
 
-def _shares(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_shares(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row | {"share": _percent(row["sent"], row["tried"])} for row in rows]
 
 
 def _percent(part: int, whole: int) -> float | None:
-    """In percent; below 100 it is never rounded up to it."""
+    """Return the share in percent. Less than everything is never rounded up to 100."""
     if not whole:
         return None
     return 100.0 if part == whole else min(99.9, round(part * 100 / whole, 1))
 
 
-def _queue(found: monitoring.Queue, now: datetime) -> dict[str, Any]:
-    oldest, empty_in = found.oldest_waiting, found.time_to_empty
+def _queue(now: datetime) -> dict[str, Any]:
+    queue = monitoring.queue(now)
+    oldest, empty_in = queue.oldest_waiting, queue.time_to_empty
     return {
-        "queue": found,
-        "waiting": min(found.waiting, monitoring.COUNT_LIMIT),
-        "has_more": found.waiting > monitoring.COUNT_LIMIT,
-        "waits": oldest and timesince(now - oldest, now, depth=1),
-        "empties": empty_in and duration(int(empty_in.total_seconds())),
-        "batches": SmsBatch.objects.defer("reply").order_by("-created_at")[:BATCHES],
+        "queue": queue,
+        "waiting": min(queue.waiting, monitoring.COUNT_LIMIT),
+        "has_more": queue.waiting > monitoring.COUNT_LIMIT,
+        "oldest": oldest and _duration(int(oldest.total_seconds())),
+        "empty_in": empty_in and _duration(int(empty_in.total_seconds())),
+        "batches": SmsBatch.objects.defer("reply").order_by("-created_at")[:SHOWN_BATCHES],
     }
 
 
-def duration(seconds: int | None) -> str | None:
-    """A time as people say it: seconds below two minutes, above it Django's words."""
+def _duration(seconds: int | None) -> str | None:
+    """Return a time in words: seconds below two minutes, Django's two largest units above."""
     if seconds is None:
         return None
     if seconds < 120:

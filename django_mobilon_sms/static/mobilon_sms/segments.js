@@ -1,14 +1,14 @@
 "use strict";
-// How many SMS a text is. The same rules as segments.py, held to the same table by the tests; the
-// alphabets and the plain forms come from there with the page.
+// Counts the segments of a text by the rules of segments.py. The page brings the alphabets and the
+// plain forms from there, and the tests hold both counters to one table.
 
 window.mobilonSms = window.mobilonSms || {};
 
 {
-  // What a part holds: alone, and as one of several.
+  // Units that a segment holds: alone, and as one of several.
   const CAPACITY = { "GSM-7": [160, 153], "UCS-2": [70, 67] };
 
-  // How many units each character takes; none of them may be cut in two.
+  // The units of each character, which no segment may cut in two.
   const widths = (text, alphabet, tables) => {
     const extension = new Set(tables.extension);
     return Array.from(text, (character) =>
@@ -16,7 +16,7 @@ window.mobilonSms = window.mobilonSms || {};
     );
   };
 
-  // Fill parts: their number, and the units in the last.
+  // Fill segments in order. Returns their number and the units in the last one.
   const pack = (characters, size) => {
     let count = 1;
     let used = 0;

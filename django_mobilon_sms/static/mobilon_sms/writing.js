@@ -1,40 +1,40 @@
 "use strict";
-// The page to write on: counts while one types, and lets the server read the recipients. Without
-// this file the same buttons ask the server for the same panels.
+// Updates the panels while a message is typed: counts segments, and lets the server check the
+// recipients. Without scripts, the same buttons load the page with the same panels.
 
 {
   const { countSegments, plainForms } = window.mobilonSms;
-  const PAUSE = 300; // milliseconds without a key until the server is asked
+  const PAUSE = 300; // milliseconds without a key before the server is asked
 
-  // The text, its parts, and the parts of all recipients.
+  // Show the segments of the text, for one recipient and for all.
   const watchText = (form, panel, tables) => {
     const field = form.elements.text;
-    const place = (name) => panel.querySelector(`[data-count="${name}"]`);
+    const find = (name) => panel.querySelector(`[data-count="${name}"]`);
 
     const show = (name, value) => {
-      place(name).textContent = value;
+      find(name).textContent = value;
     };
 
-    // In one line, with a mark for what has no look of its own.
-    const shown = (characters) =>
-      characters.map((each) => (/[\p{C}\p{Z}]/u.test(each) ? "␣" : each)).join(" ");
+    // On one line, with a mark for the invisible ones.
+    const spaced = (characters) =>
+      characters.map((char) => (/[\p{C}\p{Z}]/u.test(char) ? "␣" : char)).join(" ");
 
     const showCharacters = (distinct) => {
-      const plain = distinct.filter((character) => character in tables.plain);
-      const others = distinct.filter((character) => !(character in tables.plain));
-      const most = Number(panel.dataset.most);
-      const more = others.length > most ? " …" : "";
-      show("characters", shown(others.slice(0, most)) + more);
-      show("typography", shown(plain));
-      place("characters").closest("[data-row]").hidden = !others.length;
-      place("typography").closest("[data-row]").hidden = !plain.length;
+      const replaceable = distinct.filter((char) => char in tables.plain);
+      const others = distinct.filter((char) => !(char in tables.plain));
+      const max = Number(panel.dataset.maxCharacters);
+      const more = others.length > max ? " …" : "";
+      show("characters", spaced(others.slice(0, max)) + more);
+      show("replaceable", spaced(replaceable));
+      find("characters").closest("[data-row]").hidden = !others.length;
+      find("replaceable").closest("[data-row]").hidden = !replaceable.length;
     };
 
     const count = () => {
       const text = field.value;
       const counted = countSegments(text, tables);
       show("alphabet", panel.dataset[counted.alphabet === "GSM-7" ? "gsm7" : "ucs2"]);
-      show("parts", counted.count);
+      show("segments", counted.count);
       show("remaining", counted.remaining);
       showCharacters(counted.ucs2Characters);
       const recipients = form.querySelector("[data-recipients]");
@@ -57,8 +57,8 @@
     return count;
   };
 
-  // The recipients, read by the server: it alone knows which numbers are allowed.
-  const watchRecipients = (form, panel, counted) => {
+  // Let the server check the recipients, because only it knows which numbers are allowed.
+  const watchRecipients = (form, panel, count) => {
     const field = form.elements.numbers;
     let timer = 0;
     let request = new AbortController();
@@ -85,14 +85,14 @@
         if (error.name === "AbortError") {
           return;
         }
-        panel.textContent = panel.dataset.unread;
+        panel.textContent = panel.dataset.unchecked;
       }
       const left = panel.querySelector("[data-left]");
       if (left && button && field.value === typed) {
         field.value = left.dataset.left;
         field.focus();
       }
-      counted();
+      count();
     };
 
     field.addEventListener("input", () => {
@@ -123,6 +123,6 @@
     if (recipients) {
       watchRecipients(form, recipients, count);
     }
-    form.querySelectorAll(".mobilon-sms-without-script").forEach((each) => each.remove());
+    form.querySelectorAll(".mobilon-sms-without-script").forEach((button) => button.remove());
   });
 }
