@@ -42,8 +42,7 @@ INSIDE_FUNCTIONS = {
     ): "a project may have templates and no admin",
     ("phone_numbers", "phonenumbers"): "takes a tenth of a second, and few numbers need it",
     ("mailings.spreadsheets", "openpyxl"): "an extra",
-    ("admin.mailings.samples", "openpyxl"): "an extra",
-    ("admin.reports.export_files", "openpyxl"): "an extra",
+    ("admin.spreadsheet_files", "openpyxl"): "an extra",
     ("admin.reports.export_files", "openpyxl.cell"): "an extra",
 }
 #: Exceptions from "an ``__init__.py`` defines nothing", with the reason.
