@@ -7,15 +7,3 @@ from .rates import parse_rate
 from .settings import conf
 from .start_checks import require_fit, require_valid
 from .validators import is_source
-
-__all__ = [
-    "conf",
-    "database_trouble",
-    "is_source",
-    "parse_duration",
-    "parse_quiet_hours",
-    "parse_rate",
-    "require_fit",
-    "require_valid",
-    "show_duration",
-]

@@ -2,9 +2,3 @@
 
 from . import pace
 from .quiet_hours import loud_since, quiet_until
-
-__all__ = [
-    "loud_since",
-    "pace",
-    "quiet_until",
-]

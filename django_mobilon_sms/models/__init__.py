@@ -15,30 +15,5 @@ from .retry_on_lock import RETRY_SECONDS, retry_on_lock
 from .sender_pace import SenderPace
 from .stopped_numbers import StoppedNumber
 
-__all__ = [
-    "ENDED",
-    "INTEGER",
-    "RETRY_SECONDS",
-    "ROWS_PER_STATEMENT",
-    "TEXT",
-    "TIME",
-    "CasePerPk",
-    "Change",
-    "GatewayState",
-    "MessageQuerySet",
-    "PkIn",
-    "PrimaryKeys",
-    "SenderPace",
-    "SmsBatch",
-    "SmsMailing",
-    "SmsMessage",
-    "StoppedNumber",
-    "chunked",
-    "db_now",
-    "has",
-    "kept_long_enough",
-    "quoting_no_row",
-    "retry_on_lock",
-    "select",
-    "unless_sensitive",
-]
+#: Public; the other names are for the rooms of this package.
+__all__ = ["GatewayState", "SenderPace", "SmsBatch", "SmsMailing", "SmsMessage", "StoppedNumber"]

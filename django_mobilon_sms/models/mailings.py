@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -15,6 +14,7 @@ from django.utils.translation import pgettext_lazy
 from ..choices import Priority
 from .clock import db_now
 from .primary_queryset import PrimaryQuerySet
+from .user_field import user_field
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -67,21 +67,9 @@ class SmsMailing(models.Model):
     )
     file = models.BinaryField(_("file"), default=b"")
     file_name = models.CharField(_("file name"), max_length=255)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("created by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        related_name="+",
-    )
+    created_by = user_field(_("created by"))
     created_at = models.DateTimeField(_("created at"), db_default=Now())
-    confirmed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("confirmed by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        related_name="+",
-    )
+    confirmed_by = user_field(_("confirmed by"))
     confirmed_at = models.DateTimeField(_("confirmed at"), null=True)
     written = models.PositiveIntegerField(_("messages"), null=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.conf import settings
 from django.core.checks import CheckMessage
 from django.db import models, router
 from django.db.models import F, Q
@@ -18,6 +17,7 @@ from ..phone_numbers import mask_number
 from .batches import SmsBatch
 from .message_changes import MessageQuerySet
 from .primary_queryset import quoting_no_row
+from .user_field import user_field
 
 # No message has an empty status. With one status only, PostgreSQL would not search the index by
 # the status, and so read all of the index instead of the due messages.
@@ -61,27 +61,11 @@ class SmsMessage(models.Model):
     resolution = models.CharField(
         _("resolution"), max_length=10, choices=Resolution.choices, blank=True, default=""
     )
-    #: The person of the last resolution or resend, and when.
-    resolved_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("decided by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        db_index=False,  # ``Meta.indexes`` has a smaller one
-    )
+    #: The person of the last resolution or resend, and when. ``Meta.indexes`` has a smaller index.
+    resolved_by = user_field(_("decided by"), blank=True, db_index=False)
     resolved_at = models.DateTimeField(_("decided at"), null=True, blank=True)
     tag = models.CharField(_("tag"), max_length=64, blank=True, default="")
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("created by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        db_index=False,  # ``Meta.indexes`` has a smaller one
-    )
+    created_by = user_field(_("created by"), blank=True, db_index=False)
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)

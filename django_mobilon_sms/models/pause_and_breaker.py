@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
@@ -20,6 +19,7 @@ from .clock import db_now
 from .prepared_sql import select
 from .primary_queryset import PrimaryQuerySet
 from .stopped_numbers import StoppedNumber
+from .user_field import user_field
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -115,14 +115,7 @@ class StateQuerySet(PrimaryQuerySet):
 class GatewayState(models.Model):
     """One row: the operator's pause, and the breaker that trips after trouble."""
 
-    paused_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("paused by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-    )
+    paused_by = user_field(_("paused by"), blank=True)
     paused_at = models.DateTimeField(_("paused at"), null=True, blank=True)
     #: Empty while the gateway works. If it is past, one message may probe the gateway.
     blocked_until = models.DateTimeField(_("blocked until"), null=True, blank=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from ..phone_numbers import mask_number
 from .primary_queryset import PrimaryQuerySet
+from .user_field import user_field
 
 
 class StoppedNumber(models.Model):
@@ -16,14 +16,7 @@ class StoppedNumber(models.Model):
 
     number = models.CharField(_("number"), max_length=16, unique=True)
     note = models.CharField(_("note"), max_length=200, blank=True, default="")
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("created by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-    )
+    created_by = user_field(_("created by"), blank=True)
     created_at = models.DateTimeField(_("created at"), db_default=Now())
 
     objects = PrimaryQuerySet.as_manager()

@@ -2,13 +2,3 @@
 
 from .monitoring import COUNT_LIMIT, LastRequest, Snapshot, gateway_condition, observe
 from .purging import Purged, purge
-
-__all__ = [
-    "COUNT_LIMIT",
-    "LastRequest",
-    "Purged",
-    "Snapshot",
-    "gateway_condition",
-    "observe",
-    "purge",
-]

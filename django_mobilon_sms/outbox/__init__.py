@@ -9,21 +9,5 @@ from .stop_list import STOPPED, Stopped, read_numbers, stop, stopped_numbers
 from .validation import clean, database_time, default_expiry
 from .writing import MAX_ERRORS, copy_message, send_many, send_sms, write_many
 
-__all__ = [
-    "DUPLICATE",
-    "MAX_ERRORS",
-    "STOPPED",
-    "Stopped",
-    "clean",
-    "copy_message",
-    "database_time",
-    "default_expiry",
-    "insert_alike",
-    "read_numbers",
-    "recently_sent",
-    "send_many",
-    "send_sms",
-    "stop",
-    "stopped_numbers",
-    "write_many",
-]
+#: Public; the other names are for the rooms of this package.
+__all__ = ["send_many", "send_sms", "stop"]

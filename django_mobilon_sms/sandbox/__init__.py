@@ -5,13 +5,4 @@ from .gateway import Sandbox
 from .records import Exchange, Received
 from .server import Ending, Reply, http_reply, json_reply
 
-__all__ = [
-    "Case",
-    "Ending",
-    "Exchange",
-    "Received",
-    "Reply",
-    "Sandbox",
-    "http_reply",
-    "json_reply",
-]
+__all__ = ["Case", "Ending", "Exchange", "Received", "Reply", "Sandbox", "http_reply", "json_reply"]

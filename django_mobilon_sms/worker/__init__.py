@@ -6,15 +6,3 @@ from .run import anything_to_do, deliver, send_now
 from .run_report import RunReport
 from .status_queries import refresh
 from .sweep import sweep_leftovers
-
-__all__ = [
-    "TROUBLE",
-    "UNKNOWN",
-    "RunReport",
-    "anything_to_do",
-    "deliver",
-    "refresh",
-    "send_now",
-    "senders",
-    "sweep_leftovers",
-]

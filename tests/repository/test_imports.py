@@ -43,7 +43,7 @@ INSIDE_FUNCTIONS = {
     ("phone_numbers", "phonenumbers"): "takes a tenth of a second, and few numbers need it",
     ("mailings.spreadsheets", "openpyxl"): "an extra",
     ("admin.spreadsheet_files", "openpyxl"): "an extra",
-    ("admin.reports.export_files", "openpyxl.cell"): "an extra",
+    ("admin.spreadsheet_files", "openpyxl.cell"): "an extra",
 }
 #: Exceptions from "an ``__init__.py`` defines nothing", with the reason.
 DEFINING = {"gateway": "its __getattr__ imports the client when it is asked for"}
