@@ -6,4 +6,4 @@ from .quiet_hours import parse_quiet_hours
 from .rates import parse_rate
 from .settings import conf
 from .start_checks import require_fit, require_valid
-from .validators import is_source
+from .validators import is_loopback, is_source

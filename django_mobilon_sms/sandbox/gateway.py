@@ -30,6 +30,7 @@ from .request_checks import (
     basic_token,
     body_refusal,
     head_refusal,
+    host_refusal,
     is_json,
     parsed_array,
     refusal,
@@ -37,9 +38,11 @@ from .request_checks import (
 from .right_replies import Answer, acceptance, new_messages, report, timestamp
 from .server import Reply, Request, Server, http_reply, json_reply
 
+LOOPBACK = "127.0.0.1"
+
 
 class Sandbox:
-    """A gateway on 127.0.0.1 for one user, on `port` or on a free one.
+    """A gateway on 127.0.0.1 or `host` for one user, on `port` or on a free one.
 
     `latency` is the time in seconds between accepting messages and answering, `sent_after` the
     time until a message is reported as sent; both may change while the sandbox runs. `on_request`
@@ -51,6 +54,7 @@ class Sandbox:
     def __init__(
         self,
         *,
+        host: str = LOOPBACK,
         port: int = 0,
         username: str = "sandbox",
         password: str = "sandbox",  # noqa: S107
@@ -63,6 +67,8 @@ class Sandbox:
         self.sent_after = sent_after
         self.on_request = on_request
         self.random = random.Random(0)  # noqa: S311
+        self._host = host
+        self._hosts = {LOOPBACK, "localhost", host.lower()}
         self._port = port
         self._token = basic_token(username, password)
         self._functions = {**FAULTS, **(faults or {})}
@@ -79,7 +85,7 @@ class Sandbox:
         """Listen; after a stop, on the same port. OSError: the port is not available."""
         if self._server is not None:
             raise RuntimeError("This sandbox runs already.")
-        self._server = Server(self._port, self._answer)
+        self._server = Server(self._host, self._port, self._answer)
         self._port = self._server.server_address[1]
         return self
 
@@ -100,7 +106,7 @@ class Sandbox:
         """The base URL, with a final slash. It stays the same after a stop."""
         if not self._port:
             raise RuntimeError("This sandbox has no port yet: start it first.")
-        return f"http://127.0.0.1:{self._port}/"
+        return f"http://{self._host}:{self._port}/"
 
     # Ask what was received
 
@@ -194,7 +200,7 @@ class Sandbox:
 
     def _answer(self, request: Request) -> Reply:
         if request.path not in FIELDS and request.method in METHODS.get(request.path, ()):
-            return _own_answer(self, request)
+            return host_refusal(request.headers, self._hosts) or _own_answer(self, request)
         exchange, reply = self._decide(request)
         self._record(exchange)
         if self.on_request is not None:
@@ -203,7 +209,8 @@ class Sandbox:
 
     def _decide(self, request: Request) -> tuple[Exchange, Reply]:
         exchange = Exchange(request.method, request.path, request.headers)
-        refused = head_refusal(request, self._token)
+        refused = host_refusal(request.headers, self._hosts)
+        refused = refused or head_refusal(request, self._token)
         fault = NO_FAULT if refused else self._next_fault(request.path)
         if fault.unread:
             return replace(exchange, fault=fault.name), fault.reply(EXAMPLE)

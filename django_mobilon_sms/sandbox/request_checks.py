@@ -6,7 +6,7 @@ import base64
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from email.message import Message
 from typing import Any
 
@@ -33,6 +33,17 @@ def refusal(code: int, error: str, headers: Mapping[str, str] | None = None) -> 
 def basic_token(username: str, password: str) -> bytes:
     """Return the value after `Basic` in the Authorization header, encoded in UTF-8."""
     return base64.b64encode(f"{username}:{password}".encode())
+
+
+def host_refusal(headers: Message, hosts: Collection[str]) -> Reply | None:
+    """Refuse (421) a request for another host: a web page could read texts by DNS rebinding.
+
+    Every browser sends the header; a request without it comes from a program.
+    """
+    host = re.sub(r":\d*$", "", headers.get("Host", "")).lower()
+    if not host or host in hosts:
+        return None
+    return refusal(421, f"This is {' or '.join(sorted(hosts))}. Name another host by --host.")
 
 
 def head_refusal(request: Request, token: bytes) -> Reply | None:

@@ -84,18 +84,18 @@ def json_reply(value: object, code: int = 200, headers: Mapping[str, str] | None
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Listens on 127.0.0.1, with a thread per connection; `answer` replies to a request."""
+    """Listens on an address, with a thread per connection; `answer` replies to a request."""
 
     allow_reuse_address = True  # so that a restarted sandbox can listen on the same port
     daemon_threads = True
     request_queue_size = 1024
 
-    def __init__(self, port: int, answer: Callable[[Request], Reply]) -> None:
+    def __init__(self, host: str, port: int, answer: Callable[[Request], Reply]) -> None:
         self.answer = answer
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._open: dict[socket.socket, threading.Thread] = {}
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__((host, port), Handler)
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:

@@ -42,7 +42,7 @@ def command(*options: str, **environment: str) -> Iterator[tuple[subprocess.Pope
         try:
             assert process.stdout is not None
             first = process.stdout.readline()
-            match = re.fullmatch(r"Sandbox gateway on (http://127\.0\.0\.1:\d+/)\n", first)
+            match = re.fullmatch(r"Sandbox gateway on (http://[\d.]+:\d+/)\n", first)
             assert match, (first, process.poll())
             yield process, match[1]
         finally:
@@ -143,7 +143,7 @@ def test_it_asks_for_the_credentials_of_the_project(
     given: tuple[str, str], auth: tuple[str, str]
 ) -> None:
     username, password = given
-    options = {"port": 0, "latency": 0, "sent_after": 0, "fault": []}
+    options = {"host": "127.0.0.1", "port": 0, "latency": 0, "sent_after": 0, "fault": []}
     with (
         override_settings(MOBILON_SMS_USERNAME=username, MOBILON_SMS_PASSWORD=password),
         sandbox_from({**options, "username": None, "password": None}) as sandbox,
@@ -203,5 +203,15 @@ def test_an_option_that_is_no_number_is_named(option: str) -> None:
 
 def test_a_port_that_is_taken_is_named() -> None:
     taken = socket.create_server(("127.0.0.1", 0))
-    with taken, pytest.raises(CommandError, match="--port: not available"):
+    with taken, pytest.raises(CommandError, match="--host, --port: not available"):
         call_command("sms_sandbox", port=taken.getsockname()[1])
+
+
+def test_another_address_is_listened_on_with_a_warning() -> None:
+    credentials = ("--username", AUTH[0], "--password", AUTH[1])
+    with command("--host", "0.0.0.0", *credentials) as (process, url):
+        assert process.stdout is not None
+        warning = process.stdout.readline()
+        assert warning == "Warning: whoever reaches this address can read the messages.\n"
+        assert send(url).status_code == 200
+        assert stop(process)[0] == 0

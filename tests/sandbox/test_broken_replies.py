@@ -221,7 +221,7 @@ def talk(sandbox: Sandbox) -> tuple[bytes, str]:
 def connect(sandbox: Sandbox) -> socket.socket:
     posted = json.dumps(messages()).encode()
     head = (
-        "POST /send/ HTTP/1.1\r\nHost: x\r\nAuthorization: Basic c2FuZGJveDpzYW5kYm94\r\n"
+        "POST /send/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic c2FuZGJveDpzYW5kYm94\r\n"
         "Content-Type: application/json\r\nConnection: close\r\n"
         f"Content-Length: {len(posted)}\r\n\r\n"
     )

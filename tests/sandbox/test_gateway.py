@@ -209,7 +209,7 @@ def test_a_stop_ends_every_connection_at_once(sandbox: Sandbox, fault: str | Non
 def raw_request() -> bytes:
     body = json.dumps([message()]).encode()
     head = (
-        "POST /send/ HTTP/1.1\r\nHost: x\r\nAuthorization: Basic c2FuZGJveDpzYW5kYm94\r\n"
+        "POST /send/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic c2FuZGJveDpzYW5kYm94\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

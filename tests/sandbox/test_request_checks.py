@@ -131,7 +131,7 @@ def test_a_body_of_unknown_or_excessive_length_is_refused(
 ) -> None:
     port = int(sandbox.url.rstrip("/").rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), PROMPT) as client:
-        client.sendall(f"POST /send/ HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode())
+        client.sendall(f"POST /send/ HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode())
         assert client.makefile("rb").readline().split()[1] == str(code).encode()
 
 
@@ -141,3 +141,37 @@ def test_credentials_are_utf_8_and_the_challenge_says_so() -> None:
         assert stranger.headers["WWW-Authenticate"] == 'Basic realm="sandbox", charset="UTF-8"'
         user = ("логин".encode(), "па:роль".encode())
         assert post(sandbox, [message()], auth=user).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["", "messages.json", "send/"])
+@pytest.mark.parametrize("host", ["attacker.example", "attacker.example:8030", "127.0.0.1.nip.io"])
+def test_another_host_reads_nothing(sandbox: Sandbox, path: str, host: str) -> None:
+    """A web page whose name was pointed at this machine (DNS rebinding) sends its own name."""
+    post(sandbox, [message()])
+    headers = {"Host": host}
+    reply = requests.request(
+        "POST" if path == "send/" else "GET",
+        sandbox.url + path,
+        json=[message()] if path == "send/" else None,
+        auth=AUTH,
+        headers=headers,
+        timeout=PROMPT,
+    )
+    assert reply.status_code == 421
+    assert "привет" not in reply.text
+    assert len(sandbox.messages) == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:1"])
+def test_this_machine_is_answered_by_its_names(sandbox: Sandbox, host: str) -> None:
+    reply = requests.get(sandbox.url, headers={"Host": host}, timeout=PROMPT)
+    assert reply.status_code == 200
+
+
+def test_host_that_it_listens_on_is_answered() -> None:
+    with Sandbox(host="127.0.0.2") as sandbox:
+        assert requests.get(sandbox.url, timeout=PROMPT).status_code == 200
+        port = sandbox.url.split(":")[-1]
+        assert requests.get(f"http://127.0.0.2:{port}", timeout=PROMPT).status_code == 200
+        reply = requests.get(sandbox.url, headers={"Host": "127.0.0.3"}, timeout=PROMPT)
+        assert reply.status_code == 421

@@ -14,7 +14,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
-from ...conf import conf
+from ...conf import conf, is_loopback
 from ...sandbox import Exchange, Sandbox
 from ..arguments import port, seconds
 from ..stop_signals import stop_on_signals
@@ -30,11 +30,12 @@ class Command(BaseCommand):
         """Add the options."""
         add = parser.add_argument
         add(
-            "--port",
-            type=port,
-            default=8030,
-            help="Port on 127.0.0.1, 0 for a free one (default: 8030).",
+            "--host",
+            default="127.0.0.1",
+            help="Name or address to listen on and to answer to (default: 127.0.0.1). Any other"
+            " one lets the network read all messages; in docker compose, name the service.",
         )
+        add("--port", type=port, default=8030, help="Port, 0 for a free one (default: 8030).")
         add("--username", help="User name to require (default: MOBILON_SMS_USERNAME, or sandbox).")
         add("--password", help="Password to require (default: MOBILON_SMS_PASSWORD, or sandbox).")
         add("--latency", type=seconds, default=0.0, help="Seconds before each answer.")
@@ -60,6 +61,8 @@ class Command(BaseCommand):
             try:
                 listen(sandbox)
                 self.say([f"Sandbox gateway on {sandbox.url}"])
+                if not is_loopback(options["host"]):
+                    self.say([_("Warning: whoever reaches this address can read the messages.")])
                 stop.wait(math.inf)
             finally:
                 sandbox.stop()
@@ -83,6 +86,7 @@ def sandbox_from(options: dict[str, Any]) -> Sandbox:
     if ":" in username:
         raise CommandError(_("--username: basic authentication cannot carry a “:” in it."))
     sandbox = Sandbox(
+        host=options["host"],
         port=options["port"],
         username=username,
         password=options["password"] or conf.PASSWORD or "sandbox",
@@ -99,12 +103,12 @@ def sandbox_from(options: dict[str, Any]) -> Sandbox:
 
 
 def listen(sandbox: Sandbox) -> None:
-    """Start the sandbox. Raise ``CommandError`` if its port is taken."""
+    """Start the sandbox. Raise ``CommandError`` if its address is not available."""
     try:
         sandbox.start()
     except OSError as error:
         raise CommandError(
-            _("--port: not available (%(reason)s). Choose another one, or 0 for a free one.")
+            _("--host, --port: not available (%(reason)s). Choose other ones, or port 0 for any.")
             % {"reason": error.strerror}
         ) from error
 
