@@ -25,7 +25,6 @@ from .validators import (
     is_source_or_empty,
     is_text,
     is_username,
-    or_none,
     parsed_by,
     per_sender,
     seconds,
@@ -167,7 +166,7 @@ class Conf:
     FORGET_TEXT_AFTER = Setting[float | None](
         None,
         "E022",
-        or_none(seconds(YEAR)),
+        seconds(YEAR),
         doc="Seconds to keep a text once its message went out or ended; ``None``: for ever.",
         more="It counts from the moment when a message is accepted, failed, expired, cancelled or"
         " given up while this is set; ``manage.py purge_sms --only-text`` forgets older texts. The"
@@ -177,7 +176,7 @@ class Conf:
     DUPLICATE_WITHIN = Setting[float | None](
         None,
         "E023",
-        or_none(seconds(YEAR)),
+        seconds(YEAR),
         doc="Seconds in which the same text to the same number is refused as a duplicate;"
         " ``None``: duplicates are allowed.",
         more="Messages that failed, expired or were cancelled do not count, nor do those whose text"
@@ -188,7 +187,7 @@ class Conf:
     RATE = Setting[str | Mapping[str, str] | None](
         None,
         "E024",
-        or_none(per_sender(Allowed(parsed_by(parse_rate), "a rate like '20/m' (s, m or h)"))),
+        per_sender(Allowed(parsed_by(parse_rate), "a rate like '20/m' (s, m or h)")),
         doc="Most segments that each sender sends in a second, minute or hour, such as"
         ' ``"20/m"``; ``None``: no limit.',
         more='Or a rate for each sender: ``{"89234560000": "10/m", "*": "60/m"}``, in which ``*``'
@@ -198,7 +197,7 @@ class Conf:
     DAILY_LIMIT = Setting[int | Mapping[str, int] | None](
         None,
         "E025",
-        or_none(per_sender(whole_number(999_999))),
+        per_sender(whole_number(999_999)),
         doc="Most segments that each sender sends in a day of ``TIME_ZONE``; ``None``: no limit.",
         more="A dict sets a limit for each sender, as in the rate.",
         hint="It counts SMS parts. For the senders that a dict does not name, write '*'.",
@@ -206,11 +205,9 @@ class Conf:
     QUIET_HOURS = Setting[str | None](
         None,
         "E026",
-        or_none(
-            Allowed(
-                parsed_by(parse_quiet_hours),
-                "two times of the day and a time zone, like '21:00-09:00 Europe/Moscow'",
-            )
+        Allowed(
+            parsed_by(parse_quiet_hours),
+            "two times of the day and a time zone, like '21:00-09:00 Europe/Moscow'",
         ),
         doc="Hours in which only messages of high priority go out, such as"
         ' ``"21:00-09:00 Europe/Moscow"``; ``None``: no such hours.',
@@ -220,7 +217,7 @@ class Conf:
     LIFETIME = Setting[float | None](
         None,
         "E027",
-        or_none(seconds(YEAR, shortest=60)),
+        seconds(YEAR, shortest=60),
         doc="Seconds from its send time until a message without its own expiry expires;"
         " ``None``: never.",
         more="Time spent in quiet hours, in a pause or waiting for the rate counts too.",
@@ -238,7 +235,7 @@ class Conf:
     REST_HOURLY_PER_NUMBER = Setting[int | None](
         None,
         "E029",
-        or_none(whole_number(1000)),
+        whole_number(1000),
         doc="Most messages to one number within an hour before REST refuses more;"
         " ``None``: no limit.",
         more="All messages to the number count, whoever wrote them and however, unless they failed,"
@@ -249,7 +246,7 @@ class Conf:
     WAKE_UP = Setting[str | None](
         None,
         "E032",
-        or_none(Allowed(is_dotted_path, "the dotted path of a function without arguments")),
+        Allowed(is_dotted_path, "the dotted path of a function without arguments"),
         doc="Function called after each commit that wrote messages, such as"
         " ``django_mobilon_sms.contrib.celery.wake_up``; ``None``: nothing is called.",
         more="It runs once in the process that committed, also after messages were resent. Its"
