@@ -70,9 +70,9 @@ def code_map(*meanings: str) -> Allowed:
     return Allowed(accepts, f"a dict from the gateway's code to {', '.join(first)} or {last}")
 
 
-def parsed_by(parse: Callable[[str], object]) -> Callable[[Any], bool]:
-    """Accept the strings that ``parse`` reads without ``ValueError``."""
-    return lambda value: read(parse, value, ValueError) is not None
+def parsed_by(parse: Callable[[str], object], words: str) -> Allowed:
+    """Allow the strings that ``parse`` reads without ``ValueError``."""
+    return Allowed(lambda value: read(parse, value, ValueError) is not None, words)
 
 
 def read(parse: Callable[[str], object], value: Any, *errors: type[Exception]) -> Any:
