@@ -174,8 +174,7 @@ def _unexpected(text: str) -> str:
 
 
 def _international(digits: str) -> str:
-    number = _russian(digits)
-    if number:
+    if number := _russian(digits):
         return number
     if digits.startswith("+") and not digits.startswith("+7"):
         return _abroad(digits)

@@ -72,10 +72,10 @@ def count_segments(text: str) -> Segments:
     Takes time linear in the length of the text. A lone surrogate counts as one unit.
     Source: 3GPP TS 23.038, sections 6.1 and 6.2.1; 23.040, section 9.2.3.24.1.
     """
-    characters = dict.fromkeys(text)
-    ucs2_characters = tuple(character for character in characters if character not in GSM7)
+    ucs2_characters = tuple(c for c in dict.fromkeys(text) if c not in GSM7)
     alphabet = Alphabet.UCS2 if ucs2_characters else Alphabet.GSM7
-    units = _utf16_units(text) if ucs2_characters else _septets(text)
+    # One character for each unit. The same surrogates stand for all characters beyond the BMP.
+    units = _ASTRAL.sub("\ud800\udc00", text) if ucs2_characters else _septets(text)
     single, shared = _CAPACITY[alphabet]
     if len(units) <= single:
         count, used, size = min(len(units), 1), len(units), single
@@ -95,11 +95,6 @@ def _septets(text: str) -> str:
     for character in GSM7_EXTENSION.intersection(text):
         text = text.replace(character, _ESCAPE + character)
     return text
-
-
-def _utf16_units(text: str) -> str:
-    """Return one character for each code unit. The same pair stands for all beyond the BMP."""
-    return _ASTRAL.sub("\ud800\udc00", text)
 
 
 def _pack(units: str, size: int, pair: re.Pattern[str]) -> tuple[int, int]:

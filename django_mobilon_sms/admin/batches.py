@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import display_for_value
@@ -11,23 +11,17 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from ..models import SmsBatch, SmsMessage
 from .actions import catalogue
 from .badges import badge, moment, sentence
-from .bounded_paginator import BoundedPaginator
+from .bounded_paginator import BoundedList
 from .messages.filters import OutcomeFilter
-
-if TYPE_CHECKING:
-    BatchModelAdmin = admin.ModelAdmin[SmsBatch]
-else:
-    BatchModelAdmin = admin.ModelAdmin
 
 
 @admin.register(SmsBatch)
-class JournalAdmin(BatchModelAdmin):
+class JournalAdmin(BoundedList):
     """Batches can only be read: they are the proof of what was sent."""
 
     actions = None
@@ -53,21 +47,10 @@ class JournalAdmin(BatchModelAdmin):
     )
     list_filter = (OutcomeFilter, "created_at")
     ordering = ("-created_at", "-pk")
-    paginator = BoundedPaginator
-    show_facets = admin.ShowFacets.NEVER
-    show_full_result_count = False
     sortable_by = ("claimed",)
-    view_on_site = False
 
     class Media:
         css = {"all": ("mobilon_sms/admin.css",)}
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Show the list, with the name of the journal as its title."""
-        context = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
-        return super().changelist_view(request, context)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -83,17 +66,11 @@ class JournalAdmin(BatchModelAdmin):
         """Return the batches; the replies are read only where they are shown."""
         return super().get_queryset(request).defer("reply")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return ``False``: only the worker writes the journal."""
+    def has_add_permission(self, request: HttpRequest, obj: SmsBatch | None = None) -> bool:
+        """Return ``False``: only the worker writes the journal; nobody changes or deletes it."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: SmsBatch | None = None) -> bool:
-        """Return ``False``: nobody changes the journal."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: SmsBatch | None = None) -> bool:
-        """Return ``False``: nobody deletes from the journal."""
-        return False
+    has_change_permission = has_delete_permission = has_add_permission
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Allow only the filters of the list."""

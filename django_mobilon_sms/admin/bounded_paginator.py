@@ -1,12 +1,17 @@
-"""Count rows up to a bound, because an exact count reads the whole table."""
+"""Lists that count rows up to a bound, because an exact count reads the whole table."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
+from django.utils.text import capfirst
+
+from .non_atomic import AnyModelAdmin
 
 if TYPE_CHECKING:
     RowPaginator = Paginator[Any]
@@ -40,3 +45,19 @@ class BoundedPaginator(RowPaginator):
     def has_more(self) -> bool:
         """Return whether there are rows that no page shows."""
         return self._counted > MAX_COUNTED
+
+
+class BoundedList(AnyModelAdmin):
+    """A list under its own name, without counts of the whole table."""
+
+    paginator = BoundedPaginator
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+    view_on_site = False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list under its own name."""
+        context = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
+        return super().changelist_view(request, context)

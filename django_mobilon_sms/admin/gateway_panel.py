@@ -40,9 +40,7 @@ SWITCHES = {
         _("Sending is paused. Requests under way finish; other messages stay in the queue."),
     ),
     "resume": Switch(
-        _("Resume sending"),
-        lambda by: GatewayState.objects.resume(),
-        _("Sending is resumed."),
+        _("Resume sending"), lambda by: GatewayState.objects.resume(), _("Sending is resumed.")
     ),
     "try-now": Switch(
         _("Try now"),

@@ -14,7 +14,6 @@ from django.db import router
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 from django.views.decorators.debug import sensitive_variables
@@ -23,14 +22,12 @@ from ..models import StoppedNumber, retry_on_lock
 from ..outbox import read_numbers, stop
 from ..phone_numbers import ANY_NUMBER, normalize_number
 from .actions.catalogue import PATIENCE
-from .bounded_paginator import BoundedPaginator
+from .bounded_paginator import BoundedList
 
 if TYPE_CHECKING:
     StopModelForm = forms.ModelForm[StoppedNumber]
-    StopModelAdmin = admin.ModelAdmin[StoppedNumber]
 else:
     StopModelForm = forms.ModelForm
-    StopModelAdmin = admin.ModelAdmin
 
 #: The largest file, in bytes: about 60,000 numbers.
 MAX_FILE = 1_000_000
@@ -98,7 +95,7 @@ class StopForm(StopModelForm):
 
 
 @admin.register(StoppedNumber)
-class StopListAdmin(StopModelAdmin):
+class StopListAdmin(BoundedList):
     """Numbers are added and removed, never changed."""
 
     form = StopForm
@@ -106,13 +103,9 @@ class StopListAdmin(StopModelAdmin):
     list_display = ("number", "note", "created_by", "created_at")
     list_select_related = ("created_by",)
     ordering = ("-pk",)
-    paginator = BoundedPaginator
     search_fields = ("number",)
     search_help_text = _("Enter the whole number, in any usual format.")
-    show_facets = admin.ShowFacets.NEVER
-    show_full_result_count = False
     sortable_by = ()
-    view_on_site = False
 
     def has_change_permission(self, request: HttpRequest, obj: StoppedNumber | None = None) -> bool:
         """Allow nobody to change a number."""
@@ -121,9 +114,9 @@ class StopListAdmin(StopModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the list under its own name."""
-        context = {"title": capfirst(self.opts.verbose_name_plural), "add_label": _("Add numbers")}
-        return super().changelist_view(request, context | (extra_context or {}))
+        """Show the list, with the name of its button."""
+        context = {"add_label": _("Add numbers")} | (extra_context or {})
+        return super().changelist_view(request, context)
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

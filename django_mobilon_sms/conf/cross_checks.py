@@ -20,23 +20,16 @@ def cross_problems(wrong: Collection[str]) -> Iterator[Problem]:
         yield from _short_lease()
     yield from _unknown_names()
     if not settings.USE_TZ:
-        yield Problem(
-            "E021",
-            "USE_TZ",
-            "USE_TZ must be True: times are compared with the database's clock, in UTC.",
-            "Set USE_TZ = True.",
-        )
+        message = "USE_TZ must be True: times are compared with the database's clock, in UTC."
+        yield Problem("E021", "USE_TZ", message, "Set USE_TZ = True.")
 
 
 def missing_source() -> Iterator[Problem]:
     """Yield a warning if messages have no default sender."""
     if conf.SOURCE == "":
-        yield Problem(
-            "W001",
-            SOURCE,
-            f"{SOURCE} is empty, so every message must name its own sender.",
-            "Set it to the sender's number that the vendor gave.",
-        )
+        message = f"{SOURCE} is empty, so every message must name its own sender."
+        hint = "Set it to the sender's number that the vendor gave."
+        yield Problem("W001", SOURCE, message, hint)
 
 
 def _missing_credentials() -> Iterator[Problem]:
@@ -53,12 +46,8 @@ def _missing_credentials() -> Iterator[Problem]:
 def _short_lease() -> Iterator[Problem]:
     least = 3 * conf.TIMEOUT
     if least > conf.LEASE:
-        yield Problem(
-            "E019",
-            LEASE,
-            f"{LEASE} must be at least three times {TIMEOUT}.",
-            f"Set it to {least:g} or more.",
-        )
+        message = f"{LEASE} must be at least three times {TIMEOUT}."
+        yield Problem("E019", LEASE, message, f"Set it to {least:g} or more.")
 
 
 def _unknown_names() -> Iterator[Problem]:

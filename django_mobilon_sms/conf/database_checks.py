@@ -27,28 +27,20 @@ def database_problems(alias: str) -> Iterator[Problem]:
         )
         minutes, charset = cursor.fetchone()
     if minutes != 0:
-        yield Problem(
-            "E030",
-            alias,
-            f"The session of database '{alias}' is not in UTC, so due times would be wrong.",
-            "Write OPTIONS = {'init_command': \"SET time_zone = '+00:00'\"} in DATABASES.",
-        )
+        message = f"The session of database '{alias}' is not in UTC, so due times would be wrong."
+        hint = "Write OPTIONS = {'init_command': \"SET time_zone = '+00:00'\"} in DATABASES."
+        yield Problem("E030", alias, message, hint)
     if charset not in (None, "utf8mb4"):
-        yield Problem(
-            "E031",
-            alias,
-            f"Database '{alias}' stores texts in {charset}, so emoji would be lost.",
-            "ALTER the database and the app's tables to CHARACTER SET utf8mb4.",
-        )
+        message = f"Database '{alias}' stores texts in {charset}, so emoji would be lost."
+        hint = "ALTER the database and the app's tables to CHARACTER SET utf8mb4."
+        yield Problem("E031", alias, message, hint)
 
 
 def database_trouble(error: Error) -> str:
     """Return one line about a database error, without the database's own words."""
-    table_names = connections[
-        router.db_for_write(apps.get_model(MESSAGE))
-    ].introspection.table_names
+    connection = connections[router.db_for_write(apps.get_model(MESSAGE))]
     try:
-        has_table = _table() in table_names()
+        has_table = _table() in connection.introspection.table_names()
     except Error:
         return _("The database cannot be reached (%s).") % type(error).__name__
     if not has_table:

@@ -6,7 +6,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from django.conf import settings
 
-from .validators import Allowed
+from .validators import Allowed, or_none
 
 PREFIX = "MOBILON_SMS_"
 
@@ -25,6 +25,7 @@ class Problem(NamedTuple):
 class Setting(Generic[T]):
     """One setting, named ``MOBILON_SMS_`` and its attribute's name.
 
+    A setting whose default is ``None`` may also be set to ``None``.
     ``hint`` is the way out that ``manage.py check`` prints. ``doc`` is the meaning in one line of
     reStructuredText, and ``more`` is what only docs/settings.rst adds.
     """
@@ -34,7 +35,7 @@ class Setting(Generic[T]):
     ) -> None:
         self.default = default
         self.id = id_
-        self.allowed = allowed
+        self.allowed = or_none(allowed) if default is None else allowed
         self.hint = hint or f"Remove the setting to use the default, {default!r}."
         self.doc = doc
         self.more = more

@@ -28,9 +28,6 @@ def parse_quiet_hours(value: str) -> QuietHours:
         raise ValueError("Write two times and a zone, like 21:00-09:00 Europe/Moscow.")
     try:
         zone = ZoneInfo(match[3]) if match[3] else get_default_timezone()
-    except (
-        ZoneInfoNotFoundError,
-        OSError,
-    ) as error:  # OSError: a folder of zones, such as "Europe"
+    except (ZoneInfoNotFoundError, OSError) as error:  # OSError: a folder, such as "Europe"
         raise ValueError(f"There is no time zone {match[3]}.") from error
     return QuietHours(time.fromisoformat(match[1]), time.fromisoformat(match[2]), zone)

@@ -10,27 +10,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..exceptions import REFUSED_HTTP_CODES
+from . import validators
 from .declaration import Setting
 from .quiet_hours import parse_quiet_hours
 from .rates import parse_rate
-from .validators import (
-    DAY,
-    TRUE_OR_FALSE,
-    Allowed,
-    code_map,
-    is_base_url,
-    is_dotted_path,
-    is_http_codes,
-    is_pattern,
-    is_source_or_empty,
-    is_text,
-    is_username,
-    or_none,
-    parsed_by,
-    per_sender,
-    seconds,
-    whole_number,
-)
+from .validators import DAY, TRUE_OR_FALSE, Allowed
 
 GATEWAY = "django_mobilon_sms.gateway.MobilonGateway"
 YEAR = 366 * DAY
@@ -43,7 +27,7 @@ class Conf:
         "https://sms2g.services.mobilon.ru/",
         "E001",
         Allowed(
-            is_base_url,
+            validators.is_base_url,
             "an https:// address (http:// only for loopback)"
             " without user name, password, query or fragment",
         ),
@@ -54,7 +38,7 @@ class Conf:
     USERNAME = Setting(
         "",
         "E002",
-        Allowed(is_username, "a string without a colon or control characters"),
+        Allowed(validators.is_username, "a string without a colon or control characters"),
         doc="User name for basic auth, given by the vendor.",
         more="Sent as UTF-8. If it is empty, the real gateway cannot be used (E017).",
         hint="Basic auth cannot carry a colon in the user name.",
@@ -62,7 +46,7 @@ class Conf:
     PASSWORD = Setting(
         "",
         "E003",
-        Allowed(is_text, "a string without control characters"),
+        Allowed(validators.is_text, "a string without control characters"),
         doc="Password for basic auth, given by the vendor.",
         more="Sent as UTF-8. If it is empty, the real gateway cannot be used (E018).",
         hint="Look for a line break at its end.",
@@ -70,7 +54,10 @@ class Conf:
     SOURCE = Setting(
         "",
         "E004",
-        Allowed(is_source_or_empty, "empty, or 1 to 32 printable ASCII characters without spaces"),
+        Allowed(
+            validators.is_source_or_empty,
+            "empty, or 1 to 32 printable ASCII characters without spaces",
+        ),
         doc="Sender's number as the vendor gave it; may be empty if every message names its own.",
         more="Sent unchanged. If it is empty, there is a warning (W001). Messages name their own"
         " sender in ``source``.",
@@ -79,7 +66,7 @@ class Conf:
     BACKEND = Setting(
         GATEWAY,
         "E005",
-        Allowed(is_dotted_path, "the dotted path of a backend class"),
+        Allowed(validators.is_dotted_path, "the dotted path of a backend class"),
         doc="Class that speaks to the gateway; ``django_mobilon_sms.testing`` has some for tests.",
         more="It follows the protocol ``gateway.Backend``. Only the default needs credentials.",
         hint=f"Write '{GATEWAY}' or 'django_mobilon_sms.testing.MemoryBackend'.",
@@ -95,24 +82,27 @@ class Conf:
     TIMEOUT = Setting[float](
         20,
         "E007",
-        seconds(600),
+        validators.seconds(600),
         doc="Seconds for a whole request, from connecting to the last byte of the reply.",
     )
     BATCH_SIZE = Setting(
         100,
         "E008",
-        whole_number(100),
+        validators.whole_number(100),
         doc="Most messages in one request.",
         more="Smaller batches leave fewer messages ``unknown`` when a request breaks.",
         hint="The gateway takes at most 100 messages in a request.",
     )
     CONCURRENCY = Setting(
-        4, "E009", whole_number(64), doc="Most requests under way at once in one process."
+        4,
+        "E009",
+        validators.whole_number(64),
+        doc="Most requests under way at once in one process.",
     )
     LEASE = Setting[float](
         300,
         "E010",
-        seconds(DAY),
+        validators.seconds(DAY),
         doc="Seconds after which a claimed batch without an outcome counts as lost;"
         " at least three times the timeout.",
         more="A shorter lease is E019.",
@@ -120,7 +110,7 @@ class Conf:
     REFUSED_HTTP_CODES = Setting[Collection[int]](
         REFUSED_HTTP_CODES,
         "E011",
-        Allowed(is_http_codes, "a collection of HTTP codes from 400 to 499"),
+        Allowed(validators.is_http_codes, "a collection of HTTP codes from 400 to 499"),
         doc="HTTP codes taken as proof that the gateway accepted nothing of the request.",
         more="The vendor documents none. If the collection is empty, no code proves a refusal:"
         " every HTTP error makes its messages ``unknown``.",
@@ -129,7 +119,7 @@ class Conf:
     SEND_REPLIES = Setting[Mapping[int, str]](
         {0: "accepted"},
         "E012",
-        code_map("accepted", "failed"),
+        validators.code_map("accepted", "failed"),
         doc="Meaning of each ``status`` in a send reply: ``accepted`` or ``failed``.",
         more="An unmapped code that comes with an ``id`` means accepted. Map a code only when the"
         " vendor has explained it.",
@@ -137,7 +127,7 @@ class Conf:
     STATUS_REPLIES = Setting[Mapping[int, str]](
         {1: "sent"},
         "E013",
-        code_map("sent", "delivered", "failed"),
+        validators.code_map("sent", "delivered", "failed"),
         doc="Meaning of each ``status`` in a status reply: ``sent``, ``delivered`` or ``failed``.",
         more="An unmapped code is stored and changes nothing. While no code means ``delivered``,"
         " the status of a sent message is not queried again.",
@@ -145,20 +135,20 @@ class Conf:
     STATUS_MAX_AGE = Setting[float](
         259_200,
         "E014",
-        seconds(YEAR),
+        validators.seconds(YEAR),
         doc="Seconds after acceptance in which the status of a message is queried; three days.",
     )
     MAX_SEGMENTS = Setting(
         10,
         "E015",
-        whole_number(255),
+        validators.whole_number(255),
         doc="Most segments (SMS parts) of a text; a longer text is an error and is never cut.",
         more="The app counts them; the gateway may count differently.",
     )
     NUMBER_PATTERN = Setting(
         r"\+79\d{9}",
         "E016",
-        Allowed(is_pattern, "a regular expression"),
+        Allowed(validators.is_pattern, "a regular expression"),
         doc="Allowed recipients: a regular expression that matches the whole E.164 number.",
         more="``\\d`` matches ASCII digits only. The default allows Russian mobile numbers. For"
         " other countries, widen it; their numbers are written with a ``+``.",
@@ -167,7 +157,7 @@ class Conf:
     FORGET_TEXT_AFTER = Setting[float | None](
         None,
         "E022",
-        or_none(seconds(YEAR)),
+        validators.seconds(YEAR),
         doc="Seconds to keep a text once its message went out or ended; ``None``: for ever.",
         more="It counts from the moment when a message is accepted, failed, expired, cancelled or"
         " given up while this is set; ``manage.py purge_sms --only-text`` forgets older texts. The"
@@ -177,7 +167,7 @@ class Conf:
     DUPLICATE_WITHIN = Setting[float | None](
         None,
         "E023",
-        or_none(seconds(YEAR)),
+        validators.seconds(YEAR),
         doc="Seconds in which the same text to the same number is refused as a duplicate;"
         " ``None``: duplicates are allowed.",
         more="Messages that failed, expired or were cancelled do not count, nor do those whose text"
@@ -188,7 +178,7 @@ class Conf:
     RATE = Setting[str | Mapping[str, str] | None](
         None,
         "E024",
-        or_none(per_sender(Allowed(parsed_by(parse_rate), "a rate like '20/m' (s, m or h)"))),
+        validators.per_sender(validators.parsed_by(parse_rate, "a rate like '20/m' (s, m or h)")),
         doc="Most segments that each sender sends in a second, minute or hour, such as"
         ' ``"20/m"``; ``None``: no limit.',
         more='Or a rate for each sender: ``{"89234560000": "10/m", "*": "60/m"}``, in which ``*``'
@@ -198,7 +188,7 @@ class Conf:
     DAILY_LIMIT = Setting[int | Mapping[str, int] | None](
         None,
         "E025",
-        or_none(per_sender(whole_number(999_999))),
+        validators.per_sender(validators.whole_number(999_999)),
         doc="Most segments that each sender sends in a day of ``TIME_ZONE``; ``None``: no limit.",
         more="A dict sets a limit for each sender, as in the rate.",
         hint="It counts SMS parts. For the senders that a dict does not name, write '*'.",
@@ -206,11 +196,9 @@ class Conf:
     QUIET_HOURS = Setting[str | None](
         None,
         "E026",
-        or_none(
-            Allowed(
-                parsed_by(parse_quiet_hours),
-                "two times of the day and a time zone, like '21:00-09:00 Europe/Moscow'",
-            )
+        validators.parsed_by(
+            parse_quiet_hours,
+            "two times of the day and a time zone, like '21:00-09:00 Europe/Moscow'",
         ),
         doc="Hours in which only messages of high priority go out, such as"
         ' ``"21:00-09:00 Europe/Moscow"``; ``None``: no such hours.',
@@ -220,7 +208,7 @@ class Conf:
     LIFETIME = Setting[float | None](
         None,
         "E027",
-        or_none(seconds(YEAR, shortest=60)),
+        validators.seconds(YEAR, shortest=60),
         doc="Seconds from its send time until a message without its own expiry expires;"
         " ``None``: never.",
         more="Time spent in quiet hours, in a pause or waiting for the rate counts too.",
@@ -238,7 +226,7 @@ class Conf:
     REST_HOURLY_PER_NUMBER = Setting[int | None](
         None,
         "E029",
-        or_none(whole_number(1000)),
+        validators.whole_number(1000),
         doc="Most messages to one number within an hour before REST refuses more;"
         " ``None``: no limit.",
         more="All messages to the number count, whoever wrote them and however, unless they failed,"
@@ -249,7 +237,7 @@ class Conf:
     WAKE_UP = Setting[str | None](
         None,
         "E032",
-        or_none(Allowed(is_dotted_path, "the dotted path of a function without arguments")),
+        Allowed(validators.is_dotted_path, "the dotted path of a function without arguments"),
         doc="Function called after each commit that wrote messages, such as"
         " ``django_mobilon_sms.contrib.celery.wake_up``; ``None``: nothing is called.",
         more="It runs once in the process that committed, also after messages were resent. Its"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -69,16 +70,17 @@ def code_map(*meanings: str) -> Allowed:
     return Allowed(accepts, f"a dict from the gateway's code to {', '.join(first)} or {last}")
 
 
-def parsed_by(parse: Callable[[str], object]) -> Callable[[Any], bool]:
-    """Accept the strings that ``parse`` reads without ``ValueError``."""
+def parsed_by(parse: Callable[[str], object], words: str) -> Allowed:
+    """Allow the strings that ``parse`` reads without ``ValueError``."""
+    return Allowed(lambda value: read(parse, value, ValueError) is not None, words)
 
-    def accepts(value: Any) -> bool:
-        try:
-            return isinstance(value, str) and parse(value) is not None
-        except ValueError:
-            return False
 
-    return accepts
+def read(parse: Callable[[str], object], value: Any, *errors: type[Exception]) -> Any:
+    """Return what ``parse`` makes of a string: ``None`` after these errors, or for no string."""
+    try:
+        return parse(value) if isinstance(value, str) else None
+    except errors:
+        return None
 
 
 def is_base_url(value: Any) -> bool:
@@ -125,12 +127,8 @@ def is_source_or_empty(value: Any) -> bool:
 
 def is_dotted_path(value: Any) -> bool:
     """Return whether ``value`` is the dotted path of a callable that can be imported."""
-    if not isinstance(value, str):
-        return False
-    try:
-        return callable(import_string(value))
-    except (ImportError, ValueError, TypeError):  # ValueError, TypeError: it begins with a dot
-        return False
+    # ValueError, TypeError: it begins with a dot.
+    return callable(read(import_string, value, ImportError, ValueError, TypeError))
 
 
 def is_http_codes(value: Any) -> bool:
@@ -142,10 +140,5 @@ def is_http_codes(value: Any) -> bool:
 
 def is_pattern(value: Any) -> bool:
     """Return whether ``value`` is a regular expression."""
-    if not isinstance(value, str) or not value:
-        return False
-    try:
-        re.compile(value, re.ASCII)
-    except (re.error, ValueError, OverflowError, RecursionError):
-        return False
-    return True
+    errors = (re.error, ValueError, OverflowError, RecursionError)
+    return value != "" and read(partial(re.compile, flags=re.ASCII), value, *errors) is not None

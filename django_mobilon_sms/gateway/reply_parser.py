@@ -62,14 +62,9 @@ def send_results(reply: Sequence[Any], guids: Collection[UUID]) -> Iterator[Send
         # The gateway usually repeats the guid as it was sent; a lookup is faster than parsing.
         guid = by_text.get(name) if isinstance(name, str) else None
         if (guid := guid or _guid(name)) in guids and guid is not None:
-            yield _send_result(guid, item)
-
-
-def _send_result(guid: UUID, item: Mapping[str, Any]) -> SendResult:
-    status, id_ = _code(item.get("status")), _id(item.get("id"))
-    if status is None or id_ is None:
-        return SendResult(guid, None, None)
-    return SendResult(guid, status, id_)
+            status, id_ = _code(item.get("status")), _id(item.get("id"))
+            proves = status is not None and id_ is not None
+            yield SendResult(guid, status, id_) if proves else SendResult(guid, None, None)
 
 
 def status_reports(reply: Sequence[Any], ids: Collection[str]) -> Iterator[StatusReport]:

@@ -3,7 +3,7 @@
 from .batches import SmsBatch
 from .chunks import ROWS_PER_STATEMENT, chunked
 from .clock import db_now
-from .forgetting_texts import kept_long_enough, unless_sensitive
+from .forgetting_texts import kept_long_enough
 from .mailings import SmsMailing
 from .message_changes import MessageQuerySet
 from .message_queries import ENDED, has

@@ -1,7 +1,8 @@
 """Cached SQL for the statements that a worker repeats for every batch.
 
 Django takes longer to build an UPDATE of a hundred rows than a database takes to run it. So each
-statement is compiled once, with placeholders, which every call fills in.
+statement is compiled once: its ``build`` is called for each database, and each set of values, with
+placeholders instead of the expressions. Every call fills in the expressions.
 """
 
 from __future__ import annotations
@@ -119,10 +120,7 @@ Build = Callable[..., Change]
 
 
 def update(build: Build, model: type[models.Model], **expressions: Any) -> int:
-    """Run the UPDATE that ``build`` makes of the expressions; return the number of changed rows.
-
-    ``build`` is called once for each database, with placeholders instead of the expressions.
-    """
+    """Run the UPDATE that ``build`` makes of the expressions; return the number of changed rows."""
     alias = router.db_for_write(model)
     prepared = _compile_update(build, model, alias, db_now(), *expressions)
     return _execute(prepared, alias, model, expressions)
@@ -131,11 +129,7 @@ def update(build: Build, model: type[models.Model], **expressions: Any) -> int:
 def insert(
     build: Callable[..., models.Model], model: type[models.Model], *values: Any, **expressions: Any
 ) -> None:
-    """Insert the row that ``build`` makes of the model, the values and the expressions.
-
-    ``build`` is called once for each database and these values, with placeholders instead of the
-    expressions.
-    """
+    """Insert the row that ``build`` makes of the model, the values and the expressions."""
     alias = router.db_for_write(model)
     prepared = _compile_insert(build, model, alias, db_now(), values, *expressions)
     _execute(prepared, alias, model, expressions)
@@ -144,10 +138,7 @@ def insert(
 def select(
     build: Callable[..., Any], model: type[models.Model], *values: int
 ) -> list[Sequence[Any]]:
-    """Return the rows of the query that ``build`` makes of all rows and the values, as sequences.
-
-    ``build`` is called once for each database and these values.
-    """
+    """Return as sequences the rows of the query that ``build`` makes of all rows and the values."""
     alias = router.db_for_write(model)
     sql, parameters, converters = _compile_select(build, model, alias, db_now(), *values)
     with connections[alias].cursor() as cursor:
@@ -190,11 +181,7 @@ def _compile_insert(
 
 @lru_cache
 def _compile_select(
-    build: Callable[..., Any],
-    model: type[models.Model],
-    alias: str,
-    _now: Expression,
-    *values: int,
+    build: Callable[..., Any], model: type[models.Model], alias: str, _now: Expression, *values: int
 ) -> tuple[str, tuple[Any, ...], Any]:
     query = build(model._default_manager.using(alias), *values).query
     compiler = query.get_compiler(alias)

@@ -151,12 +151,9 @@ def _count(*querysets: QuerySet[SmsMessage]) -> int:
 
 def _rate(now: datetime) -> float:
     """Return the messages a minute that the gateway has answered."""
-    answered = SmsBatch.objects.for_write().filter(
-        outcome=Outcome.ANSWERED, created_at__gt=db_now() - RATE_PERIOD
-    )
-    found = list(
-        answered.order_by("-created_at").values_list("created_at", "guids")[:RATE_REQUESTS]
-    )
+    newest = SmsBatch.objects.for_write().filter(outcome=Outcome.ANSWERED).order_by("-created_at")
+    recent = newest.filter(created_at__gt=db_now() - RATE_PERIOD)
+    found = list(recent.values_list("created_at", "guids")[:RATE_REQUESTS])
     if not found:
         return 0.0
     period = RATE_PERIOD if len(found) < RATE_REQUESTS else now - found[-1][0]

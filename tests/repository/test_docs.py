@@ -142,8 +142,13 @@ def test_permissions_are_those_of_the_code():
     assert set(column(README, "permissions-table")) == {f"mobilon_sms.{name}" for name in own}
 
 
-def test_log_events_are_those_of_the_code():
-    modules = (ROOT / "django_mobilon_sms").rglob("*.py")
-    source = "".join(module.read_text(encoding="utf-8") for module in modules)
-    events = set(re.findall(r'logger\.\w+\(\s*"([a-z]+\.[a-z]+)\b', source))
-    assert set(column(DOCS / "production.rst", "log-events-table")) == events
+def test_log_events_and_their_loggers_are_those_of_the_code():
+    package = ROOT / "django_mobilon_sms"
+    found = set()
+    for path in package.rglob("*.py"):
+        logger = "." + ".".join(path.relative_to(package).with_suffix("").parts)
+        source = path.read_text(encoding="utf-8")
+        events = re.findall(r'logger\.\w+\(\s*"([a-z_]+\.[a-z]+)\b', source)
+        found |= {(event, logger) for event in events}
+    rows = table(DOCS / "production.rst", "log-events-table")
+    assert {(event, logger) for event, logger, _meaning in rows} == found

@@ -42,7 +42,6 @@ class MessageAdmin(
     """A message is written once: nobody changes one."""
 
     actions = ("send_now", "refresh", "cancel", "copy", "decide", "delete_selected")
-    view_on_site = False
 
     class Media:
         css = {"all": ("mobilon_sms/admin.css",)}

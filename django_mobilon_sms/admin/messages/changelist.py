@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import urlencode
-from django.utils.text import capfirst
 
 from ...models import db_now
 from .. import spreadsheet_files
 from ..actions import menu
-from ..bounded_paginator import BoundedPaginator
+from ..bounded_paginator import BoundedList
 from ..gateway_panel import panel
 from . import filters, search
 from .permissions import MessagePermissions
@@ -26,7 +24,7 @@ from .permissions import MessagePermissions
 _PK = re.compile(r"[0-9]{1,18}")
 
 
-class MessageList(MessagePermissions):
+class MessageList(MessagePermissions, BoundedList):
     """The newest messages first, to look through, search, filter and choose for an action."""
 
     list_display = (
@@ -53,10 +51,7 @@ class MessageList(MessagePermissions):
     )
     list_select_related = ()
     ordering = ("-id",)
-    paginator = BoundedPaginator
     search_fields = ("guid",)  # shows the box; ``search.search()`` does the rest
-    show_facets = admin.ShowFacets.NEVER
-    show_full_result_count = False
     sortable_by = ("number", "written")  # an index has each of these orders
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
@@ -69,7 +64,7 @@ class MessageList(MessagePermissions):
         """Show the list, with the state of the gateway and the links to export it."""
         if not all(map(_PK.fullmatch, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             raise BadRequest("The primary key of a message is a number.")
-        context: dict[str, Any] = {"title": capfirst(self.opts.verbose_name_plural)}
+        context: dict[str, Any] = {}
         if self.has_view_permission(request):
             context["gateway"] = panel()
             context["has_send_permission"] = self.has_send_permission(request)

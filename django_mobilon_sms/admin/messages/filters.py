@@ -18,19 +18,11 @@ from ..actions.catalogue import DECIDE
 from .search import recent
 
 #: The lookups allowed in the address: with others, a text could be guessed letter by letter.
-LOOKUPS = frozenset(
-    {
-        "status__exact",
-        "priority__exact",
-        "error_code__exact",
-        "created_at__gte",
-        "created_at__lt",
-        "decision",
-        "source",
-        "tag",
-        "waits",
-    }
-)
+LOOKUPS = {
+    *(f"{field}__exact" for field in ("status", "priority", "error_code")),
+    *("created_at__gte", "created_at__lt"),
+    *("decision", "source", "tag", "waits"),
+}
 
 
 #: How long a message may be overdue before somebody should look.
@@ -103,13 +95,8 @@ class TagFilter(admin.SimpleListFilter):
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Yield the value of the field, the other filters, and the address without this one."""
-        ignored = (self.parameter_name, "p", "e")
-        kept = [
-            (name, value)
-            for name, values in self.request.GET.lists()
-            if name not in ignored
-            for value in values
-        ]
+        others = [name for name in self.request.GET if name not in (self.parameter_name, "p", "e")]
+        kept = [(name, value) for name in others for value in self.request.GET.getlist(name)]
         without = changelist.get_query_string(remove=[self.parameter_name])
         yield {"kept": kept, "value": self.value() or "", "without": without}
 

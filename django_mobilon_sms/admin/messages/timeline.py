@@ -42,7 +42,8 @@ def steps(message: SmsMessage, now: datetime) -> list[Step]:
     program = [*_written(message), *_batch(message), *_reported(message)]
     # These steps keep their order, even if the gateway's clock is behind the database's.
     moments = accumulate((step.when for step in program), max)
-    people = [*_decision(message, entries), *map(_log_step, entries)]
+    logged = (Step(entry.action_time, entry.get_change_message(), entry.user) for entry in entries)
+    people = [*_decision(message, entries), *logged]
     past = [*zip(moments, program), *((step.when, step) for step in people)]
     in_order = [step for _moment, step in sorted(past, key=itemgetter(0))]
     return in_order + sorted(_ahead(message, now), key=attrgetter("when"))
@@ -85,10 +86,6 @@ def _decision(message: SmsMessage, entries: list[LogEntry]) -> Iterator[Step]:
     if not any(abs(entry.action_time - when) < SAME_MOMENT for entry in entries):
         decision = message.get_resolution_display() if message.resolution else _("send again")
         yield Step(when, _("Decision"), message.resolved_by or "", decision)
-
-
-def _log_step(entry: LogEntry) -> Step:
-    return Step(entry.action_time, entry.get_change_message(), entry.user)
 
 
 def _ahead(message: SmsMessage, now: datetime) -> Iterator[Step]:

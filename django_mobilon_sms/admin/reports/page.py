@@ -116,10 +116,7 @@ def _rows(
 def _charts(period: Period, tallies: Tallies, statuses: list[Status]) -> Iterator[chart.Chart]:
     steps = period.steps()
     labels = [period.label(step) for step in steps]
-    for title, unit in (
-        (_("Messages by status"), "messages"),
-        (_("Parts by status"), "segments"),
-    ):
+    for title, unit in ((_("Messages by status"), "messages"), (_("Parts by status"), "segments")):
         series = [
             chart.Series(
                 status.value,

@@ -56,23 +56,28 @@ class Period:
         return formats.date_format(step, name)
 
 
+class DayField(forms.DateField):
+    """A day that every time zone can hold."""
+
+    widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+
+    def validate(self, value: date | None) -> None:
+        """Raise ``ValidationError`` for a day of another millennium, or for none."""
+        super().validate(value)
+        if value and not 2000 <= value.year <= 2999:
+            raise ValidationError(_("Choose a day between the years 2000 and 2999."), code="year")
+
+
 class RangeForm(forms.Form):
     """The first and the last day of a range."""
 
-    start = forms.DateField(
-        label=_("From"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-    )
-    end = forms.DateField(
-        label=_("To"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-    )
-
-    def clean_start(self) -> date:
-        """Return the first day."""
-        return _checked(self.cleaned_data["start"])
+    start = DayField(label=_("From"))
+    end = DayField(label=_("To"))
 
     def clean_end(self) -> date:
         """Return the last day. It must not be before the first day, nor too long after it."""
-        end, start = _checked(self.cleaned_data["end"]), self.cleaned_data.get("start")
+        end: date = self.cleaned_data["end"]
+        start: date | None = self.cleaned_data.get("start")
         if start and end < start:
             raise ValidationError(_("The range ends before it begins."), code="backwards")
         if start and (days := (end - start).days + 1) > MAX_DAYS:
@@ -109,10 +114,3 @@ def _days(first: date, last: date) -> Period:
 
 def _form(start: date, end: date) -> RangeForm:
     return RangeForm(initial={"start": start, "end": end})
-
-
-def _checked(day: date) -> date:
-    """Return a day that every time zone can hold."""
-    if not 2000 <= day.year <= 2999:
-        raise ValidationError(_("Choose a day between the years 2000 and 2999."), code="year")
-    return day

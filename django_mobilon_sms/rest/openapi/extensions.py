@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiViewExtension
-from drf_spectacular.utils import (
-    OpenApiExample,
-    OpenApiResponse,
-    extend_schema,
-    extend_schema_view,
-)
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 
 from ..serializers import AcceptDuplicateSerializer, MessageSerializer, NoFieldsSerializer
 from ..stop_list import (
@@ -172,31 +167,28 @@ STOP_LIST = {
 }
 
 
-def _described(view: Any, tag: str, prefix: str, operations: Any) -> Any:
-    """Return the view with descriptions of its operations."""
+def _described(extension: Any) -> Any:
+    """Return the view of an extension, with descriptions of its operations."""
     schemas = {
-        name: extend_schema(operation_id=f"{prefix}_{name}", **operation)
-        for name, operation in operations.items()
+        name: extend_schema(operation_id=f"{extension.prefix}_{name}", **operation)
+        for name, operation in extension.operations.items()
     }
-    described = extend_schema_view(**schemas)(type("Described", (view,), {}))
-    return extend_schema(tags=[tag], parameters=[RETRY_AFTER])(described)
+    view = type("Described", (extension.target_class,), {})
+    described = extend_schema_view(**schemas)(view)
+    return extend_schema(tags=[extension.tag], parameters=[RETRY_AFTER])(described)
 
 
 class MessagesExtension(OpenApiViewExtension):
     """Describe the messages."""
 
     target_class = "django_mobilon_sms.rest.views.MessageViewSet"
-
-    def view_replacement(self) -> Any:
-        """Return the view with its descriptions."""
-        return _described(self.target_class, "SMS", "sms_messages", MESSAGES)
+    tag, prefix, operations = "SMS", "sms_messages", MESSAGES
+    view_replacement = _described
 
 
 class StopListExtension(OpenApiViewExtension):
     """Describe the stop list."""
 
     target_class = "django_mobilon_sms.rest.stop_list.StopListViewSet"
-
-    def view_replacement(self) -> Any:
-        """Return the view with its descriptions."""
-        return _described(self.target_class, "SMS stop list", "sms_stop_list", STOP_LIST)
+    tag, prefix, operations = "SMS stop list", "sms_stop_list", STOP_LIST
+    view_replacement = _described

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -18,6 +19,8 @@ WORD = {"type": "string", "minLength": 1}
 def _query(name: str, description: str, schema: Any = str, **more: Any) -> OpenApiParameter:
     return OpenApiParameter(name, schema, description=description, **more)
 
+
+_header = partial(_query, location=OpenApiParameter.HEADER)
 
 FILTERS = [
     _query("status", "With this status; may be repeated.", enum=Status.values, many=True),
@@ -40,23 +43,12 @@ ORDERING = _query(
     "The order, by default the newest first; sent_at lists only messages that were sent.",
     enum=[f"{sign}{field}" for field in MessageViewSet.ordering_fields for sign in ("", "-")],
 )
-KEY = OpenApiParameter(
+KEY = _header(
     HEADER,
+    "Names the request, so that a retry finds its messages.",
     WORD | {"maxLength": 255, "pattern": "^[ -~]+$"},
-    OpenApiParameter.HEADER,
-    description="Names the request, so that a retry finds its messages.",
 )
-LOCATION = OpenApiParameter(
-    "Location",
-    OpenApiTypes.URI,
-    OpenApiParameter.HEADER,
-    description="The address of the message, if one was written.",
-    response=[201],
+LOCATION = _header(
+    "Location", "The address of the message, if one was written.", OpenApiTypes.URI, response=[201]
 )
-RETRY_AFTER = OpenApiParameter(
-    "Retry-After",
-    int,
-    OpenApiParameter.HEADER,
-    description="Retry after this many seconds.",
-    response=[429],
-)
+RETRY_AFTER = _header("Retry-After", "Retry after this many seconds.", int, response=[429])
