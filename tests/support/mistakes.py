@@ -164,6 +164,14 @@ MISTAKES = [
         "worker/test_request_threads.py::test_call_that_outlives_its_time_is_abandoned",
     ),
     Mistake(
+        "receivers between two records",
+        "signals.py",
+        "former, _held.calls = _held.calls, calls",
+        "former = _held.calls",
+        "worker/test_receivers.py"
+        "::test_receiver_that_takes_longer_than_a_lease_makes_nothing_unknown",
+    ),
+    Mistake(
         "probe off",
         "worker/claims.py",
         "if is_probe := state.blocked_until is not None:",
