@@ -172,6 +172,20 @@ MISTAKES = [
         "::test_receiver_that_takes_longer_than_a_lease_makes_nothing_unknown",
     ),
     Mistake(
+        "a run fails with its output",
+        "management/output.py",
+        "with suppress(OSError, ValueError):",
+        "with suppress(UnicodeError):",
+        "management/test_output.py::test_run_ends_with_the_code_of_its_work",
+    ),
+    Mistake(
+        "output fails at the exit",
+        "management/output.py",
+        "        finally:\n            drop_unwritten()",
+        "        finally:\n            pass",
+        "management/test_output.py::test_run_ends_with_the_code_of_its_work",
+    ),
+    Mistake(
         "probe off",
         "worker/claims.py",
         "if is_probe := state.blocked_until is not None:",
