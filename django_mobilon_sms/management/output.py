@@ -42,6 +42,9 @@ class Output:
 class WorkingCommand(BaseCommand):
     """A command whose work and exit code do not depend on its output."""
 
+    #: Whether the process runs this command alone; else code of the process called it.
+    is_process = False
+
     def __init__(self, stdout: Any = None, stderr: Any = None, **options: Any) -> None:
         streams = Output(stdout or sys.stdout), Output(stderr or sys.stderr)
         super().__init__(*streams, **options)  # type: ignore[arg-type]
@@ -55,6 +58,7 @@ class WorkingCommand(BaseCommand):
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Run the command for a process of its own, which ends with the command's exit code."""
+        self.is_process = True
         try:
             super().run_from_argv(argv)
         finally:

@@ -186,6 +186,13 @@ MISTAKES = [
         "management/test_output.py::test_run_ends_with_the_code_of_its_work",
     ),
     Mistake(
+        "signal handlers left behind",
+        "management/stop_signals.py",
+        "signal.signal(number, handler or signal.SIG_DFL)",
+        "pass",
+        "management/test_stop_signals.py::test_next_signal_ends_the_process_that_called",
+    ),
+    Mistake(
         "probe off",
         "worker/claims.py",
         "if is_probe := state.blocked_until is not None:",

@@ -68,7 +68,8 @@ class Command(WorkingCommand):
         if options["dry_run"]:
             self.dry_run(as_json=options["json"])
             return
-        with stop_on_signals() as stop:
+        # A signal is what ends a loop. A single run leaves it to whoever called the command.
+        with stop_on_signals(hand_on=not (self.is_process or options["loop"])) as stop:
             if options["loop"]:
                 self.loop(options, stop)
             elif code := self.run(options, stop.is_set).exit_code:
