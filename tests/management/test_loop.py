@@ -98,6 +98,19 @@ def test_refresh_makes_way_for_a_message_that_became_due(sandbox, settings):
     assert asked == ["/status/", "/send/", "/status/", "/status/"]
 
 
+def test_statuses_wait_after_trouble_and_sending_does_not(sandbox):
+    def become_due():
+        SmsMessage.objects.filter(status="accepted").change(next_check_at=db_now())
+        sandbox.fault("http", path="/status/")
+
+    def become_due_again():
+        become_due()
+        write()
+
+    loop(write, become_due, become_due_again, become_due, nothing)
+    assert [exchange.path for exchange in sandbox.exchanges] == ["/send/", "/status/", "/send/"]
+
+
 def test_first_run_says_what_is_wrong_though_nothing_waits(sandbox, settings):
     settings.MOBILON_SMS_TIMEOUT = 0
     [line], _script = loop(nothing, nothing)

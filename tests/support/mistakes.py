@@ -193,6 +193,13 @@ MISTAKES = [
         "management/test_stop_signals.py::test_next_signal_ends_the_process_that_called",
     ),
     Mistake(
+        "statuses asked for again at once after trouble",
+        "worker/status_queries.py",
+        "if patient and time.monotonic() < trouble.until:",
+        "if False:",
+        "management/test_loop.py::test_statuses_wait_after_trouble_and_sending_does_not",
+    ),
+    Mistake(
         "probe off",
         "worker/claims.py",
         "if is_probe := state.blocked_until is not None:",

@@ -112,7 +112,7 @@ class Command(WorkingCommand):
         if not options["no_refresh"]:
             if options["loop"] and not options["refresh_only"] and not report.halted:
                 stopping = or_message_due(stopping)
-            report = refresh(report, stopping=stopping)
+            report = refresh(report, stopping=stopping, patient=options["loop"])
         # Not in runs that had nothing to do, which stay cheap, nor in trouble.
         if (report.claimed or report.checked) and not report.exit_code:
             self.forget_mailings()
