@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.utils import translation
 
 from django_mobilon_sms.sandbox import Sandbox
+from django_mobilon_sms.worker.status_queries import trouble
 from tests.support.broken_replies import BROKEN_REPLIES
 
 
@@ -36,6 +37,7 @@ def sandbox(settings: Any) -> Iterator[Sandbox]:
     with Sandbox(faults=BROKEN_REPLIES) as server:
         settings.MOBILON_SMS_BASE_URL = server.url
         yield server
+    trouble.forget()  # of this gateway, so that the next test does not wait
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def refresh_statuses(*signals: int) -> dict[str, Any]:
     Return the report of the run, as ``send_sms --json`` prints it.
     """
     with without_database_text(), limited_run(*signals) as stopping:
-        report = refresh(stopping=stopping)
+        report = refresh(stopping=stopping, patient=True)
         SmsMailing.objects.forget()
     return report.as_dict()
 

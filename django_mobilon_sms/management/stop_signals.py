@@ -19,6 +19,7 @@ class Stop:
     """
 
     requested = False
+    number = 0  # of the signal
 
     def is_set(self) -> bool:
         """Return whether a signal has asked the process to stop."""
@@ -33,16 +34,18 @@ class Stop:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Stop]:
+def stop_on_signals(*, hand_on: bool = False) -> Iterator[Stop]:
     """Yield a flag that the first signal sets; a second one ends the process as usual.
 
-    Outside the main thread, which alone may handle signals, nothing sets the flag.
+    After the block the signals are handled as before it. With ``hand_on``, a signal that came
+    meanwhile is then raised again, because it was meant for the whole process. Outside the main
+    thread, which alone may handle signals, nothing sets the flag.
     """
     stop = Stop()
     is_main = threading.current_thread() is threading.main_thread()
 
     def request_stop(number: int, frame: object) -> None:
-        stop.requested = True
+        stop.requested, stop.number = True, number
         signal.signal(number, signal.SIG_DFL)
 
     former = {number: signal.signal(number, request_stop) for number in STOP_SIGNALS if is_main}
@@ -51,3 +54,5 @@ def stop_on_signals() -> Iterator[Stop]:
     finally:
         for number, handler in former.items():
             signal.signal(number, handler or signal.SIG_DFL)
+        if hand_on and stop.requested:
+            signal.raise_signal(stop.number)

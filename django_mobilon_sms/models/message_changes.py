@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -17,7 +18,7 @@ from django.db.models import Case, Expression, F, Q, When
 
 from ..choices import ErrorCode, Resolution, Status
 from ..exceptions import MessageIsWritten
-from ..signals import status_changed, wake_up_after_commit
+from ..signals import call_or_hold, status_changed, wake_up_after_commit
 from .batches import SmsBatch
 from .clock import db_now
 from .forgetting_texts import forget_from, unless_sensitive
@@ -219,5 +220,8 @@ def _accept(
 
 def _send_signals(messages: Iterable[Any], before: Mapping[int, str]) -> None:
     for message in messages:
-        old, new = before[message.pk], message.status
-        status_changed.send_robust(type(message), message=message, old=old, new=new)
+        call_or_hold(partial(_send_signal, message, before[message.pk]))
+
+
+def _send_signal(message: Any, old: str) -> None:
+    status_changed.send_robust(type(message), message=message, old=old, new=message.status)

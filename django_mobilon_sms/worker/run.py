@@ -20,6 +20,7 @@ from ..conf import conf, require_fit, require_valid
 from ..exceptions import NeverLeft
 from ..gateway import Backend, OutgoingMessage, SendResult
 from ..models import GatewayState, SmsMessage
+from ..signals import Calls, call_receivers, receivers_held
 from . import candidates, outcome_recording, proofs
 from .candidates import Candidate
 from .claims import Claim, claim_next
@@ -32,6 +33,9 @@ from .run_report import RunReport
 from .sweep import leftovers, sweep_leftovers
 
 logger = logging.getLogger(__name__)
+
+#: While this many calls of receivers of ``status_changed`` wait, nothing is claimed.
+MOST_CALLS = 1000
 
 
 def deliver(
@@ -87,10 +91,22 @@ class _Run:
         self.requests: RequestThreads[Claim, list[SendResult]] = RequestThreads(
             conf.TIMEOUT + GRACE
         )
+        self.calls: Calls = Calls()  # of receivers, until no request is under way
         self.trusted = False  # one POST at a time until the first good reply
         self.stopped = False
 
     def deliver(self) -> None:
+        """Send until there is nothing to claim, and call the receivers of ``status_changed``.
+
+        They are called while no request is under way, so that their time counts against no lease.
+        """
+        with receivers_held(self.calls):
+            self._send_all()
+            while self._is_full():
+                call_receivers(self.calls)
+                self._send_all()
+
+    def _send_all(self) -> None:
         """Keep as many POSTs under way as allowed, until there is nothing to claim.
 
         Finished requests are recorded together, and as many batches claimed as were recorded:
@@ -112,9 +128,10 @@ class _Run:
 
     def deliver_one(self, pks: Sequence[int]) -> None:
         """Send in one POST what can be claimed of these messages."""
-        self._begin(1, pks=pks)
-        if self.requests:
-            self._record(self._finished())
+        with receivers_held(self.calls):
+            self._begin(1, pks=pks)
+            if self.requests:
+                self._record(self._finished())
 
     def _claim_all(self, at_once: int) -> None:
         """Claim and POST until as many requests are under way as allowed, or nothing is left."""
@@ -154,9 +171,12 @@ class _Run:
 
     def _free(self) -> int:
         """Return how many more POSTs may begin now."""
-        if self.stopped or self.report.halted:
+        if self.stopped or self.report.halted or self._is_full():
             return 0
         return (self.concurrency if self.trusted else 1) - len(self.requests)
+
+    def _is_full(self) -> bool:
+        return len(self.calls) >= MOST_CALLS
 
     def _post(self, claim: Claim) -> None:
         """Start the request of a claim; messages that cannot be put on the wire fail."""

@@ -6,9 +6,11 @@ ends the refresh and never stops sending.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import random
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -52,18 +54,54 @@ WAITS_BY_AGE = (
 
 LONGEST_WAIT = timedelta(hours=1)
 
+#: How long a patient refresh waits after trouble, in seconds: twice as long each time in a row.
+FIRST_PAUSE, LONGEST_PAUSE = 60.0, 900.0
+#: The longest wait that a gateway may ask for, in seconds.
+LONGEST_RETRY_AFTER = 3600.0
+
+
+@dataclasses.dataclass
+class Trouble:
+    """Failed refreshes of this process in a row, and until when (monotonic) to wait."""
+
+    failures: int = 0
+    until: float = 0.0
+
+    def note(self, errors: Iterable[BaseException]) -> None:
+        """Wait longer than the last time, or as long as the gateway asks for."""
+        asked = max(of_error(error).retry_after or 0.0 for error in errors)
+        pause = min(FIRST_PAUSE * 2 ** min(self.failures, 10), LONGEST_PAUSE)
+        self.failures += 1
+        self.until = time.monotonic() + max(pause, min(asked, LONGEST_RETRY_AFTER))
+
+    def forget(self) -> None:
+        """Let the next refresh query at once."""
+        self.failures, self.until = 0, 0.0
+
+
+trouble = Trouble()
+
 
 def refresh(
-    report: RunReport | None = None, *, stopping: Callable[[], bool] = lambda: False
+    report: RunReport | None = None,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+    patient: bool = False,
 ) -> RunReport:
     """Query every status that is due and record the answers; adds to ``report``.
 
-    Raises ``ImproperlyConfigured`` before anything is queried.
+    ``patient``: query nothing for a while after trouble that this process had, because each failed
+    query may cost it a connection for a time. Raises ``ImproperlyConfigured`` before anything is
+    queried.
     """
     require_valid()
     report = report or RunReport()
     if not conf.ENABLED:
         report.halt(Halt("disabled"))
+        return report
+    if patient and time.monotonic() < trouble.until:
+        if SmsMessage.objects.for_write().checkable().exists():
+            report.exit_codes.append(TROUBLE)
         return report
     gateway, requests = get_backend(), 1  # more after the first good reply
     while not stopping() and (queries := take_due(requests * MAX_OBJECTS)):
@@ -74,7 +112,9 @@ def refresh(
             logger.warning("status.failed error=%s", type(error).__name__)
             report.exit_codes.append(min(exit_code(of_error(error)), TROUBLE))
         if errors:
+            trouble.note(errors)
             break
+        trouble.forget()
         requests = conf.CONCURRENCY
     return report
 

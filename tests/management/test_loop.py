@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -97,6 +98,19 @@ def test_refresh_makes_way_for_a_message_that_became_due(sandbox, settings):
     assert asked == ["/status/", "/send/", "/status/", "/status/"]
 
 
+def test_statuses_wait_after_trouble_and_sending_does_not(sandbox):
+    def become_due():
+        SmsMessage.objects.filter(status="accepted").change(next_check_at=db_now())
+        sandbox.fault("http", path="/status/")
+
+    def become_due_again():
+        become_due()
+        write()
+
+    loop(write, become_due, become_due_again, become_due, nothing)
+    assert [exchange.path for exchange in sandbox.exchanges] == ["/send/", "/status/", "/send/"]
+
+
 def test_first_run_says_what_is_wrong_though_nothing_waits(sandbox, settings):
     settings.MOBILON_SMS_TIMEOUT = 0
     [line], _script = loop(nothing, nothing)
@@ -131,6 +145,29 @@ def test_trouble_with_the_database_is_printed_once_and_ends_nothing(sandbox):
         "The database has no tables for messages. Run: manage.py migrate mobilon_sms",
         "Messages: 1 accepted",
     ]
+
+
+def test_logging_that_fails_ends_nothing(sandbox):
+    class Broken(logging.Handler):
+        def emit(self, record):
+            raise RuntimeError("the text of a message")
+
+    def fail():
+        sandbox.fault("http", code=500)
+        write()
+        logger.addHandler(handler)
+
+    def mend():
+        logger.removeHandler(handler)
+        write()
+
+    logger, handler = logging.getLogger("django_mobilon_sms"), Broken()
+    try:
+        [line, sent], _script = loop(fail, nothing, mend, nothing)
+    finally:
+        logger.removeHandler(handler)
+    assert line.startswith(f"The run ended with RuntimeError in {__file__}, line ")
+    assert sent == "Messages: 1 accepted"
 
 
 def test_json_is_printed_for_each_run_and_not_for_a_poll_that_finds_nothing(sandbox):

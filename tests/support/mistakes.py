@@ -164,6 +164,42 @@ MISTAKES = [
         "worker/test_request_threads.py::test_call_that_outlives_its_time_is_abandoned",
     ),
     Mistake(
+        "receivers between two records",
+        "signals.py",
+        "former, _held.calls = _held.calls, calls",
+        "former = _held.calls",
+        "worker/test_receivers.py"
+        "::test_receiver_that_takes_longer_than_a_lease_makes_nothing_unknown",
+    ),
+    Mistake(
+        "a run fails with its output",
+        "management/output.py",
+        "with suppress(OSError, ValueError):",
+        "with suppress(UnicodeError):",
+        "management/test_output.py::test_run_ends_with_the_code_of_its_work",
+    ),
+    Mistake(
+        "output fails at the exit",
+        "management/output.py",
+        "        finally:\n            drop_unwritten()",
+        "        finally:\n            pass",
+        "management/test_output.py::test_run_ends_with_the_code_of_its_work",
+    ),
+    Mistake(
+        "signal handlers left behind",
+        "management/stop_signals.py",
+        "signal.signal(number, handler or signal.SIG_DFL)",
+        "pass",
+        "management/test_stop_signals.py::test_next_signal_ends_the_process_that_called",
+    ),
+    Mistake(
+        "statuses asked for again at once after trouble",
+        "worker/status_queries.py",
+        "if patient and time.monotonic() < trouble.until:",
+        "if False:",
+        "management/test_loop.py::test_statuses_wait_after_trouble_and_sending_does_not",
+    ),
+    Mistake(
         "probe off",
         "worker/claims.py",
         "if is_probe := state.blocked_until is not None:",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 
@@ -10,8 +11,10 @@ import pytest
 from django.db import connection
 
 from django_mobilon_sms.choices import Status
+from django_mobilon_sms.contrib import jobs
 from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
-from django_mobilon_sms.worker.status_queries import next_check, take_due
+from django_mobilon_sms.worker import refresh
+from django_mobilon_sms.worker.status_queries import Trouble, next_check, take_due, trouble
 from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
@@ -145,6 +148,59 @@ def test_trouble_ends_the_refresh_and_never_stops_sending(sandbox, worker, fault
     due()
     assert worker().code == 0
     assert row("status") == ("sent",)
+
+
+@pytest.mark.parametrize(
+    ("options", "pauses"),
+    [
+        ({"code": 500}, [60, 120, 240, 480, 900, 900]),
+        ({"code": 429, "headers": {"Retry-After": "600"}}, [600, 600, 600, 600, 900, 900]),
+        ({"code": 429, "headers": {"Retry-After": "999999"}}, [3600, 3600]),
+    ],
+)
+def test_patient_refresh_waits_after_trouble_and_longer_each_time(sandbox, worker, options, pauses):
+    accepted(sandbox, worker)
+    for count, pause in enumerate(pauses, start=1):
+        sandbox.fault("http", path="/status/", **options)
+        due()
+        began = time.monotonic()
+        assert refresh(patient=True).exit_code == 3
+        assert began <= trouble.until - pause <= time.monotonic()
+        due()
+        assert refresh(patient=True).exit_code == 3  # it waits, and says so
+        assert len(asked(sandbox)) == count
+        trouble.until = time.monotonic()  # the wait is over
+    due()
+    assert refresh(patient=True).exit_code == 0
+    assert trouble == Trouble()
+    assert row("status") == ("sent",)
+
+
+def test_refresh_by_hand_is_made_at_once_and_ends_the_wait(sandbox, worker):
+    accepted(sandbox, worker, 2)
+    sandbox.fault("http", path="/status/")
+    refresh(patient=True)
+    due()
+    assert worker("--refresh-only").code == 0
+    assert len(asked(sandbox)) == 2
+    assert trouble == Trouble()
+
+
+def test_wait_without_anything_to_ask_is_no_trouble(sandbox, worker):
+    accepted(sandbox, worker)
+    sandbox.fault("http", path="/status/")
+    refresh(patient=True)
+    SmsMessage.objects.all().change(next_check_at=db_now() + timedelta(hours=1))
+    assert refresh(patient=True).exit_code == 0
+
+
+def test_jobs_of_a_task_queue_wait_too(sandbox, worker):
+    accepted(sandbox, worker)
+    sandbox.fault("http", path="/status/", times=2)
+    for _ in range(3):
+        due()
+        jobs.refresh_statuses()
+    assert len(asked(sandbox)) == 1
 
 
 def test_refused_credentials_are_a_matter_of_configuration(sandbox, worker):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ...choices import ErrorCode, Status
 from ...models import SmsMessage
+from ..output import WorkingCommand
 
 
-class Command(BaseCommand):
+class Command(WorkingCommand):
     """Makes every pending message unknown, after a question."""
 
     help = (

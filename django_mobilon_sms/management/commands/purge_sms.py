@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils.translation import ngettext
 
 from ...conf import database_trouble
 from ...operations import Purged, purge
 from ..arguments import duration
+from ..output import WorkingCommand
 
 
-class Command(BaseCommand):
+class Command(WorkingCommand):
     """Deletes ended messages and batches, or only forgets texts."""
 
     help = (

@@ -7,18 +7,21 @@ import json
 import logging
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.core.management.base import CommandError, CommandParser, OutputWrapper
 from django.db import DatabaseError, Error, connections
+from django.utils.translation import gettext as _
 from tqdm import tqdm
 
 from ...conf import database_trouble
 from ...models import SmsBatch, SmsMailing, SmsMessage
 from ...worker import RunReport, anything_to_do, candidates, deliver, refresh, sweep_leftovers
 from ..arguments import batch_size, interval, positive
+from ..output import Output, WorkingCommand
 from ..run_summary import summary
 from ..stop_signals import Stop, stop_on_signals
 
@@ -28,7 +31,7 @@ logger = logging.getLogger(__name__)
 MAILINGS_INTERVAL = 3600.0
 
 
-class Command(BaseCommand):
+class Command(WorkingCommand):
     """Sends due messages, and checks the statuses of sent ones."""
 
     help = (
@@ -65,7 +68,8 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self.dry_run(as_json=options["json"])
             return
-        with stop_on_signals() as stop:
+        # A signal is what ends a loop. A single run leaves it to whoever called the command.
+        with stop_on_signals(hand_on=not (self.is_process or options["loop"])) as stop:
             if options["loop"]:
                 self.loop(options, stop)
             elif code := self.run(options, stop.is_set).exit_code:
@@ -80,7 +84,7 @@ class Command(BaseCommand):
                     self.last_trouble = ""
                 else:
                     idle = not self.run(options, stop.is_set).failed
-            except (CommandError, Error) as error:
+            except Exception as error:
                 idle = False
                 self.print_trouble(self.stderr, describe(error))
                 for connection in connections.all(initialized_only=True):
@@ -108,7 +112,7 @@ class Command(BaseCommand):
         if not options["no_refresh"]:
             if options["loop"] and not options["refresh_only"] and not report.halted:
                 stopping = or_message_due(stopping)
-            report = refresh(report, stopping=stopping)
+            report = refresh(report, stopping=stopping, patient=options["loop"])
         # Not in runs that had nothing to do, which stay cheap, nor in trouble.
         if (report.claimed or report.checked) and not report.exit_code:
             self.forget_mailings()
@@ -116,9 +120,10 @@ class Command(BaseCommand):
 
     def send(self, options: dict[str, Any], stopping: Callable[[], bool]) -> RunReport:
         """Sweep and send, with a progress bar on a terminal."""
-        quiet = options["json"] or options["loop"] or not sys.stderr.isatty()
+        screen = Output(sys.stderr)
+        quiet = options["json"] or options["loop"] or not screen.isatty()
         total = None if quiet else SmsMessage.objects.for_write().due().count()
-        with tqdm(total=total, disable=quiet, unit=" SMS", leave=False) as bar:
+        with tqdm(total=total, disable=quiet, unit=" SMS", leave=False, file=screen) as bar:
             return deliver(
                 limit=options["limit"],
                 batch_size=options["batch_size"],
@@ -166,5 +171,14 @@ def or_message_due(stopping: Callable[[], bool]) -> Callable[[], bool]:
 
 
 def describe(error: Exception) -> str:
-    """Return what is wrong, without the text of a database, which can quote a row."""
-    return database_trouble(error) if isinstance(error, Error) else str(error)
+    """Return what is wrong, without the text of an error that can quote a row."""
+    if isinstance(error, Error):
+        return database_trouble(error)
+    if isinstance(error, (CommandError, ImproperlyConfigured)):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return _("The run ended with %(error)s in %(file)s, line %(line)d.") % {
+        "error": type(error).__name__,
+        "file": place.filename,
+        "line": place.lineno,
+    }

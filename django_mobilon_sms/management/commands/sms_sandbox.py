@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
 from ...conf import conf, is_loopback
 from ...sandbox import Exchange, Sandbox
 from ..arguments import port, seconds
+from ..output import WorkingCommand
 from ..stop_signals import stop_on_signals
 
 
-class Command(BaseCommand):
+class Command(WorkingCommand):
     """Runs a sandbox gateway and prints what it receives, until a signal."""
 
     help = "Runs a local gateway for development. It prints the messages and sends none."
@@ -69,15 +67,7 @@ class Command(BaseCommand):
 
     def say(self, lines: Iterable[str]) -> None:
         """Print lines at once. If nobody reads them any more, run on in silence."""
-        encoding = getattr(self.stdout, "encoding", None) or "utf-8"
-        text = "".join(f"{line}\n" for line in lines)
-        try:
-            self.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding), ending="")
-            self.stdout.flush()
-        except OSError:
-            # The rest of the buffer would fail again at the exit, and change the exit code.
-            with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        self.stdout.write("".join(f"{line}\n" for line in lines), ending="")
 
 
 def sandbox_from(options: dict[str, Any]) -> Sandbox:

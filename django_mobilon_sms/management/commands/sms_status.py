@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils.formats import localize
 from django.utils.timezone import localtime
@@ -21,6 +21,7 @@ from ...conf import database_trouble, show_duration
 from ...operations import COUNT_LIMIT, LastRequest, Snapshot, observe
 from ...worker import TROUBLE, UNKNOWN
 from ..arguments import duration
+from ..output import WorkingCommand
 
 #: By the word of ``Snapshot.gateway``.
 GATEWAY = {
@@ -33,7 +34,7 @@ GATEWAY = {
 }
 
 
-class Command(BaseCommand):
+class Command(WorkingCommand):
     """Prints the figures of the outbox; changes nothing."""
 
     help = (
