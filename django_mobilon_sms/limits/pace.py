@@ -3,6 +3,10 @@
 A window is fixed: some seconds of the database's clock, or a day of the project's time zone. One
 row for each sender and length of window holds how much is used. A message is claimed while its
 windows are not full; the segments beyond a limit are charged to the next window.
+
+A clock that is set back does not open an earlier window again: the row of the next window holds.
+Only a clock that ran ahead leaves a row of a later window. What it holds then counts for the
+current window.
 """
 
 from __future__ import annotations
@@ -152,15 +156,28 @@ def _open(source: str, limit: Limit, now: datetime, row: SenderPace | None) -> S
         row, _created = paces.get_or_create(
             source=source, seconds=limit.seconds, defaults={"window": window.number}
         )
-    while row.window < window.number:
+    while not _holds(row, window):
         unchanged = paces.filter(pk=row.pk, window=row.window, used=row.used)
         unchanged.update(window=window.number, used=_used(row, limit, window))
         row = paces.get(pk=row.pk)
     return row
 
 
+def _holds(row: SenderPace, window: Window) -> bool:
+    """Whether a row may be charged in this window."""
+    return row.window in _charged_in(window)
+
+
+def _charged_in(window: Window) -> tuple[int, int]:
+    """Return the windows whose rows are charged: it and, if the clock was set back, the next."""
+    return window.number, window.number + 1
+
+
 def _used(row: SenderPace, limit: Limit, window: Window) -> int:
-    """Return what is used of a window, with what earlier ones took beyond their limit."""
+    """Return what is used of a window, with what earlier ones took beyond their limit.
+
+    A row of a later window counts as it is.
+    """
     return max(0, row.used - limit.segments * max(0, window.number - row.window))
 
 
@@ -170,8 +187,7 @@ def _charge(source: str, limit: Limit, window: Window, segments: Sequence[int]) 
     fitting = rows.filter(
         source=source,
         seconds=limit.seconds,
-        # A clock that was set back must not open an earlier window again.
-        window__gte=window.number,
+        window__in=_charged_in(window),
         used__lt=limit.segments - begun,
         now__lt=window.end,
     )
@@ -181,6 +197,8 @@ def _charge(source: str, limit: Limit, window: Window, segments: Sequence[int]) 
 def _wait(segments: int, limit: Limit, now: datetime, row: SenderPace | None) -> timedelta:
     window = window_at(now, limit.seconds)
     used = _used(row, limit, window) if row else 0
+    if row and row.window == window.number + 1:
+        window = window_at(window.end, limit.seconds)
     if (beyond := segments - (limit.segments - used)) <= 0:
         return timedelta()
     windows = ceil(beyond / limit.segments) - 1

@@ -8,7 +8,7 @@ from .mailings import SmsMailing
 from .message_changes import MessageQuerySet
 from .message_queries import ENDED, has
 from .messages import SmsMessage
-from .pause_and_breaker import GatewayState
+from .pause_and_breaker import LONGEST_WAIT, GatewayState
 from .prepared_sql import INTEGER, TEXT, TIME, CasePerPk, Change, PkIn, PrimaryKeys, select
 from .primary_queryset import quoting_no_row
 from .retry_on_lock import RETRY_SECONDS, retry_on_lock

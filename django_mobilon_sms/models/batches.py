@@ -33,10 +33,12 @@ class BatchQuerySet(PrimaryQuerySet):
         """Batches whose outcome is recorded, but not yet applied to their messages."""
         return self.for_write().filter(applied_at__isnull=True).exclude(outcome="")
 
-    def begin(self, worker: str, lease: timedelta) -> SmsBatch:
+    def begin(self, worker: str, lease: timedelta, *, breaker_changes: int = 0) -> SmsBatch:
         """Insert a batch whose lease runs from now, and return it."""
         batch: SmsBatch = self.model(worker=worker)
-        insert(_begun, self.model, lease, id=batch_key(batch), worker=Value(worker))
+        changes = Value(breaker_changes, INTEGER)
+        keys = {"id": batch_key(batch), "worker": Value(worker), "breaker_changes": changes}
+        insert(_begun, self.model, lease, **keys)
         batch._state.adding = False
         return batch
 
@@ -80,6 +82,8 @@ class SmsBatch(models.Model):
     worker = models.CharField(_("worker"), max_length=80)
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     lease_until = models.DateTimeField(_("lease until"))
+    #: The counter of ``GatewayState`` at the claim.
+    breaker_changes = models.PositiveBigIntegerField(_("changes of the breaker"), default=0)
     outcome = models.CharField(
         _("outcome"), max_length=10, choices=Outcome.choices, blank=True, default=""
     )
@@ -118,11 +122,8 @@ class SmsBatch(models.Model):
         return str(self.id)
 
 
-def _begun(
-    model: type[SmsBatch], lease: timedelta, *, id: Expression, worker: Expression
-) -> SmsBatch:
-    values = {"id": id, "worker": worker, "created_at": db_now()}
-    return model(**values, lease_until=db_now() + lease)
+def _begun(model: type[SmsBatch], lease: timedelta, **values: Expression) -> SmsBatch:
+    return model(**values, created_at=db_now(), lease_until=db_now() + lease)
 
 
 def _close(

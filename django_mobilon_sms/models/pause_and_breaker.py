@@ -14,6 +14,7 @@ from django.db.models.lookups import IsNull
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ..conf import conf
 from .batches import SmsBatch
 from .clock import db_now
 from .prepared_sql import select
@@ -23,6 +24,9 @@ from .user_field import user_field
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+#: The longest wait after trouble. Only a clock that was ahead writes an end beyond it.
+LONGEST_WAIT = timedelta(hours=1)
 
 
 class StateQuerySet(PrimaryQuerySet):
@@ -49,6 +53,7 @@ class StateQuerySet(PrimaryQuerySet):
             names = [field.attname for field in self.model._meta.concrete_fields]
             state: GatewayState = self.model.from_db(self.for_write().db, names, values)
             state.now, state.stops = now, bool(stops)
+            state.end_impossible_waits()
             return state
         return None
 
@@ -79,37 +84,37 @@ class StateQuerySet(PrimaryQuerySet):
         return (
             self.for_write()
             .filter(blocked_until__isnull=False)
-            .update(blocked_until=db_now(), probe=None, probe_until=None, changed_at=db_now())
+            .update(blocked_until=db_now(), probe=None, probe_until=None, **_changed())
         )
 
     def win_probe(self, batch: SmsBatch, lease: timedelta) -> bool:
         """Make the batch the probe if it is time for one; return whether this process won it."""
-        free = Q(probe__isnull=True) | Q(probe_until__lte=db_now())
-        waited = self.for_write().filter(free, blocked_until__lte=db_now())
+        free = Q(probe__isnull=True) | _is_over("probe_until", lease)
+        waited = self.for_write().filter(free, _is_over("blocked_until", LONGEST_WAIT))
         return waited.update(probe=batch.pk, probe_until=db_now() + lease) == 1
 
     def trip(self, batch: SmsBatch, *, wait: timedelta) -> int:
-        """Block sending for ``wait``; return 0 if the state has changed since the batch began."""
+        """Block sending for ``wait``; return 0 if the breaker has changed since the claim."""
         return self._unchanged_since(batch).update(
             blocked_until=db_now() + wait,
             failures=F("failures") + 1,
             probe=None,
             probe_until=None,
-            changed_at=db_now(),
+            **_changed(),
         )
 
     def clear(self, batch: SmsBatch) -> int:
-        """Clear the breaker; return 0 if the state has changed since the batch began."""
+        """Clear the breaker; return 0 if it has changed since the claim of the batch."""
         return self._unchanged_since(batch).update(
-            blocked_until=None, failures=0, probe=None, probe_until=None, changed_at=db_now()
+            blocked_until=None, failures=0, probe=None, probe_until=None, **_changed()
         )
 
     def _unchanged_since(self, batch: SmsBatch) -> Self:
-        # The same moment counts as later, because SQLite's clock has only milliseconds.
-        begun_later = type(batch)._default_manager.filter(
-            pk=batch.pk, created_at__gte=OuterRef("changed_at")
+        # By a counter, because a clock that was set back makes every batch older than the change.
+        same = type(batch)._default_manager.filter(
+            pk=batch.pk, breaker_changes=OuterRef("breaker_changes")
         )
-        return self.for_write().filter(Exists(begun_later))
+        return self.for_write().filter(Exists(same))
 
 
 class GatewayState(models.Model):
@@ -123,8 +128,10 @@ class GatewayState(models.Model):
     #: The batch that probes the gateway, and until when no other may.
     probe = models.UUIDField(_("probe"), null=True, blank=True)
     probe_until = models.DateTimeField(_("probe until"), null=True, blank=True)
-    #: A batch that began earlier does not change the breaker.
+    #: When the breaker was last tripped, cleared or tried, for people to read.
     changed_at = models.DateTimeField(_("changed at"), db_default=Now())
+    #: How often that happened. A batch that was claimed before the last change changes nothing.
+    breaker_changes = models.PositiveBigIntegerField(_("changes of the breaker"), default=0)
 
     objects = StateQuerySet.as_manager()
 
@@ -140,6 +147,22 @@ class GatewayState(models.Model):
 
     def __str__(self) -> str:
         return "paused" if self.paused_at else "blocked" if self.blocked_until else "ready"
+
+    def end_impossible_waits(self) -> None:
+        """Treat waits that end later than any can as over, because a wrong clock wrote them."""
+        if self.blocked_until and self.blocked_until > self.now + LONGEST_WAIT:
+            self.blocked_until = self.now
+        if self.probe_until and self.probe_until > self.now + timedelta(seconds=conf.LEASE):
+            self.probe_until = self.now
+
+
+def _changed() -> dict[str, Any]:
+    return {"changed_at": db_now(), "breaker_changes": F("breaker_changes") + 1}
+
+
+def _is_over(end: str, longest: timedelta) -> Q:
+    """Return the condition that a wait is over; one that ends later than any can is over too."""
+    return Q((f"{end}__lte", db_now())) | Q((f"{end}__gt", db_now() + longest))
 
 
 def _state(states: Any) -> Any:

@@ -58,6 +58,7 @@ class Snapshot:
     failures: int
     waiting: int
     oldest_waiting: timedelta | None
+    idle: timedelta | None  # since the last request, while messages that are due wait
     scheduled: int  # pending, but not due yet
     sending: int
     asked_for: int  # accepted, and their status is still queried
@@ -72,18 +73,20 @@ def observe() -> Snapshot:
     state = GatewayState.objects.peek()
     messages = SmsMessage.objects.for_write()
     later = [rows.filter(due_at__gt=db_now()) for rows in _pending()]
+    figures = queue(state.now)
     return Snapshot(
         now=state.now,
         gateway=gateway_condition(state),
         blocked_until=state.blocked_until,
         quiet_until=quiet_until(state.now),
         failures=state.failures,
+        idle=_idle(figures.oldest_waiting, state.now),
         scheduled=_count(*later),
         sending=_count(messages.filter(status=Status.SENDING)),
         asked_for=_count(messages.filter(next_check_at__isnull=False)),
         unknown=_count(messages.filter(status=Status.UNKNOWN, resolution="")),
         last_requests=_last_requests(),
-        **queue(state.now)._asdict(),
+        **figures._asdict(),
     )
 
 
@@ -125,6 +128,18 @@ def _age(rows: QuerySet[SmsMessage], priority: Priority, now: datetime) -> timed
     if priority != Priority.HIGH:
         due = max(due, loud_since(now) or due)
     return max(now - due, timedelta())
+
+
+def _idle(waiting: timedelta | None, now: datetime) -> timedelta | None:
+    """Return for how long messages have waited while no request began.
+
+    A request that a clock dated ahead of ``now`` says nothing.
+    """
+    if waiting is None:
+        return None
+    begun = SmsBatch.objects.for_write().filter(created_at__lte=now).order_by("-created_at")
+    last: datetime | None = begun.values_list("created_at", flat=True).first()
+    return min(waiting, now - last) if last else waiting
 
 
 def _time_to_empty(waiting: int, rate: float, now: datetime) -> timedelta | None:

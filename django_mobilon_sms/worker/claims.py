@@ -73,7 +73,14 @@ def claim_next(
         if not found:
             return [], halt
         paced_at = state.now if pace.is_set() else None
-        write = partial(take, found, is_probe=is_probe, stops=state.stops, paced_at=paced_at)
+        write = partial(
+            take,
+            found,
+            is_probe=is_probe,
+            stops=state.stops,
+            paced_at=paced_at,
+            breaker_changes=state.breaker_changes,
+        )
         alias = router.db_for_write(SmsMessage)
         if claims := retry_on_lock(write, using=alias, seconds=RETRY_SECONDS):
             return claims, None
@@ -106,18 +113,21 @@ def take(
     is_probe: bool = False,
     stops: bool = False,
     paced_at: datetime | None = None,
+    breaker_changes: int = 0,
 ) -> list[Claim]:
     """Claim each list of messages as a batch, all in one transaction; none if others were faster.
 
     Messages that another worker claimed first are left out. A probe is one batch, and one process
     on all hosts wins it. ``stops``: the stop list is not empty, so messages written before their
     number was stopped are cancelled. ``paced_at``: when the pace had room for these messages.
+    ``breaker_changes``: the breaker's counter.
     """
     alias = router.db_for_write(SmsMessage)
     began, lease = time.monotonic(), timedelta(seconds=conf.LEASE)
     with suppress(OthersWereFaster), transaction.atomic(using=alias, durable=True):
         # The INSERT comes first: SQLite then waits for its lock instead of failing.
-        batches = [SmsBatch.objects.begin(worker_name(), lease) for _ in found]
+        begin = partial(SmsBatch.objects.begin, breaker_changes=breaker_changes)
+        batches = [begin(worker_name(), lease) for _ in found]
         if is_probe and not GatewayState.objects.win_probe(batches[0], lease):
             raise OthersWereFaster
         claims = [

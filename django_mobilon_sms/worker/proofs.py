@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ..choices import ErrorCode, Outcome, Status
 from ..exceptions import GatewayError, NeverLeft, Refused
 from ..gateway import SendResult
+from ..models import LONGEST_WAIT
 
 #: Refusals that say nothing about a message, so they count as no attempt.
 NO_ATTEMPT = (ErrorCode.CREDENTIALS, ErrorCode.PAYMENT, ErrorCode.RATE_LIMITED)
@@ -57,8 +58,8 @@ def of_error(error: BaseException) -> Proof:
 def pause_after(proof: Proof, failures: int) -> timedelta:
     """Return how long the breaker blocks sending, after ``failures`` earlier ones in a row."""
     if proof.outcome in (Outcome.REFUSED, Outcome.NEVER_LEFT):
-        seconds = 60.0 if proof.retry_after is None else min(max(proof.retry_after, 1.0), 3600.0)
-        return timedelta(seconds=seconds)
+        seconds = 60.0 if proof.retry_after is None else max(proof.retry_after, 1.0)
+        return timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds()))
     return timedelta(minutes=min(2 ** min(failures, 4), 15))
 
 

@@ -29,10 +29,10 @@ def halt_of(state: GatewayState) -> Halt | None:
         return Halt("paused")
     if state.blocked_until is None:
         return None
-    probing = state.probe is not None and (state.probe_until or state.now) > state.now
-    if state.blocked_until > state.now or probing:
-        return Halt("blocked", state.blocked_until)
-    return None
+    probe_until = (state.probe and state.probe_until) or state.now
+    # A probe ends at the latest with its lease.
+    until = max(state.blocked_until, probe_until)
+    return Halt("blocked", until) if until > state.now else None
 
 
 @dataclasses.dataclass

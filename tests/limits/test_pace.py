@@ -16,13 +16,14 @@ from django_mobilon_sms.operations import monitoring
 from django_mobilon_sms.testing import MemoryBackend
 from django_mobilon_sms.worker import candidates, deliver, send_now
 from django_mobilon_sms.worker.claims import take
-from tests.support.cron import START, Clock
+from tests.support.cron import SECOND, START, Clock
 from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
 TEXTS = {segments: "a" * length for segments, length in ((1, 10), (2, 200), (3, 400), (10, 1500))}
 A, B = "89230000001", "89230000002"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
@@ -192,10 +193,64 @@ def test_clock_that_is_set_back_opens_no_window_again(settings, clock):
     clock.begin(5)
     deliver()
     clock.now = START + timedelta(minutes=4)
-    assert deliver().halted == "pace"
+    report = deliver()
+    assert (report.halted, report.resumes_at) == ("pace", START + timedelta(minutes=6))
     clock.now = START + timedelta(minutes=6)
     deliver()
     assert sent() == {conf.SOURCE: 8}
+
+
+@pytest.mark.parametrize("limit", ["minute", "hour", "day"])
+@pytest.mark.parametrize("length", [HOUR, DAY, 365 * DAY], ids=["hour", "day", "year"])
+@pytest.mark.parametrize("sign", [1, -1], ids=["forward", "back"])
+def test_jump_of_the_clock_stops_the_pace_for_a_window_at_most(
+    settings, clock, limit, length, sign
+):
+    """The clock runs ahead, or behind, and is set right; then it runs on."""
+    settings.TIME_ZONE = "UTC"
+    if limit == "day":
+        settings.MOBILON_SMS_DAILY_LIMIT, window = 4, DAY
+    else:
+        settings.MOBILON_SMS_RATE = f"4/{limit[0]}"
+        window = HOUR if limit == "hour" else timedelta(minutes=1)
+    write(40)
+    deliver()
+    clock.now += sign * length
+    totals = [deliver() and sent()[conf.SOURCE] for _ in range(3)]
+    clock.now -= sign * length
+    for _ in range(3):  # however often it is looked at
+        report = deliver()
+        totals.append(sent()[conf.SOURCE])
+        assert report.halted == "pace"
+        assert timedelta() < report.resumes_at - clock.now <= 2 * window
+    # A clock that goes forward opens a window, unless it was one window behind at the most.
+    apart = abs((clock.now + sign * length - START) // window)
+    total = 8 if apart > (sign < 0) else 4
+    assert totals == ([total] * 6 if sign > 0 else [4] * 3 + [total] * 3)
+    for _ in range(3):
+        clock.now = report.resumes_at
+        report = deliver()
+        total += 4
+        assert sent()[conf.SOURCE] == total
+
+
+def test_wait_ends_when_the_worker_goes_on_after_the_clock_ran_ahead(settings, clock):
+    settings.MOBILON_SMS_RATE = "4/m"
+    write(40)
+    for ahead in (1, 2, 60):
+        first = GatewayState.objects.current().now
+        clock.now += timedelta(minutes=ahead)
+        deliver()
+        clock.now = first
+        until = deliver().resumes_at
+        before = sent()[conf.SOURCE]
+        assert monitoring.observe().time_to_empty >= until - clock.now - SECOND
+        clock.now = until - SECOND
+        assert deliver().halted == "pace"
+        assert sent()[conf.SOURCE] == before
+        clock.now = until
+        deliver()
+        assert sent()[conf.SOURCE] == before + 4
 
 
 def test_send_now_keeps_the_pace_and_the_rest_waits(settings, clock):

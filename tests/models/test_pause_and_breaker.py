@@ -7,8 +7,10 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
-from django_mobilon_sms.models import GatewayState
+from django_mobilon_sms.models import GatewayState, SmsBatch
+from django_mobilon_sms.worker.run_report import halt_of
 from tests.models.factories import (
     FUTURE,
     GUID,
@@ -19,11 +21,18 @@ from tests.models.factories import (
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
 
+SOON = timezone.now() + HOUR / 2
+
 
 def state(**fields) -> GatewayState:
     GatewayState.objects.current()
     GatewayState.objects.update(**fields)
     return GatewayState.objects.current()
+
+
+def batch_at(seen: GatewayState) -> SmsBatch:
+    """Insert a batch that is claimed in this state."""
+    return batch(breaker_changes=seen.breaker_changes)
 
 
 def test_state_is_one_row_that_the_first_read_inserts():
@@ -61,14 +70,20 @@ def test_blocked_gateway_may_be_tried_at_once():
     ("fields", "won"),
     [
         ({}, False),
-        ({"blocked_until": FUTURE}, False),
+        ({"blocked_until": SOON}, False),
         ({"blocked_until": PAST}, True),
-        ({"blocked_until": PAST, "probe": GUID, "probe_until": FUTURE}, False),
+        ({"blocked_until": PAST, "probe": GUID, "probe_until": SOON}, False),
         ({"blocked_until": PAST, "probe": GUID, "probe_until": PAST}, True),
+        # Later than any wait can end: a clock that ran ahead has written it.
+        ({"blocked_until": FUTURE}, True),
+        ({"blocked_until": FUTURE, "probe": GUID, "probe_until": SOON}, False),
+        ({"blocked_until": PAST, "probe": GUID, "probe_until": FUTURE}, True),
     ],
 )
-def test_one_batch_wins_the_probe_after_the_wait(fields, won):
-    state(**fields)
+def test_one_batch_wins_the_probe_after_the_wait(settings, fields, won):
+    settings.MOBILON_SMS_LEASE = HOUR.total_seconds()
+    seen = state(**fields)
+    assert (halt_of(seen) is None) is (won or not fields)
     first, second = batch(), batch()
     assert GatewayState.objects.win_probe(first, HOUR) is won
     assert not GatewayState.objects.win_probe(second, HOUR)
@@ -79,27 +94,36 @@ def test_one_batch_wins_the_probe_after_the_wait(fields, won):
 
 
 def test_trouble_blocks_for_its_wait_and_ends_the_probe():
-    state(changed_at=PAST, failures=2, probe=GUID, probe_until=FUTURE)
-    assert GatewayState.objects.trip(batch(), wait=2 * HOUR) == 1
+    before = state(changed_at=PAST, failures=2, probe=GUID, probe_until=FUTURE)
+    assert GatewayState.objects.trip(batch_at(before), wait=HOUR) == 1
     after = GatewayState.objects.current()
-    assert after.blocked_until - after.changed_at == 2 * HOUR
+    assert after.blocked_until - after.changed_at == HOUR
     assert (after.failures, after.probe, after.probe_until) == (3, None, None)
 
 
 def test_good_reply_clears_everything_but_the_pause():
     GatewayState.objects.pause(by=None)
-    state(changed_at=PAST, failures=2, blocked_until=FUTURE, probe=GUID, probe_until=FUTURE)
-    assert GatewayState.objects.clear(batch()) == 1
+    before = state(
+        changed_at=PAST, failures=2, blocked_until=FUTURE, probe=GUID, probe_until=FUTURE
+    )
+    assert GatewayState.objects.clear(batch_at(before)) == 1
     after = GatewayState.objects.current()
     assert (after.blocked_until, after.failures, after.probe) == (None, 0, None)
     assert after.changed_at > PAST
     assert after.paused_at is not None
 
 
-def test_batch_begun_before_the_last_change_changes_nothing():
-    old = batch(created_at=PAST)
-    before = state(changed_at=PAST + HOUR, failures=2, blocked_until=FUTURE)
-    assert GatewayState.objects.trip(old, wait=HOUR) == 0
-    assert GatewayState.objects.clear(old) == 0
-    after = GatewayState.objects.current()
-    assert (after.failures, after.blocked_until) == (2, before.blocked_until)
+@pytest.mark.parametrize("changed_at", [PAST, FUTURE])
+def test_batch_claimed_before_the_last_change_changes_nothing(changed_at):
+    states = GatewayState.objects
+    changes = [
+        lambda batch: states.trip(batch, wait=HOUR / 2),
+        lambda batch: states.try_now(),
+        states.clear,
+    ]
+    for change in changes:
+        claimed = batch_at(state(changed_at=changed_at))
+        assert change(claimed) == 1
+        changed = states.values().get()
+        assert states.trip(claimed, wait=HOUR) == states.clear(claimed) == 0
+        assert states.values().get() == changed

@@ -9,11 +9,12 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Priority, Resolution
 from django_mobilon_sms.conf import parse_duration, show_duration
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.models import GatewayState, SenderPace, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.operations import monitoring
 from tests.conftest import Run
 from tests.support.messages import write
@@ -72,6 +73,7 @@ def test_everything_is_counted_where_it_belongs(sandbox, worker):
     assert datetime.fromisoformat(request.pop("created_at")) <= datetime.fromisoformat(seen["now"])
     assert request == {"outcome": "answered", "error_code": "", "messages": 3}
     assert 600 <= seen.pop("oldest_waiting") < 610
+    assert 0 <= seen.pop("idle") < 10
     assert seen.pop("time_to_empty") == pytest.approx(400)
     del seen["now"]
     assert seen == {
@@ -136,6 +138,40 @@ def test_exit_code_answers_the_options_of_a_monitor():
     assert status("--fail-if-unknown", "--fail-if-waiting-over", "9m").code == 4
     SmsMessage.objects.filter(pk=newest.pk).resolve(Resolution.SENT, by=None)
     assert status("--fail-if-unknown").code == 0
+
+
+def test_monitor_sees_that_nothing_is_sent_although_messages_wait(sandbox, worker):
+    assert (status("--fail-if-idle-over", "1s").code, as_json()["idle"]) == (0, None)
+    waiting_since(10 * MINUTE)
+    assert status("--fail-if-idle-over", "9m").code == 3
+    assert "Nothing has been sent for 10m.\n" in status().output
+    # What waits in a long queue waits no less, but is being sent.
+    worker("--no-refresh")
+    waiting_since(10 * MINUTE)
+    assert status("--fail-if-waiting-over", "9m").code == 3
+    assert status("--fail-if-idle-over", "9m").code == 0
+    assert "Nothing has been sent" not in status().output
+    SmsBatch.objects.update(created_at=db_now() - 8 * MINUTE)
+    assert [status("--fail-if-idle-over", length).code for length in ("9m", "7m")] == [0, 3]
+    # A clock that ran ahead has dated the last request.
+    SmsBatch.objects.update(created_at=db_now() + timedelta(days=365))
+    assert status("--fail-if-idle-over", "9m").code == 3
+
+
+def test_monitor_sees_that_the_clock_went_back_and_the_pace_waits(settings, worker):
+    settings.MOBILON_SMS_BACKEND = "django_mobilon_sms.testing.MemoryBackend"
+    settings.MOBILON_SMS_RATE = "1/h"
+    write()
+    worker("--no-refresh")
+    SenderPace.objects.update(window=F("window") + 10_000)
+    waiting_since(10 * MINUTE)
+    SmsBatch.objects.update(created_at=db_now() - timedelta(hours=2))
+    before = SenderPace.objects.get().window
+    assert status("--fail-if-idle-over", "9m").code == 3
+    assert 0 < as_json()["time_to_empty"] <= 3600
+    assert SenderPace.objects.get().window == before  # a monitor writes nothing
+    worker("--no-refresh")
+    assert SenderPace.objects.get().window == before - 10_000
 
 
 @pytest.mark.parametrize("wrong", ["", "15", "m", "0m", "1.5h", "1y", "15 m", "1m "])

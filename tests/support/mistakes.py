@@ -207,6 +207,35 @@ MISTAKES = [
         "worker/test_run.py::test_probe_is_one_message_and_its_good_reply_clears_the_way",
     ),
     Mistake(
+        "breaker changed by its time",
+        "models/pause_and_breaker.py",
+        'pk=batch.pk, breaker_changes=OuterRef("breaker_changes")',
+        'pk=batch.pk, created_at__gte=OuterRef("changed_at")',
+        "models/test_pause_and_breaker.py"
+        "::test_batch_claimed_before_the_last_change_changes_nothing",
+    ),
+    Mistake(
+        "wait that a wrong clock wrote",
+        "models/pause_and_breaker.py",
+        "            state.end_impossible_waits()\n",
+        "",
+        "worker/test_clock_jumps.py::test_jump_stops_nothing_repeats_nothing_and_hides_no_outage",
+    ),
+    Mistake(
+        "window that a wrong clock opened",
+        "limits/pace.py",
+        "    while not _holds(row, window):",
+        "    while row.window < window.number:",
+        "limits/test_pace.py::test_jump_of_the_clock_stops_the_pace_for_a_window_at_most",
+    ),
+    Mistake(
+        "window opened again by a clock set back",
+        "limits/pace.py",
+        "return window.number, window.number + 1",
+        "return (window.number,)",
+        "limits/test_pace.py::test_clock_that_is_set_back_opens_no_window_again",
+    ),
+    Mistake(
         "list confirmed twice",
         "models/mailings.py",
         "return self.waiting().update(confirmed_at",

@@ -9,8 +9,10 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.db.models import F
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Priority, Resolution, Status
+from django_mobilon_sms.conf import conf
 from django_mobilon_sms.gateway import MobilonGateway, SendResult
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.worker import (
@@ -407,10 +409,12 @@ def test_only_one_worker_wins_the_probe():
     state = GatewayState.objects.current()
     GatewayState.objects.filter(pk=state.pk).update(blocked_until=db_now() - HOUR)
     one, two = (SmsBatch.objects.create(worker=name, lease_until=db_now() + HOUR) for name in "ab")
-    assert GatewayState.objects.win_probe(one, HOUR)
-    assert not GatewayState.objects.win_probe(two, HOUR)
+    lease = timedelta(seconds=conf.LEASE)
+    assert GatewayState.objects.win_probe(one, lease)
+    assert not GatewayState.objects.win_probe(two, lease)
     report = deliver()
     assert (report.halted, report.claimed, report.exit_code) == ("blocked", 0, 3)
+    assert report.resumes_at == GatewayState.objects.current().probe_until
 
 
 def test_probe_of_a_dead_worker_is_won_anew(sandbox):
@@ -439,7 +443,7 @@ def test_run_stops_after_trouble_even_if_somebody_else_changed_the_state_meanwhi
     sandbox.fault("http", code=500)
 
     def change(exchange):
-        GatewayState.objects.update(changed_at=db_now() + HOUR)
+        GatewayState.objects.update(breaker_changes=F("breaker_changes") + 1)
         connection.close()
 
     sandbox.on_request = change

@@ -23,6 +23,9 @@ from ...worker import TROUBLE, UNKNOWN
 from ..arguments import duration
 from ..output import WorkingCommand
 
+#: When a person is told that nothing is sent although messages wait.
+LONG_IDLE = timedelta(minutes=5)
+
 #: By the word of ``Snapshot.gateway``.
 GATEWAY = {
     "ready": gettext_lazy("ready"),
@@ -40,7 +43,7 @@ class Command(WorkingCommand):
     help = (
         "Shows how many messages wait, how fast they are sent, and what is wrong."
         " Exit: 0 all well; 1 the database cannot be read; 2 wrong usage;"
-        " 3 messages wait too long; 4 unknown messages wait for a decision."
+        " 3 messages wait too long, or none is sent; 4 unknown messages wait for a decision."
     )
     requires_system_checks = []
 
@@ -52,6 +55,12 @@ class Command(WorkingCommand):
             type=duration,
             metavar="LENGTH",
             help="Exit with 3 if a message has waited for longer than this, for example 15m.",
+        )
+        parser.add_argument(
+            "--fail-if-idle-over",
+            type=duration,
+            metavar="LENGTH",
+            help="Exit with 3 if messages wait and no request has begun for longer than this.",
         )
         parser.add_argument(
             "--fail-if-unknown",
@@ -72,11 +81,14 @@ class Command(WorkingCommand):
 
 def exit_code(snapshot: Snapshot, options: dict[str, Any]) -> int:
     """Return 4 for unknown messages, 3 for a long wait, and 0 if no option asks for either."""
-    longest = options["fail_if_waiting_over"]
     if options["fail_if_unknown"] and snapshot.unknown:
         return UNKNOWN
-    waits = snapshot.oldest_waiting
-    return TROUBLE if longest and waits is not None and waits > longest else 0
+    limits = [
+        (snapshot.oldest_waiting, options["fail_if_waiting_over"]),
+        (snapshot.idle, options["fail_if_idle_over"]),
+    ]
+    too_long = any(longest and wait and wait > longest for wait, longest in limits)
+    return TROUBLE if too_long else 0
 
 
 def as_json(snapshot: Snapshot) -> str:
@@ -102,6 +114,8 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
     else:
         since = show_duration(snapshot.oldest_waiting)
         yield _("Waiting: %(count)s, the oldest for %(time)s") % {"count": waiting, "time": since}
+    if snapshot.idle and snapshot.idle > LONG_IDLE:
+        yield _("Nothing has been sent for %s.") % show_duration(snapshot.idle)
     yield _("Scheduled for later: %s") % number(snapshot.scheduled)
     yield _("Being sent: %s") % number(snapshot.sending)
     yield _("Accepted, status still being checked: %s") % number(snapshot.asked_for)
