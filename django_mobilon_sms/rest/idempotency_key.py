@@ -15,7 +15,6 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from ..models import SmsMessage
-from .permissions import sees
 from .recipient_limit import over_limit
 
 HEADER = "Idempotency-Key"
@@ -50,17 +49,15 @@ class Repeatable:
     def extra_checks(self, messages: Sequence[SmsMessage]) -> dict[int, ValidationError]:
         """Return a fault for each message that must not be answered, by its place.
 
-        These are messages the user may not see, lists of another length under the same key, and
-        messages over the hourly limit.
+        These are lists of another length under the same key, and messages over the hourly limit.
         """
         exist = {n for n, message in enumerate(messages) if not message.was_written}
-        others = {n for n in exist if not sees(self.user, messages[n])}
-        refused = {n: _guid_taken() for n in others}
+        refused = {}
         if self.keyed & exist:
             missing = self.keyed - exist
             if not missing and self._was_longer():
                 missing = {max(self.keyed)}
-            refused |= {n: _another_length() for n in missing}
+            refused = {n: _another_length() for n in missing}
         return {**over_limit(messages), **refused}
 
     def _was_longer(self) -> bool:
@@ -74,12 +71,6 @@ def read_key(request: Request) -> str:
     if key is not None and not re.fullmatch("[ -~]{1,255}", key):
         raise MalformedKey
     return key or ""
-
-
-def _guid_taken() -> ValidationError:
-    """Return the same fault for any message, so that it reveals nothing about it."""
-    error = ValidationError(_("This guid is taken."), code="conflict")
-    return ValidationError({"guid": error})
 
 
 def _another_length() -> ValidationError:

@@ -29,7 +29,7 @@ from .filters import MessageFilter
 from .idempotency_key import Repeatable, read_key
 from .pagination import MessagePagination
 from .parsing import StrictJSONParser
-from .permissions import ACT, SEE, WRITE, MessagePermission
+from .permissions import ACT, SEE, WRITE, MessagePermission, confined_to
 from .request_rows import read_rows
 from .serializers import (
     AcceptDuplicateSerializer,
@@ -124,7 +124,12 @@ class MessageViewSet(
     @sensitive_variables()
     def _write(self, given: Sequence[object], key: str) -> list[SmsMessage]:
         request = Repeatable(self.user, read_rows(given), key)
-        write = partial(write_many, request.rows, extra_checks=request.extra_checks)
+        write = partial(
+            write_many,
+            request.rows,
+            extra_checks=request.extra_checks,
+            confined_to=confined_to(self.user),
+        )
         if any(row.get("guid") is None for row in request.rows):
             return write()
         # Requests that write the same rows at once may block each other. The guids make it safe
