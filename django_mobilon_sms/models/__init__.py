@@ -4,6 +4,7 @@ from .batches import SmsBatch
 from .chunks import ROWS_PER_STATEMENT, chunked
 from .clock import db_now
 from .forgetting_texts import kept_long_enough, unless_sensitive
+from .idempotency_keys import IdempotencyKey
 from .mailings import SmsMailing
 from .message_changes import MessageQuerySet
 from .message_queries import ENDED, has
@@ -25,6 +26,7 @@ __all__ = [
     "CasePerPk",
     "Change",
     "GatewayState",
+    "IdempotencyKey",
     "MessageQuerySet",
     "PkIn",
     "PrimaryKeys",

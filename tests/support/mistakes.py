@@ -215,7 +215,7 @@ MISTAKES = [
     Mistake(
         "a longer list under the same key",
         "rest/idempotency_key.py",
-        "missing = self.keyed - exist",
+        "missing = set(range(len(messages))) - found",
         "missing = set[int]()",
         "rest/test_idempotency_key.py::test_list_of_another_length_under_the_same_key_is_a_conflict",
     ),
@@ -239,6 +239,20 @@ MISTAKES = [
         "if confined_to is not None:",
         "if False:",
         "rest/test_guessing.py::test_only_own_messages_of_a_confined_caller_count_as_duplicates",
+    ),
+    Mistake(
+        "key not kept with its messages",
+        "outbox/writing.py",
+        "        also_write(messages)\n",
+        "",
+        "rest/test_idempotency_key.py::test_same_key_again_answers_200_with_the_same_rows",
+    ),
+    Mistake(
+        "key purged before its messages",
+        "operations/purging.py",
+        "if left.isdisjoint(of_key)]",
+        "]",
+        "rest/test_idempotency_key.py::test_key_is_purged_only_after_the_last_of_its_messages",
     ),
 ]
 
