@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import blake2b
@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..conf import conf
 from ..models import SmsMailing, chunked
-from ..outbox import DUPLICATE, STOPPED, clean, recently_sent, stopped_numbers
+from ..outbox import DUPLICATE, STOPPED, clean, confined, recently_sent, stopped_numbers
 from ..segments import count_segments
 from . import columns, placeholders, spreadsheets
 from .columns import Columns
@@ -84,7 +84,7 @@ def preview(mailing: SmsMailing) -> Preview:
     result = Preview(find_columns(bytes(mailing.file)))
     numbers: set[str] = set()
     for chunk in chunked(entries(mailing)):
-        recent = recently_sent({entry.number for entry in chunk if entry.is_good}, RECENT)
+        recent = recently(mailing, chunk)
         for entry in chunk:
             result.rows += 1
             if entry.reason:
@@ -97,6 +97,15 @@ def preview(mailing: SmsMailing) -> Preview:
                 numbers.add(entry.number)
                 _count_good(entry, result, is_recent=(entry.number, entry.text) in recent)
     return result
+
+
+def recently(mailing: SmsMailing, chunk: Iterable[Entry]) -> set[tuple[str, str]]:
+    """Return each number and text that recipients of these entries got recently.
+
+    Only as far as the author of the list may know about them.
+    """
+    numbers = {entry.number for entry in chunk if entry.is_good}
+    return recently_sent(numbers, RECENT, confined_to=confined(mailing.created_by))
 
 
 def _count_good(entry: Entry, result: Preview, *, is_recent: bool) -> None:
@@ -130,7 +139,8 @@ def entries(mailing: SmsMailing) -> Iterator[Entry]:
     for chunk in chunked(_entries(mailing)):
         numbers = {entry.number for entry in chunk if not entry.reason}
         stopped = stopped_numbers(numbers)
-        duplicates = recently_sent(numbers, conf.DUPLICATE_WITHIN)
+        author = confined(mailing.created_by)
+        duplicates = recently_sent(numbers, conf.DUPLICATE_WITHIN, confined_to=author)
         for entry in chunk:
             if entry.number in stopped:
                 yield entry._replace(reason=str(STOPPED))

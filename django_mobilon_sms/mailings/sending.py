@@ -12,9 +12,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..choices import Status
 from ..models import ROWS_PER_STATEMENT, SmsMailing, SmsMessage, chunked, has
-from ..outbox import database_time, default_expiry, insert_alike, recently_sent
+from ..outbox import database_time, default_expiry, insert_alike
 from ..signals import wake_up_after_commit
-from .preview import RECENT, clean_common, entries
+from .preview import clean_common, entries, recently
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -35,8 +35,7 @@ def confirm(mailing: SmsMailing, *, by: AbstractBaseUser, leave_out_recent: bool
         prototype = _prototype(mailing, by)
         written = 0
         for chunk in chunked(entry for entry in entries(mailing) if entry.is_good):
-            numbers = {entry.number for entry in chunk}
-            recent = recently_sent(numbers, RECENT) if leave_out_recent else set()
+            recent = recently(mailing, chunk) if leave_out_recent else set()
             wanted = [
                 {"number": entry.number, "text": entry.text, "segments": entry.segments}
                 for entry in chunk

@@ -36,6 +36,24 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='IdempotencyKey',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key_hash', models.CharField(max_length=64, verbose_name='key')),
+                ('request_hash', models.CharField(max_length=64, verbose_name='request')),
+                ('guids', models.JSONField(default=list, verbose_name='guids')),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created at')),
+                ('user', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+            ],
+            options={
+                'verbose_name': 'idempotency key',
+                'verbose_name_plural': 'idempotency keys',
+                'default_permissions': (),
+                'indexes': [models.Index(fields=['created_at'], name='mobilon_sms_key_created')],
+                'constraints': [models.UniqueConstraint(fields=('user', 'key_hash'), name='mobilon_sms_key_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='SenderPace',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 from django.db import router, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from ..models import RETRY_SECONDS, SmsBatch, SmsMessage, db_now, retry_on_lock
+from ..models import (
+    RETRY_SECONDS,
+    IdempotencyKey,
+    SmsBatch,
+    SmsMessage,
+    chunked,
+    db_now,
+    retry_on_lock,
+)
 
 #: So that no transaction holds its locks for long.
 ROWS_PER_TRANSACTION = 500
@@ -27,6 +35,7 @@ class Purged(NamedTuple):
 def purge(older_than: timedelta, *, only_text: bool = False, dry_run: bool = False) -> Purged:
     """Delete ended messages that were written longer ago than this, and the batches of that time.
 
+    An idempotency key of that time goes after the last of its messages.
     ``only_text``: empty the texts and delete nothing. ``dry_run``: only count. A batch stays as
     long as one of its messages, or while its outcome is not applied.
     """
@@ -39,6 +48,7 @@ def purge(older_than: timedelta, *, only_text: bool = False, dry_run: bool = Fal
         kept = SmsMessage.objects.for_write().exclude(pk__in=ended.values("pk"))
         return Purged(messages=ended.count(), batches=_batches_without(kept, before).count())
     messages = _in_chunks(ended, _delete_messages)
+    _in_chunks(IdempotencyKey.objects.for_write().filter(created_at__lt=before), _delete_keys)
     batches = _batches_without(SmsMessage.objects.for_write(), before)
     return Purged(messages=messages, batches=_in_chunks(batches, _delete_batches))
 
@@ -83,6 +93,18 @@ def _delete_messages(pks: list[Any]) -> int:
     with transaction.atomic(using=rows.db):
         _total, by_model = rows.delete()
     return by_model.get(SmsMessage._meta.label, 0)
+
+
+def _delete_keys(pks: list[Any]) -> int:
+    """Delete the keys that have no message left: until then, a retry must find it and not write."""
+    keys = IdempotencyKey.objects.for_write().filter(pk__in=pks)
+    guids = dict(keys.values_list("pk", "guids"))
+    left: set[str] = set()
+    for chunk in chunked(guid for of_key in guids.values() for guid in of_key):
+        found = SmsMessage.objects.for_write().filter(guid__in=chunk)
+        left.update(map(str, found.values_list("guid", flat=True)))
+    unused = [pk for pk, of_key in guids.items() if left.isdisjoint(of_key)]
+    return keys.filter(pk__in=unused).delete()[0]
 
 
 def _delete_batches(pks: list[Any]) -> int:

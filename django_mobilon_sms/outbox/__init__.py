@@ -4,6 +4,7 @@ Projects import ``send_sms``, ``send_many`` and ``stop``. The other names serve 
 """
 
 from .bulk_insert import insert_alike
+from .confinement import confined
 from .duplicates import DUPLICATE, recently_sent
 from .stop_list import STOPPED, Stopped, read_numbers, stop, stopped_numbers
 from .validation import clean, database_time, default_expiry

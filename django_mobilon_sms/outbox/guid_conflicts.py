@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from ..exceptions import GuidConflict
 from ..models import SmsMessage, chunked
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 #: Fields that must be equal for two messages with one guid to be the same message.
 CONTENT = ("number", "text", "source", "send_at", "expires_at", "priority", "tag", "sensitive")
@@ -31,13 +36,30 @@ def conflicts(
     messages: Sequence[SmsMessage],
     cleaned: Sequence[Mapping[str, Any]],
     given: Sequence[Mapping[str, Any]],
-) -> dict[int, GuidConflict]:
-    """Return a conflict, by row, for each row that differs from the message with its guid."""
-    return {
-        index: GuidConflict(message.guid, names)
-        for index, (message, fields, row) in enumerate(zip(messages, cleaned, given))
-        if (names := _differences(message, fields, row))
-    }
+    confined_to: AbstractBaseUser | None = None,
+) -> dict[int, GuidConflict | ValidationError]:
+    """Return a conflict, by row, for each row that differs from the message with its guid.
+
+    For a user ``confined_to`` their own messages, the guid of any other message is taken, whatever
+    the row says: a conflict that depends on the text would let the user guess it.
+    """
+    found: dict[int, GuidConflict | ValidationError] = {}
+    for index, (message, fields, row) in enumerate(zip(messages, cleaned, given)):
+        if confined_to is not None and not _is_own(message, confined_to):
+            found[index] = _guid_taken()
+        elif names := _differences(message, fields, row):
+            found[index] = GuidConflict(message.guid, names)
+    return found
+
+
+def _is_own(message: SmsMessage, user: AbstractBaseUser) -> bool:
+    """Return whether the user wrote the message, before or now."""
+    return message.was_written or message.created_by_id == user.pk
+
+
+def _guid_taken() -> ValidationError:
+    error = ValidationError(_("This guid is taken."), code="conflict")
+    return ValidationError({"guid": error})
 
 
 def _differences(

@@ -37,6 +37,9 @@ Faults = dict[int, ValidationError | GuidConflict]
 #: Takes the message of each row, new or existing, and returns errors by the row's index.
 ExtraChecks = Callable[[Sequence[SmsMessage]], Mapping[int, ValidationError]]
 
+#: Takes the message of each row, and writes more in the same transaction.
+AlsoWrite = Callable[[Sequence[SmsMessage]], None]
+
 #: Errors that ``InvalidRows`` lists.
 MAX_ERRORS = 100
 
@@ -97,16 +100,26 @@ def _no_checks(messages: Sequence[SmsMessage]) -> Mapping[int, ValidationError]:
     return {}
 
 
+def _nothing_more(messages: Sequence[SmsMessage]) -> None:
+    return None
+
+
 @sensitive_variables()
 def write_many(
-    rows: Iterable[Mapping[str, Any]], *, extra_checks: ExtraChecks = _no_checks
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    extra_checks: ExtraChecks = _no_checks,
+    confined_to: AbstractBaseUser | None = None,
+    also_write: AlsoWrite = _nothing_more,
 ) -> list[SmsMessage]:
     """Write many messages like ``send_many()``, and return the message of each row, in order.
 
-    ``extra_checks`` runs before anything is written. In new messages ``was_written`` is true.
-    Raises ``InvalidRows``.
+    ``extra_checks`` runs before anything is written. A user ``confined_to`` their own messages
+    learns nothing about those of others (see ``confined()``). ``also_write`` is called in the
+    transaction of the INSERT, before it, and only if there are new messages: in these,
+    ``was_written`` is true. Raises ``InvalidRows``.
     """
-    messages, faults = _write(list(rows), extra_checks)
+    messages, faults = _write(list(rows), extra_checks, confined_to, also_write)
     if faults:
         errors = [
             error
@@ -154,7 +167,10 @@ def _row_errors(index: int, fault: ValidationError | GuidConflict) -> Iterator[R
 
 
 def _write(
-    rows: Sequence[Mapping[str, Any]], extra_checks: ExtraChecks = _no_checks
+    rows: Sequence[Mapping[str, Any]],
+    extra_checks: ExtraChecks = _no_checks,
+    confined_to: AbstractBaseUser | None = None,
+    also_write: AlsoWrite = _nothing_more,
 ) -> tuple[list[SmsMessage], Faults]:
     """Validate all rows, then write them. Return the messages and the faults.
 
@@ -169,11 +185,11 @@ def _write(
         return [], faults
     while True:
         messages = _messages(cleaned, existing, now)
-        faults = {**conflicts(messages, cleaned, rows), **extra_checks(messages)}
+        faults = {**conflicts(messages, cleaned, rows, confined_to), **extra_checks(messages)}
         if faults:
             return [], faults
         try:
-            return messages, _insert(messages, alias)
+            return messages, _insert(messages, alias, confined_to, also_write)
         except IntegrityError:
             # Another writer was faster with some guids. Any other violation would come again.
             written_meanwhile = messages_by_guid(guids - existing.keys(), alias)
@@ -224,15 +240,21 @@ def _new(fields: Mapping[str, Any], now: Callable[[], datetime]) -> SmsMessage:
     return message
 
 
-def _insert(messages: Sequence[SmsMessage], alias: str) -> Faults:
+def _insert(
+    messages: Sequence[SmsMessage],
+    alias: str,
+    confined_to: AbstractBaseUser | None,
+    also_write: AlsoWrite,
+) -> Faults:
     """Insert the new messages, unless one is refused. Return the faults."""
     new = list({message.guid: message for message in messages if message.was_written}.values())
     if not new:
         return {}
     with transaction.atomic(using=alias):
+        also_write(messages)
         SmsMessage.objects.using(alias).bulk_create(new, batch_size=ROWS_PER_STATEMENT)
         # Checked after the INSERT because of SQLite (see ``_write``).
-        refused = {**duplicates(new), **to_stopped_numbers(new)}
+        refused = {**duplicates(new, confined_to), **to_stopped_numbers(new)}
         if refused:
             transaction.set_rollback(True, using=alias)
         else:

@@ -1,26 +1,34 @@
-"""A repeated request, found again by the header ``Idempotency-Key`` or by its guids."""
+"""A repeated request, found again by the header ``Idempotency-Key``."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
+from hashlib import sha256
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+from django.utils.crypto import salted_hmac
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from ..models import SmsMessage
-from .permissions import sees
+from ..exceptions import InvalidRows
+from ..models import IdempotencyKey, SmsMessage
+from ..outbox import write_many
+from .permissions import confined_to
 from .recipient_limit import over_limit
 
 HEADER = "Idempotency-Key"
-#: Must never change: a repeated request finds its messages by the guids made from it.
-NAMESPACE = UUID("0b8f3d3c-52a5-4d43-9d0e-5b8f7f0a8d67")
+
+Rows = Sequence[Mapping[str, Any]]
 
 
 class MalformedKey(APIException):
@@ -31,41 +39,77 @@ class MalformedKey(APIException):
     default_code = "malformed_key"
 
 
-class Repeatable:
-    """The rows of a request, with the guids that its key gives them."""
+class KeyedRequest:
+    """A request with a key: the first one writes its messages, any other finds them."""
 
-    def __init__(self, user: AbstractBaseUser, rows: Sequence[Mapping[str, Any]], key: str) -> None:
+    def __init__(self, user: AbstractBaseUser, key: str, given: Sequence[object]) -> None:
         self.user = user
-        self.key = key
-        #: The places of the rows that get their guid from the key: those without one of their own.
-        self.keyed = {n for n, row in enumerate(rows) if key and row.get("guid") is None}
-        self.rows = [
-            {**row, "created_by": user} | ({"guid": self._guid(n)} if n in self.keyed else {})
-            for n, row in enumerate(rows)
-        ]
+        # Must never change: a retry finds its messages by it.
+        self.key_hash = sha256(key.encode()).hexdigest()
+        self.given = given
+        self._write = partial(write_many, confined_to=confined_to(user))
 
-    def _guid(self, index: int) -> UUID:
-        return uuid5(NAMESPACE, f"{index}\0{self.user.pk}\0{self.key}")
+    @cached_property
+    def request_hash(self) -> str:
+        """A hash of the request, once its values are found to be valid.
 
-    def extra_checks(self, messages: Sequence[SmsMessage]) -> dict[int, ValidationError]:
-        """Return a fault for each message that must not be answered, by its place.
-
-        These are messages the user may not see, lists of another length under the same key, and
-        messages over the hourly limit.
+        It holds the project's secret, because a text of few digits can be found from a bare hash.
         """
-        exist = {n for n, message in enumerate(messages) if not message.was_written}
-        others = {n for n in exist if not sees(self.user, messages[n])}
-        refused = {n: _guid_taken() for n in others}
-        if self.keyed & exist:
-            missing = self.keyed - exist
-            if not missing and self._was_longer():
-                missing = {max(self.keyed)}
-            refused |= {n: _another_length() for n in missing}
-        return {**over_limit(messages), **refused}
+        body = json.dumps(self.given, sort_keys=True)
+        return salted_hmac(HEADER, body, algorithm="sha256").hexdigest()
 
-    def _was_longer(self) -> bool:
-        next_guid = self._guid(len(self.rows))
-        return SmsMessage.objects.for_write().filter(guid=next_guid).exists()
+    def write(self, rows: Rows) -> list[SmsMessage]:
+        """Write the messages, or return those of the first request with this key.
+
+        Raise ``InvalidRows``, also if the first request had other messages.
+        """
+        if (kept := self._kept()) is not None:
+            return self._find(kept, rows)
+        try:
+            return self._write(rows, extra_checks=over_limit, also_write=self._keep)
+        except (IntegrityError, InvalidRows):
+            # The same request may have been faster: then the key is taken, or its messages count.
+            if (kept := self._kept()) is None:
+                raise
+            return self._find(kept, rows)
+
+    def _kept(self) -> IdempotencyKey | None:
+        return IdempotencyKey.objects.kept(self.user.pk, self.key_hash)
+
+    def _keep(self, messages: Sequence[SmsMessage]) -> None:
+        """Keep the key with these messages. Raise ``IntegrityError`` if it is kept already."""
+        IdempotencyKey.objects.for_write().create(
+            user_id=self.user.pk,
+            key_hash=self.key_hash,
+            request_hash=self.request_hash,
+            guids=[str(message.guid) for message in messages],
+        )
+
+    def _find(self, kept: IdempotencyKey, rows: Rows) -> list[SmsMessage]:
+        guids = [*kept.guids, *[None] * len(rows)]
+        named = [
+            {**row, "guid": guid} if row.get("guid") is None else row
+            for row, guid in zip(rows, guids)
+        ]
+        return self._write(named, extra_checks=partial(self._compare, kept))
+
+    def _compare(
+        self, kept: IdempotencyKey, messages: Sequence[SmsMessage]
+    ) -> dict[int, ValidationError]:
+        """Return a fault, by its place, for each message that the first request did not have.
+
+        A message that would be new is one of them: it must not be written under this key.
+        """
+        guids = [UUID(guid) for guid in kept.guids]
+        found = {n for n, message in enumerate(messages[: len(guids)]) if not message.was_written}
+        others = {n for n in found if messages[n].guid != guids[n]}
+        if kept.request_hash != self.request_hash:
+            # Cannot be compared any more.
+            others |= {n for n in found if not messages[n].text}
+        missing = set(range(len(messages))) - found
+        if not missing and len(messages) < len(guids):
+            missing = {len(messages) - 1}
+        return {n: _another_length() for n in missing} | {n: _other_content() for n in others}
 
 
 def read_key(request: Request) -> str:
@@ -76,12 +120,11 @@ def read_key(request: Request) -> str:
     return key or ""
 
 
-def _guid_taken() -> ValidationError:
-    """Return the same fault for any message, so that it reveals nothing about it."""
-    error = ValidationError(_("This guid is taken."), code="conflict")
-    return ValidationError({"guid": error})
-
-
 def _another_length() -> ValidationError:
     message = _("A request with this Idempotency-Key had a different number of messages.")
+    return ValidationError({"non_field_errors": ValidationError(message, code="conflict")})
+
+
+def _other_content() -> ValidationError:
+    message = _("A request with this Idempotency-Key had other content.")
     return ValidationError({"non_field_errors": ValidationError(message, code="conflict")})

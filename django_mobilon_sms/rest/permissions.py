@@ -8,7 +8,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from ..conf import conf
-from ..models import SmsMessage
+from ..outbox import confined
 
 SEE = "mobilon_sms.view_smsmessage"
 SEE_TEXT = "mobilon_sms.view_smsmessage_text"
@@ -25,8 +25,6 @@ class MessagePermission(BasePermission):
         return bool(user and user.is_authenticated and user.has_perm(view.required_permission))
 
 
-def sees(user: Any, message: SmsMessage) -> bool:
-    """Return whether the user may see this message: their own, or any if they see all."""
-    if message.created_by_id == user.pk:
-        return True
-    return not conf.REST_OWN_MESSAGES_ONLY and bool(user.has_perm(SEE))
+def confined_to(user: Any) -> Any:
+    """Return the user if they must learn nothing about the messages of others, else ``None``."""
+    return user if conf.REST_OWN_MESSAGES_ONLY else confined(user)

@@ -26,10 +26,11 @@ from ..operations import monitoring
 from ..outbox import write_many
 from .errors import CodedErrors, fault, refusal
 from .filters import MessageFilter
-from .idempotency_key import Repeatable, read_key
+from .idempotency_key import KeyedRequest, read_key
 from .pagination import MessagePagination
 from .parsing import StrictJSONParser
-from .permissions import ACT, SEE, WRITE, MessagePermission
+from .permissions import ACT, SEE, WRITE, MessagePermission, confined_to
+from .recipient_limit import over_limit
 from .request_rows import read_rows
 from .serializers import (
     AcceptDuplicateSerializer,
@@ -123,12 +124,16 @@ class MessageViewSet(
 
     @sensitive_variables()
     def _write(self, given: Sequence[object], key: str) -> list[SmsMessage]:
-        request = Repeatable(self.user, read_rows(given), key)
-        write = partial(write_many, request.rows, extra_checks=request.extra_checks)
-        if any(row.get("guid") is None for row in request.rows):
-            return write()
-        # Requests that write the same rows at once may block each other. The guids make it safe
-        # to retry.
+        rows = [row | {"created_by": self.user} for row in read_rows(given)]
+        if key:
+            write = partial(KeyedRequest(self.user, key, given).write, rows)
+        else:
+            own = confined_to(self.user)
+            write = partial(write_many, rows, extra_checks=over_limit, confined_to=own)
+            if any(row.get("guid") is None for row in rows):
+                return write()
+        # Requests that write the same rows at once may block each other. The key or the guids make
+        # it safe to retry.
         alias = router.db_for_write(SmsMessage)
         return retry_on_lock(write, using=alias, seconds=MAX_RETRY_SECONDS)
 

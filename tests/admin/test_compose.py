@@ -335,3 +335,30 @@ def test_popup_closes_after_writing(client):
     response = form(client, _popup="1")
     assert response.templates[0].name == "admin/popup_response.html"
     assert str(SmsMessage.objects.get().pk) in response.context["popup_response_data"]
+
+
+@pytest.mark.databases
+def test_form_of_another_cannot_be_tried_with_guesses():
+    """A submission of somebody else is refused alike, whether its text is guessed or not."""
+    submission_id = str(uuid4())
+    form(person("add_smsmessage", "view_smsmessage", name="boris"), submission_id=submission_id)
+    anna = person("add_smsmessage", "view_smsmessage")
+    pages = [
+        text_of(form(anna, submission_id=submission_id, text=text))
+        for text in ("Ваш заказ готов", "Другой текст")
+    ]
+    assert ["This form was already submitted with other values." in page for page in pages] == [
+        True,
+        True,
+    ]
+    assert SmsMessage.objects.count() == 1
+
+
+def test_duplicate_of_another_is_named_only_to_those_who_see_texts(settings):
+    settings.MOBILON_SMS_DUPLICATE_WITHIN = 60
+    form(person("add_smsmessage", "view_smsmessage", name="boris"))
+    sees = person("add_smsmessage", "view_smsmessage", "view_smsmessage_text", name="olga")
+    assert "was sent the same text a short while ago" in text_of(form(sees))
+    assert SmsMessage.objects.count() == 1
+    form(person("add_smsmessage", "view_smsmessage"))
+    assert SmsMessage.objects.count() == 2

@@ -464,3 +464,19 @@ def test_what_people_wrote_is_escaped(client):
     html = client.get(page).content.decode()
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &lt;script&gt;" in html
+
+
+def test_preview_counts_no_messages_of_others_for_those_who_do_not_see_texts(settings):
+    """Otherwise an uploaded list of guesses would find the text that somebody got."""
+    write(number="+79135292927", text="Код 4711")
+    guesses = "Телефон\n89135292927\n"
+    anna = person("add_smsmessage", "view_smsmessage")
+    boris = person("add_smsmessage", "view_smsmessage", "view_smsmessage_text", name="boris")
+    recent = "got the same text in the last 24 hours"
+    for client, is_told in ((anna, False), (boris, True)):
+        settings.MOBILON_SMS_DUPLICATE_WITHIN = None
+        mailing, page = uploaded(client, guesses, text="Код 4711")
+        assert (recent in text_of(client.get(page))) is is_told
+        assert preview.preview(mailing).recent == is_told
+        settings.MOBILON_SMS_DUPLICATE_WITHIN = 60
+        assert preview.preview(mailing).bad == is_told

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,7 +17,8 @@ from django.db import connection, transaction
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode, Status
-from django_mobilon_sms.models import SmsMessage, db_now
+from django_mobilon_sms.models import IdempotencyKey, SmsMessage, db_now
+from django_mobilon_sms.operations import purge
 from tests.support.messages import write
 from tests.support.rest_door import ALL, GOOD, codes, list_codes, login
 
@@ -55,13 +58,34 @@ def test_key_belongs_to_its_user(client):
     assert mine.json()["guid"] != theirs.json()["guid"]
 
 
-def test_same_key_gives_the_same_guid_for_ever():
-    User.objects.create(pk=7, username="seven")
-    answer = post(login(*ALL, name="seven"), [GOOD, GOOD], "a").json()
-    assert [one["guid"] for one in answer] == [
-        "863fcd0c-3228-56c0-8609-334068bab78d",
-        "5c895d1e-d99b-5113-a66e-7e979c99d9a2",
-    ]
+@pytest.mark.databases
+def test_nobody_can_compute_the_guids_of_a_key():
+    """Else anybody who may write could test for a key of another, or occupy it before."""
+    seven = User.objects.create(pk=7, username="seven")
+    guessed = uuid5(UUID("0b8f3d3c-52a5-4d43-9d0e-5b8f7f0a8d67"), f"0\0{seven.pk}\0invoice 4711")
+    thief = login("add_smsmessage", name="thief")
+    assert post(thief, GOOD | {"guid": str(guessed)}).status_code == 201
+    owner = login(*ALL, name="seven")
+    answer = post(owner, [GOOD, GOOD], "invoice 4711")
+    assert answer.status_code == 201
+    guids = [UUID(one["guid"]) for one in answer.json()]
+    assert [(guid.version, guid == guessed) for guid in guids] == [(4, False)] * 2
+    [key] = IdempotencyKey.objects.all()
+    assert (key.user_id, key.guids) == (seven.pk, [str(guid) for guid in guids])
+    # Neither the key nor anything to try texts against.
+    assert "invoice" not in str(vars(key))
+    assert key.request_hash != sha256(json.dumps([GOOD, GOOD], sort_keys=True).encode()).hexdigest()
+
+
+@pytest.mark.databases
+def test_key_is_kept_only_with_its_messages(client, settings):
+    settings.MOBILON_SMS_DUPLICATE_WITHIN = 60
+    for body in ({}, [GOOD, GOOD], GOOD | {"x": 1}, GOOD | {"text": {"a": [1]}}):
+        assert post(client, body, KEY).status_code == 400
+    assert (IdempotencyKey.objects.count(), SmsMessage.objects.count()) == (0, 0)
+    assert post(client, GOOD, KEY).status_code == 201
+    assert [post(client, body, KEY).status_code for body in (GOOD, [GOOD])] == [200, 200]
+    assert (IdempotencyKey.objects.count(), SmsMessage.objects.count()) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +136,30 @@ def test_list_of_which_some_were_deleted_is_not_written_again(client):
         409,
         [(0, "non_field_errors", "conflict")],
     )
+    SmsMessage.objects.all().cancel()
+    SmsMessage.objects.all().delete()
+    assert post(client, [GOOD, OTHER], KEY).status_code == 409
+    assert SmsMessage.objects.count() == 0
+
+
+@pytest.mark.databases
+def test_key_is_purged_only_after_the_last_of_its_messages(client):
+    """A late retry must not make a second SMS while the first can still be found."""
+    post(client, [GOOD, OTHER], KEY)
+    ended, waiting = SmsMessage.objects.order_by("pk")
+    post(client, GOOD, "new")
+    old = {"created_at": db_now() - timedelta(days=10)}
+    SmsMessage.objects.filter(pk__in=[ended.pk, waiting.pk]).change(**old)
+    IdempotencyKey.objects.filter(guids=[str(ended.guid), str(waiting.guid)]).update(**old)
+    SmsMessage.objects.filter(pk=ended.pk).cancel()
+    purge(timedelta(days=1))
+    assert (SmsMessage.objects.count(), IdempotencyKey.objects.count()) == (2, 2)
+    assert post(client, [GOOD, OTHER], KEY).status_code == 409
+    SmsMessage.objects.all().cancel()
+    purge(timedelta(days=1))
+    assert (SmsMessage.objects.count(), IdempotencyKey.objects.count()) == (1, 1)
+    assert post(client, GOOD, "new").status_code == 200
+    assert post(client, [GOOD, OTHER], KEY).status_code == 201
 
 
 def test_guid_of_the_client_goes_before_the_key(client):
@@ -121,7 +169,11 @@ def test_guid_of_the_client_goes_before_the_key(client):
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     assert first.json()[0]["guid"] == guid
-    assert post(client, GOOD | {"guid": str(uuid4())}, KEY).status_code == 201
+    other = post(client, [GOOD | {"guid": first.json()[1]["guid"]}, OTHER], KEY)
+    assert (other.status_code, SmsMessage.objects.count()) == (409, 2)
+    for body in (GOOD | {"guid": str(uuid4())}, [GOOD | {"guid": str(uuid4())}, OTHER]):
+        assert post(client, body, KEY).status_code == 409
+    assert SmsMessage.objects.count() == 2
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "ключ", "a\tb", "\x7f"])
@@ -257,6 +309,9 @@ def test_retry_after_the_text_was_forgotten_and_after_a_resend_finds_its_row(cli
     SmsMessage.objects.all().change(status=Status.CANCELLED)
     SmsMessage.objects.all().forget()
     assert post(client, body, KEY).status_code == 200
+    # Another text cannot be compared with the forgotten one, but the request is another.
+    response = post(client, body | {"text": "другое"}, KEY)
+    assert (response.status_code, codes(response)) == (409, {"non_field_errors": ["conflict"]})
 
 
 # At the same moment
@@ -305,6 +360,34 @@ def test_clients_that_repeat_a_request_at_the_same_moment_get_the_same_rows(coun
         assert sorted(answer.status_code for answer in mine) == [200] * (count - 1) + [201]
         assert all(answer.json() == mine[0].json() for answer in mine)
     assert SmsMessage.objects.count() == len(orders) * rows
+
+
+@pytest.mark.databases
+@pytest.mark.django_db(transaction=True)
+def test_other_requests_under_one_key_at_the_same_moment_are_conflicts():
+    """Only the first of them is written, whole, although no two name the same messages."""
+    clients = [login(*ALL) for _ in range(4)]
+    start, answers = threading.Barrier(len(clients), timeout=60), []
+
+    def send(place: int, client: APIClient) -> None:
+        try:
+            start.wait()
+            answers.append(post(client, [GOOD | {"text": f"Код {place}"}] * (place + 1), KEY))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=send, args=each) for each in enumerate(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    [written] = [answer.json() for answer in answers if answer.status_code == 201]
+    assert {each["text"] for each in written} == set(
+        SmsMessage.objects.values_list("text", flat=True)
+    )
+    assert SmsMessage.objects.count() == len(written)
+    assert IdempotencyKey.objects.get().guids == [each["guid"] for each in written]
 
 
 @pytest.mark.databases

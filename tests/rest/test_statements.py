@@ -35,8 +35,9 @@ ENDPOINTS = {
     # The INSERT, the stop list.
     "write one": ("post", "messages/", GOOD, ATOMIC + 2),
     "write a list": ("post", "messages/", [GOOD] * 20, ATOMIC + 2),
-    # And what there is under the guids.
-    "write with a key": ("post", "messages/", GOOD, ATOMIC + 3),
+    # And the key: whether it is kept, its INSERT.
+    "write with a key": ("post", "messages/", GOOD, ATOMIC + 4),
+    # The key, the messages.
     "write again": ("post", "messages/", GOOD, 1 + 1),
     # The message, the change, the message as it is then.
     "refresh": ("post", "messages/{guid}/refresh/", {}, 3),

@@ -278,16 +278,9 @@ MISTAKES = [
         "rest/test_idempotency_key.py::test_retry_after_the_settings_changed_finds_its_rows",
     ),
     Mistake(
-        "others' guids told",
-        "rest/idempotency_key.py",
-        "others = {n for n in exist if not sees(self.user, messages[n])}",
-        "others = set[int]()",
-        "rest/test_idempotency_key.py::test_guid_of_a_row_one_may_not_see_is_taken_and_nothing_else",
-    ),
-    Mistake(
         "a longer list under the same key",
         "rest/idempotency_key.py",
-        "missing = self.keyed - exist",
+        "missing = set(range(len(messages))) - found",
         "missing = set[int]()",
         "rest/test_idempotency_key.py::test_list_of_another_length_under_the_same_key_is_a_conflict",
     ),
@@ -297,6 +290,34 @@ MISTAKES = [
         "if conf.REST_OWN_MESSAGES_ONLY:",
         "if False:",
         "rest/test_own.py::test_own_messages_are_found_counted_and_acted_on",
+    ),
+    Mistake(
+        "guid of another compared with guesses",
+        "outbox/guid_conflicts.py",
+        "if confined_to is not None and not _is_own(message, confined_to):",
+        "if False:",
+        "rest/test_guessing.py::test_guid_of_another_is_taken_whatever_is_guessed",
+    ),
+    Mistake(
+        "messages of others count as duplicates of guesses",
+        "outbox/duplicates.py",
+        "if confined_to is not None:",
+        "if False:",
+        "rest/test_guessing.py::test_only_own_messages_of_a_confined_caller_count_as_duplicates",
+    ),
+    Mistake(
+        "key not kept with its messages",
+        "outbox/writing.py",
+        "        also_write(messages)\n",
+        "",
+        "rest/test_idempotency_key.py::test_same_key_again_answers_200_with_the_same_rows",
+    ),
+    Mistake(
+        "key purged before its messages",
+        "operations/purging.py",
+        "if left.isdisjoint(of_key)]",
+        "]",
+        "rest/test_idempotency_key.py::test_key_is_purged_only_after_the_last_of_its_messages",
     ),
 ]
 

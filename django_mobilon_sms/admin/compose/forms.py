@@ -23,7 +23,7 @@ from ...choices import Priority
 from ...conf import conf
 from ...exceptions import InvalidRows
 from ...models import GatewayState, SmsMessage
-from ...outbox import clean, write_many
+from ...outbox import clean, confined, write_many
 from . import recipients
 from .recipients import Recipients
 
@@ -162,7 +162,8 @@ class MessageForm(CommonForm):
         numbers = self.cleaned_data["numbers"]
         try:
             return write_many(
-                [common | {"number": one, "guid": uuid5(submission_id, one)} for one in numbers]
+                [common | {"number": one, "guid": uuid5(submission_id, one)} for one in numbers],
+                confined_to=confined(writer),
             )
         except InvalidRows as error:
             self._add_row_errors(error)
