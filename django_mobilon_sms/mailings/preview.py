@@ -17,8 +17,9 @@ from ..conf import conf
 from ..models import SmsMailing, chunked
 from ..outbox import DUPLICATE, STOPPED, clean, confined, recently_sent, stopped_numbers
 from ..segments import count_segments
-from . import columns, placeholders, spreadsheets
-from .columns import Columns
+from . import spreadsheets
+from .columns import Columns, find
+from .placeholders import Template
 
 #: Recipients of one list: as many as one request can write in its time.
 MAX_LIST_ROWS = 100_000
@@ -81,9 +82,10 @@ class Preview:
 @sensitive_variables()
 def preview(mailing: SmsMailing) -> Preview:
     """Return the preview of a mailing. Raises ``ValidationError`` like ``entries()``."""
-    result = Preview(find_columns(bytes(mailing.file)))
+    read = _read(bytes(mailing.file))
+    result = Preview(read[0])
     numbers: set[str] = set()
-    for chunk in chunked(entries(mailing)):
+    for chunk in chunked(_judged(mailing, *read)):
         recent = recently(mailing, chunk)
         for entry in chunk:
             result.rows += 1
@@ -136,7 +138,14 @@ def entries(mailing: SmsMailing) -> Iterator[Entry]:
     Raises ``ValidationError`` for an error of the whole list: an unreadable file, too many rows,
     an expiry that has passed.
     """
-    for chunk in chunked(_entries(mailing)):
+    yield from _judged(mailing, *_read(bytes(mailing.file)))
+
+
+@sensitive_variables()
+def _judged(
+    mailing: SmsMailing, columns: Columns, rows: Iterator[spreadsheets.Row]
+) -> Iterator[Entry]:
+    for chunk in chunked(_entries(mailing, columns, rows)):
         numbers = {entry.number for entry in chunk if not entry.reason}
         stopped = stopped_numbers(numbers)
         author = confined(mailing.created_by)
@@ -151,16 +160,18 @@ def entries(mailing: SmsMailing) -> Iterator[Entry]:
 
 
 @sensitive_variables()
-def _entries(mailing: SmsMailing) -> Iterator[Entry]:
-    found, rows = _read(bytes(mailing.file))
+def _entries(
+    mailing: SmsMailing, columns: Columns, rows: Iterator[spreadsheets.Row]
+) -> Iterator[Entry]:
     clean_common(mailing)
+    template = Template(mailing.text, columns)
     seen: set[bytes] = set()
     for count, (line, cells) in enumerate(rows, start=1):
         if count > MAX_LIST_ROWS:
             raise ValidationError(TOO_MANY, code="too_many", params={"most": MAX_LIST_ROWS})
-        typed = found.number_cell(cells)
+        typed = columns.number_cell(cells)
         try:
-            row = {"number": typed, "text": placeholders.fill(mailing.text, found, cells)}
+            row = {"number": typed, "text": template.fill(cells)}
             fields = clean(row, names=row)
         except ValidationError as error:
             yield Entry(line, typed, reason=" ".join(error.messages))
@@ -176,7 +187,7 @@ def _read(data: bytes) -> tuple[Columns, Iterator[spreadsheets.Row]]:
     rows = spreadsheets.read(data)
     if (first := next(rows, None)) is None:
         raise spreadsheets.refusal("empty")
-    found = columns.find(first[1])
+    found = find(first[1])
     return found, rows if found.in_first_row else chain([first], rows)
 
 

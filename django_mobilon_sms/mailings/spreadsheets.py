@@ -17,8 +17,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from . import xlsx_limits
+from .xlsx_limits import MAX_COLUMNS, MAX_ROWS, LimitExceeded
+
 MAX_FILE_BYTES = 10 * 1024 * 1024
-MAX_UNPACKED_BYTES = 100 * 1024 * 1024
 
 #: The line on which a row begins, counted from 1, and its cells.
 Row = tuple[int, list[str]]
@@ -41,6 +43,17 @@ REFUSALS = {
         "XLSX files cannot be read, because openpyxl is not installed. Save the file as CSV, or ask"
         " the administrator."
     ),
+    "rows": _(
+        "A list can have %(most)d rows, with the empty ones. Remove what is below, or split the"
+        " file."
+    ),
+    "columns": _(
+        "A list can have %(most)d columns. Remove the columns that the text does not need."
+    ),
+    "cells": _(
+        "This workbook has more than %(most)d cells. Remove the columns and sheets that the text"
+        " does not need, or split the file."
+    ),
     "unpacked": _("This file unpacks to far more than a list of recipients. Save it as CSV."),
     "broken_xlsx": _("The file cannot be read as XLSX. Open it and save it again as XLSX or CSV."),
     "encoding": _("The file is neither in UTF-8 nor in Windows-1251. Save it as CSV UTF-8."),
@@ -60,12 +73,23 @@ def read(data: bytes) -> Iterator[Row]:
     if data.startswith(_OLD_EXCEL):
         raise refusal("old_excel")
     rows = _xlsx(data) if data.startswith(_XLSX) else _csv(data)
-    return ((line, cells) for line, cells in rows if any(cells))
+    return _within_limits(rows)
 
 
 def refusal(code: str, **params: Any) -> ValidationError:
     """Return the error for a file: what is wrong, and what to do."""
     return ValidationError(REFUSALS[code], code=code, params=params)
+
+
+def _within_limits(rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield the rows that are not empty, without the empty cells beyond the last column."""
+    for count, (line, cells) in enumerate(rows, start=1):
+        if count > MAX_ROWS:
+            raise refusal("rows", most=MAX_ROWS)
+        if any(cells[MAX_COLUMNS:]):
+            raise refusal("columns", most=MAX_COLUMNS)
+        if any(cells):
+            yield line, cells[:MAX_COLUMNS]
 
 
 def _csv(data: bytes) -> Iterator[Row]:
@@ -121,20 +145,30 @@ def _xlsx(data: bytes) -> Iterator[Row]:
         raise refusal("no_openpyxl") from None
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
-            if sum(member.file_size for member in packed.infolist()) > MAX_UNPACKED_BYTES:
-                raise refusal("unpacked")
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+            extent = xlsx_limits.measure(packed)
+        book = openpyxl.load_workbook(
+            io.BytesIO(data), read_only=True, data_only=True, keep_links=False
+        )
         try:
-            sheet = book.worksheets[0]
-            sheet.reset_dimensions()  # because some programs write wrong ones
-            for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
-                yield line, [_cell(value) for value in cells]
+            yield from _sheet_rows(book.worksheets[0], extent)
         finally:
             book.close()
+    except LimitExceeded as limit:
+        raise refusal(limit.code, **limit.params) from None
     except (ValidationError, GeneratorExit):
         raise
     except Exception:  # openpyxl raises many kinds for a broken file
         raise refusal("broken_xlsx") from None
+
+
+def _sheet_rows(sheet: Any, extent: xlsx_limits.Extent) -> Iterator[Row]:
+    sheet.reset_dimensions()  # because some programs write wrong ones
+    if not extent.rows:
+        return
+    cells = sheet.iter_rows(max_row=extent.rows, max_col=extent.columns, values_only=True)
+    for line, values in enumerate(cells, start=1):
+        width = next((at for at in range(len(values), 0, -1) if values[at - 1] is not None), 0)
+        yield line, [_cell(value) for value in values[:width]]
 
 
 def _cell(value: object) -> str:

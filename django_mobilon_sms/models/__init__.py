@@ -4,6 +4,7 @@ from .batches import SmsBatch
 from .chunks import ROWS_PER_STATEMENT, chunked
 from .clock import db_now
 from .forgetting_texts import kept_long_enough
+from .idempotency_keys import IdempotencyKey
 from .mailings import SmsMailing
 from .message_changes import MessageQuerySet
 from .message_queries import ENDED, has
@@ -16,4 +17,4 @@ from .sender_pace import SenderPace
 from .stopped_numbers import StoppedNumber
 
 #: Public; the other names are for the rooms of this package.
-__all__ = ["GatewayState", "SenderPace", "SmsBatch", "SmsMailing", "SmsMessage", "StoppedNumber"]
+__all__ = ["GatewayState", "IdempotencyKey", "SenderPace", "SmsBatch", "SmsMailing", "SmsMessage", "StoppedNumber"]

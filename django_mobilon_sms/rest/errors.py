@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ..exceptions import InvalidRows
+from .parsing import require_length
 from .recipient_limit import HOUR
 from .serializers import ExactSerializer
 
@@ -72,6 +73,11 @@ def _by_field(error: InvalidRows) -> dict[str, list[dict[str, str]]]:
 
 class CodedErrors(APIView):
     """A view whose errors all have the shape of ``with_codes()``."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Check what DRF checks, and that the body has a length."""
+        super().initial(request, *args, **kwargs)
+        require_length(request)
 
     def perform_authentication(self, request: Request) -> None:
         """Authenticate as DRF does, and refuse a name that the database cannot look up (a NUL)."""

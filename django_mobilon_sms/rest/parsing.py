@@ -9,11 +9,15 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 from ..gateway import strict_json
 
 #: The largest request body, in bytes.
 MAX_BODY = 2 * 1024 * 1024
+
+#: Names in one JSON object: more than any request has, and few enough to answer each as a fault.
+MAX_NAMES = 20
 
 
 class BodyTooLarge(APIException):
@@ -24,8 +28,20 @@ class BodyTooLarge(APIException):
     default_code = "too_large"
 
 
+class LengthRequired(APIException):
+    """The request names no length: WSGI gives such a body to nobody, so it would count as empty."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_detail = _("Send the request body with a Content-Length, not in chunks.")
+    default_code = "length_required"
+
+
+class TooManyNames(ValueError):
+    """An object has more than ``MAX_NAMES`` names."""
+
+
 class StrictJSONParser(BaseParser):
-    """JSON in UTF-8 of at most 2 MB: no NaN, no key twice, no nesting bomb."""
+    """JSON in UTF-8 of at most 2 MB: no NaN, no key twice, no nesting bomb, few keys."""
 
     media_type = "application/json"
 
@@ -41,11 +57,22 @@ class StrictJSONParser(BaseParser):
             raise BodyTooLarge
         try:
             return strict_json.loads(body.decode(), read_object=_encodable_keys)
+        except TooManyNames:
+            message = _("An object has more than %(most)d fields.") % {"most": MAX_NAMES}
+            raise ParseError(message, code="too_many_fields") from None
         except ValueError:
             raise ParseError(_("The request body is not valid JSON.")) from None
 
 
+def require_length(request: Request) -> None:
+    """Raise ``LengthRequired`` for a body in chunks."""
+    if "Transfer-Encoding" in request.headers:
+        raise LengthRequired
+
+
 def _encodable_keys(pairs: strict_json.Pairs) -> dict[str, Any]:
+    if len(pairs) > MAX_NAMES:
+        raise TooManyNames
     unique = strict_json.unique_keys(pairs)
     "".join(unique).encode()  # a ValueError for a lone surrogate: no answer could name that key
     return unique

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from django_mobilon_sms.mailings import columns, placeholders
+from django_mobilon_sms.mailings import columns
+from django_mobilon_sms.mailings.placeholders import Template
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_list_without_names_begins_with_a_recipient():
     found = columns.find(["Анна", "8 913 529-29-26", "заказ 5"])
     assert (found.number, found.in_first_row) == (1, False)
     text = "{{NAME}}: {{ДАННЫЕ}}"
-    assert placeholders.fill(text, found, ["Анна", "89135292926", "заказ 5"]) == "Анна: заказ 5"
+    assert Template(text, found).fill(["Анна", "89135292926", "заказ 5"]) == "Анна: заказ 5"
 
 
 @pytest.mark.parametrize("first", [["Имя", "Почта"], ["", "abc"], ["12"]])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from base64 import b64encode
 from datetime import timezone
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,7 +20,7 @@ from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.phone_numbers import SENTENCES
 from tests.support.documents import DOCS, ROOT, column
 from tests.support.messages import write
-from tests.support.rest_door import GOOD, codes, list_codes, login, post
+from tests.support.rest_door import ALL, GOOD, codes, list_codes, login, post, with_password
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +28,11 @@ pytestmark = pytest.mark.django_db
 def send(client: APIClient, body: bytes, path: str = "", **headers: Any) -> Any:
     address = f"/sms/messages/{path}"
     return client.generic("POST", address, body, content_type="application/json", **headers)
+
+
+def names(count: int) -> bytes:
+    """The members of an object that no request has."""
+    return b", ".join(b'"a%d": 1' % n for n in range(count))
 
 
 def detail(response: Any) -> list[dict[str, str]]:
@@ -58,6 +66,9 @@ def test_errors_of_the_request_have_the_same_shape_as_errors_of_a_field(client):
         (lambda c: send(c, b'{"text": -Infinity}'), 400, "parse_error"),
         (lambda c: send(c, b'{"text": "a", "text": "b"}'), 400, "parse_error"),
         (lambda c: send(c, rb'{"\ud800": 1}'), 400, "parse_error"),
+        (lambda c: send(c, b'[{"tag": {%s}}]' % names(21)), 400, "too_many_fields"),
+        (lambda c: send(c, b"{%s}" % names(100_000)), 400, "too_many_fields"),
+        (lambda c: send(c, b"", HTTP_TRANSFER_ENCODING="chunked"), 411, "length_required"),
         (lambda c: send(c, b" " * (2 * 1024 * 1024 + 1)), 413, "too_large"),
         (lambda c: APIClient().get("/sms/messages/"), 403, "not_authenticated"),
     ],
@@ -66,6 +77,31 @@ def test_error_of_the_request_has_its_code(client, settings, ask, status, code):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = None
     response = ask(client)
     assert (response.status_code, [one["code"] for one in detail(response)]) == (status, [code])
+
+
+def test_body_in_chunks_is_refused_and_not_taken_for_an_empty_one(live_server):
+    """The test client would name a length, so a real server hears this request."""
+    user = with_password(*ALL)
+    [message] = write()
+    secret = b64encode(f"{user.username}:secret".encode()).decode()
+    headers = {"Authorization": f"Basic {secret}", "Content-Type": "application/json"}
+    for path in ("", f"{message.guid}/cancel/"):
+        connection = HTTPConnection(live_server.thread.host, live_server.thread.port, timeout=30)
+        chunks = iter([b'{"number": ', b'"89135292926", "text": "x"}'])
+        connection.request("POST", f"/sms/messages/{path}", chunks, headers, encode_chunked=True)
+        response = connection.getresponse()
+        assert (response.status, json.load(response)["detail"][0]["code"]) == (
+            411,
+            "length_required",
+        )
+        connection.close()
+    assert [one.status for one in SmsMessage.objects.all()] == ["pending"]
+
+
+def test_no_answer_names_more_than_a_hundred_faults(client):
+    body = b"[%s]" % b", ".join([b"{%s}" % names(20)] * 1000)
+    answer = send(client, body).json()
+    assert (len(answer["errors"]), answer["count"]) == (100, 1000)
 
 
 @pytest.mark.databases

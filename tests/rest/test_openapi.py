@@ -81,6 +81,6 @@ def test_each_operation_names_its_errors_and_who_may_ask(operations) -> None:
             assert "schema" in operation["responses"][code]["content"]["application/json"]
         assert "Retry-After" in operation["responses"]["429"]["headers"]
     writing = operations["sms_messages_create"]["responses"]
-    assert {"200", "201", "400", "409", "413", "415", "422"} <= set(writing)
+    assert {"200", "201", "400", "409", "411", "413", "415", "422"} <= set(writing)
     assert "Location" in writing["201"]["headers"]
     assert "examples" in writing["409"]["content"]["application/json"]

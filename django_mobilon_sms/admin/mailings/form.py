@@ -90,7 +90,7 @@ class MailingForm(CommonForm):
         try:
             columns = preview.find_columns(self.cleaned_data["file"][1])
             field = "text"
-            placeholders.check(self.cleaned_data.get("text") or "", columns)
+            placeholders.Template(self.cleaned_data.get("text") or "", columns)
         except ValidationError as error:
             self.add_error(field, error)
 

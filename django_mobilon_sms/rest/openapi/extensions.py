@@ -31,13 +31,14 @@ FAULTS = {
     403: "Not logged in, or a permission is missing.",
     404: "There is no such message, number or page.",
     406: "The answer is to be of another type than JSON.",
+    411: "The body has no Content-Length.",
     413: "The body is over 2 MB.",
     415: "The body is not JSON.",
     422: "A malformed Idempotency-Key.",
     429: "Too many requests; Retry-After says when to come back.",
 }
 COMMON_FAULTS = (401, 403, 406, 429)
-BODY_FAULTS = (400, 413, 415)
+BODY_FAULTS = (400, 411, 413, 415)
 
 
 def _operation(summary: str, description: str, answers: Any, *faults: int, **more: Any) -> Any:
