@@ -5,6 +5,7 @@ Projects import ``send_sms``, ``send_many`` and ``stop``. The other names serve 
 
 from .bulk_insert import insert_alike
 from .duplicates import DUPLICATE, recently_sent
+from .refusals import refusals
 from .stop_list import STOPPED, Stopped, read_numbers, stop, stopped_numbers
 from .validation import clean, database_time, default_expiry
 from .writing import MAX_ERRORS, copy_message, send_many, send_sms, write_many
@@ -21,6 +22,7 @@ __all__ = [
     "insert_alike",
     "read_numbers",
     "recently_sent",
+    "refusals",
     "send_many",
     "send_sms",
     "stop",

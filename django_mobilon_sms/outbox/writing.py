@@ -23,9 +23,8 @@ from ..exceptions import GuidConflict, InvalidRows, RowError
 from ..models import ROWS_PER_STATEMENT, SmsMessage
 from ..segments import count_segments
 from ..signals import wake_up_after_commit
-from .duplicates import duplicates
 from .guid_conflicts import conflicts, messages_by_guid
-from .stop_list import to_stopped_numbers
+from .refusals import refusals
 from .validation import clean, clean_repeated, database_time, default_expiry, named_guid
 
 if TYPE_CHECKING:
@@ -232,7 +231,7 @@ def _insert(messages: Sequence[SmsMessage], alias: str) -> Faults:
     with transaction.atomic(using=alias):
         SmsMessage.objects.using(alias).bulk_create(new, batch_size=ROWS_PER_STATEMENT)
         # Checked after the INSERT because of SQLite (see ``_write``).
-        refused = {**duplicates(new), **to_stopped_numbers(new)}
+        refused = refusals(new)
         if refused:
             transaction.set_rollback(True, using=alias)
         else:

@@ -10,7 +10,7 @@ from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db import router, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -23,7 +23,7 @@ from ...models import SmsMessage, retry_on_lock
 from ..actions import catalogue, send_now
 from ..messages.permissions import MessagePermissions
 from ..messages.responses import Responses
-from . import form_page, forms, recipients
+from . import form_page, forms
 from .form_page import Button
 
 QUEUED = ngettext_lazy("The message is queued.", "%(count)s messages are queued.", "count")
@@ -55,7 +55,7 @@ class WritePage(MessagePermissions, Responses):
             raise PermissionDenied
         if request.method != "POST":
             return self._page(request, forms.MessageForm(), form_url, extra_context)
-        form = forms.MessageForm(form_page.edited(request.POST))
+        form = self._form(request, form_page.edited(request.POST))
         preview = form_page.is_preview(request.POST)
         if not preview and form.is_valid() and (written := self._write(request, form)):
             return self._after_writing(request, written, now=now)
@@ -66,10 +66,13 @@ class WritePage(MessagePermissions, Responses):
         """Return the panel of the recipients typed so far. Writes nothing."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        typed = request.POST.get("numbers", "")
-        left = form_page.edited(request.POST).get("numbers", "")
-        context = {"recipients": recipients.read(left), "left": left if left != typed else None}
+        form = self._form(request, form_page.edited(request.POST))
+        typed, left = request.POST.get("numbers", ""), form.data.get("numbers", "")
+        context = {"form": form, "left": left if left != typed else None, "faults": form.faults}
         return TemplateResponse(request, "admin/mobilon_sms/writing/recipients.html", context)
+
+    def _form(self, request: HttpRequest, data: QueryDict) -> forms.MessageForm:
+        return forms.MessageForm(data, compares_texts=self.has_text_permission(request))
 
     def _page(
         self,
