@@ -117,9 +117,14 @@ def write_many(
 
 
 def copy_message(
-    message: SmsMessage, *, created_by: AbstractBaseUser | None, guid: UUID | None = None
+    message: SmsMessage,
+    *,
+    created_by: AbstractBaseUser | None,
+    guid: UUID | None = None,
+    send_at: datetime | None = None,
+    expires_at: datetime | None = None,
 ) -> SmsMessage:
-    """Copy a failed, expired or cancelled message into a new one that is due now.
+    """Copy a failed, expired or cancelled message into a new one, due now unless a time is given.
 
     The same ``guid`` again returns the same copy. Raises ``ValidationError`` for a message in
     another status, and if its number, sender or text is no longer allowed.
@@ -134,6 +139,8 @@ def copy_message(
         message.number,
         message.text,
         source=message.source,
+        send_at=send_at,
+        expires_at=expires_at,
         priority=message.priority,
         tag=message.tag,
         guid=guid,

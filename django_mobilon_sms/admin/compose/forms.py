@@ -30,9 +30,12 @@ from .recipients import Fault, Recipients
 FIELDSETS = (
     (_("To whom"), {"fields": ("numbers",)}),
     (_("What"), {"fields": ("text",)}),
-    (_("When and how"), {"fields": ("send_at", "source", "submission_id")}),
+    (_("When and how"), {"fields": ("send_at", "source", "submission_id", "copy_of")}),
     (_("More"), {"fields": ("expires_at", "priority", "tag"), "classes": ("collapse",)}),
 )
+
+#: With all fields in sight, for a form that is filled in already.
+OPEN_FIELDSETS = tuple((title, {"fields": options["fields"]}) for title, options in FIELDSETS)
 
 INVALID_NUMBERS = ngettext_lazy(
     "%(count)d entry is not a valid number. Correct or remove it.",
@@ -129,6 +132,11 @@ class MessageForm(CommonForm):
     )
     #: The guids derive from it, so that a form submitted twice writes each message once.
     submission_id = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
+
+    #: The message whose values the form was opened with.
+    copy_of = forms.IntegerField(
+        required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
+    )
 
     field_order = ("numbers", "text", "source", "send_at", "expires_at", "priority", "tag")
 
