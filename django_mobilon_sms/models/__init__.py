@@ -17,4 +17,12 @@ from .sender_pace import SenderPace
 from .stopped_numbers import StoppedNumber
 
 #: Public; the other names are for the rooms of this package.
-__all__ = ["GatewayState", "IdempotencyKey", "SenderPace", "SmsBatch", "SmsMailing", "SmsMessage", "StoppedNumber"]
+__all__ = [
+    "GatewayState",
+    "IdempotencyKey",
+    "SenderPace",
+    "SmsBatch",
+    "SmsMailing",
+    "SmsMessage",
+    "StoppedNumber",
+]

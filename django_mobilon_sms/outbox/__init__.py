@@ -6,6 +6,7 @@ Projects import ``send_sms``, ``send_many`` and ``stop``. The other names serve 
 from .bulk_insert import insert_alike
 from .confinement import confined
 from .duplicates import DUPLICATE, recently_sent
+from .refusals import refusals
 from .stop_list import STOPPED, Stopped, read_numbers, stop, stopped_numbers
 from .validation import clean, database_time, default_expiry
 from .writing import MAX_ERRORS, copy_message, send_many, send_sms, write_many

@@ -23,9 +23,8 @@ from ..exceptions import GuidConflict, InvalidRows, RowError
 from ..models import ROWS_PER_STATEMENT, SmsMessage
 from ..segments import count_segments
 from ..signals import wake_up_after_commit
-from .duplicates import duplicates
 from .guid_conflicts import conflicts, messages_by_guid
-from .stop_list import to_stopped_numbers
+from .refusals import refusals
 from .validation import clean, clean_repeated, database_time, default_expiry, named_guid
 
 if TYPE_CHECKING:
@@ -131,9 +130,14 @@ def write_many(
 
 
 def copy_message(
-    message: SmsMessage, *, created_by: AbstractBaseUser | None, guid: UUID | None = None
+    message: SmsMessage,
+    *,
+    created_by: AbstractBaseUser | None,
+    guid: UUID | None = None,
+    send_at: datetime | None = None,
+    expires_at: datetime | None = None,
 ) -> SmsMessage:
-    """Copy a failed, expired or cancelled message into a new one that is due now.
+    """Copy a failed, expired or cancelled message into a new one, due now unless a time is given.
 
     The same ``guid`` again returns the same copy. Raises ``ValidationError`` for a message in
     another status, and if its number, sender or text is no longer allowed.
@@ -148,6 +152,8 @@ def copy_message(
         message.number,
         message.text,
         source=message.source,
+        send_at=send_at,
+        expires_at=expires_at,
         priority=message.priority,
         tag=message.tag,
         guid=guid,
@@ -254,7 +260,7 @@ def _insert(
         also_write(messages)
         SmsMessage.objects.using(alias).bulk_create(new, batch_size=ROWS_PER_STATEMENT)
         # Checked after the INSERT because of SQLite (see ``_write``).
-        refused = {**duplicates(new, confined_to), **to_stopped_numbers(new)}
+        refused = refusals(new, confined_to)
         if refused:
             transaction.set_rollback(True, using=alias)
         else:

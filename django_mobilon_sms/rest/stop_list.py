@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -9,15 +10,16 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import mixins, serializers, status
-from rest_framework.fields import empty, get_error_detail
+from rest_framework.fields import empty
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
 from ..models import StoppedNumber
-from ..outbox import stop
-from .errors import CodedErrors
+from ..outbox import MAX_ERRORS, stop
+from ..phone_numbers import ANY_NUMBER, normalize_number
+from .errors import CodedErrors, fault
 from .pagination import MessagePagination
 from .parsing import StrictJSONParser
 from .permissions import MessagePermission
@@ -27,6 +29,8 @@ from .throttling import CreateThrottle
 #: How many numbers one request may add.
 MAX_NUMBERS_PER_REQUEST = 1000
 MAX_NOTE = 200
+#: Characters of a wrong number that an answer repeats.
+MAX_SHOWN = 40
 NEEDED = {
     "POST": "mobilon_sms.add_stoppednumber",
     "DELETE": "mobilon_sms.delete_stoppednumber",
@@ -86,6 +90,27 @@ class StoppedNumberSerializer(serializers.ModelSerializer[StoppedNumber]):
         extra_kwargs = {"created_at": IN_UTC}
 
 
+@sensitive_variables()
+def number_faults(numbers: Sequence[object]) -> list[dict[str, Any]]:
+    """Return the first faults of a list of numbers, each with its index and the number as sent."""
+    faults: list[dict[str, Any]] = []
+    for index, number in enumerate(numbers):
+        try:
+            normalize_number(number, allowed=ANY_NUMBER)
+        except ValidationError as error:
+            found = fault(str(error.code), error.messages[0])
+            faults.append(found | {"index": index, "number": _as_sent(number)})
+            if len(faults) == MAX_ERRORS:
+                break
+    return faults
+
+
+def _as_sent(value: object) -> str:
+    """Return the beginning of a value; "" for one that is neither a string nor a number."""
+    text = str(value)[:MAX_SHOWN] if isinstance(value, str | int | float) else ""
+    return text.encode(errors="replace").decode()  # half a character cannot be sent back
+
+
 class StopListViewSet(
     CodedErrors,
     mixins.ListModelMixin,
@@ -121,9 +146,8 @@ class StopListViewSet(
         """
         wanted = NumbersToStopSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        try:
-            stopped = stop(**wanted.validated_data, by=cast("AbstractBaseUser", request.user))
-        except ValidationError as error:
-            raise serializers.ValidationError({"numbers": get_error_detail(error)}) from None
+        if faults := number_faults(wanted.validated_data["numbers"]):
+            return Response({"numbers": faults}, status.HTTP_400_BAD_REQUEST)
+        stopped = stop(**wanted.validated_data, by=cast("AbstractBaseUser", request.user))
         code = status.HTTP_201_CREATED if stopped.added else status.HTTP_200_OK
         return Response(StoppedSerializer(stopped).data, code)

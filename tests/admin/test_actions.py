@@ -18,6 +18,7 @@ from tests.support.admin_door import (
     page,
     person,
     statuses,
+    text_of,
     told,
     unknown,
 )
@@ -48,9 +49,44 @@ def test_cancel_takes_all_pages_when_all_are_chosen(client, monkeypatch):
 
     monkeypatch.setattr(catalogue, "CHUNK", 50)
     messages = write(120)
-    assert act(client, "cancel", messages[:1], select_across=1) == ["120 messages were cancelled."]
-    assert statuses() == ["cancelled"] * 120
+    question = choose(client, "cancel", messages[:1], select_across=1)
+    assert "Cancel 120 pending messages" in text_of(question)
+    assert statuses() == ["pending"] * 120
+    write()  # written since: nobody has seen it
+    assert confirm(client, question) == ["120 messages were cancelled."]
+    assert statuses() == [*["cancelled"] * 120, "pending"]
     assert LogEntry.objects.count() == 120
+
+
+def choose(client, action, messages, **fields):
+    chosen = {"action": action, "_selected_action": [m.pk for m in messages], "index": 0}
+    return client.post(LIST, chosen | fields)
+
+
+def confirm(client, question):
+    data = {}
+    for name, value in question.context["fields"]:
+        data.setdefault(name, []).append(value)
+    return told(client.post(LIST, data, follow=True))
+
+
+@pytest.mark.parametrize(
+    ("count", "across", "asks"), [(20, {}, False), (21, {}, True), (1, {"select_across": 1}, True)]
+)
+def test_cancel_of_many_or_of_all_that_match_asks_first(client, count, across, asks):
+    messages = write(count)
+    answer = choose(client, "cancel", messages, **across)
+    assert statuses() == ["pending" if asks else "cancelled"] * count
+    if asks:
+        assert f"Messages {count}" in text_of(answer)
+        confirm(client, answer)
+        assert statuses() == ["cancelled"] * count
+
+
+@pytest.mark.parametrize("newest", ["x", "-1", "9" * 30, "\0"])
+def test_cancel_up_to_no_message_is_a_bad_request(client, newest):
+    assert choose(client, "cancel", write(), newest=newest).status_code == 400
+    assert statuses() == ["pending"]
 
 
 def test_only_messages_really_changed_are_recorded(client):
@@ -135,7 +171,7 @@ def test_action_needs_its_permission_and_a_post(sandbox, action):
     assert act(reader, action, messages) in (["No action selected."], [])
     for client in (reader, boss):
         data = {"action": action, "_selected_action": [m.pk for m in messages]}
-        client.get(LIST, data)
+        client.get(LIST, data | {"pks": messages[0].pk, "newest": messages[0].pk})
     assert list(SmsMessage.objects.order_by("pk").values()) == before
     assert sandbox.exchanges == []
     assert history() == []

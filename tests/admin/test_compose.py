@@ -67,7 +67,10 @@ def test_form_sent_twice_writes_one_message(client):
     ]
     assert (SmsMessage.objects.count(), LogEntry.objects.count()) == (1, 1)
     response = form(client, submission_id=submission_id, text="Другой текст")
-    assert "This form was already submitted with other values." in text_of(response)
+    assert (
+        "This form was already submitted with other values, and its messages were created."
+        in text_of(response)
+    )
     assert SmsMessage.objects.count() == 1
 
 
@@ -208,7 +211,9 @@ def test_invalid_recipient_keeps_all_messages_from_being_written(client):
             "2 entries are not valid numbers. Correct or remove them.",
         ]
     }
-    assert f"2 entries are not valid numbers 8 495 123-45-67 {LANDLINE} Remove" in text_of(response)
+    assert f"2 entries are not valid numbers No. 4 8 495 123-45-67 {LANDLINE} Remove" in text_of(
+        response
+    )
     assert SmsMessage.objects.count() == 0
 
 
@@ -255,7 +260,7 @@ def test_recipients_are_checked_while_they_are_typed(client):
     assert text_of(response) == (
         "2 recipients : +79135292926 +79135292927"
         " 1 duplicate was merged: each number gets one message."
-        f" 1 entry is not a valid number 8 495 123-45-67 {LANDLINE} Remove"
+        f" 1 entry is not a valid number No. 4 8 495 123-45-67 {LANDLINE} Remove"
     )
     assert (SmsMessage.objects.count(), LogEntry.objects.count()) == (0, 0)
 

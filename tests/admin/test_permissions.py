@@ -69,11 +69,16 @@ def acts(action: str, make: Callable[[], list[SmsMessage]], **after: Any) -> Doo
 
 
 def copies(client: Client) -> bool:
+    [message] = become(write(text=SECRET), status=Status.FAILED)
+    response = client.get(ADD, {"copy": message.pk})
+    return response.status_code == 200 and SECRET in response.content.decode()
+
+
+def sends_again(client: Client) -> bool:
     [message] = become(write(), status=Status.FAILED)
     before = SmsMessage.objects.count()
-    client.post(
-        LIST, {"action": "copy", "_selected_action": message.pk, "submission_id": str(uuid4())}
-    )
+    chosen = {"action": "copy", "_selected_action": message.pk, "pks": message.pk}
+    client.post(LIST, chosen | {"submission_id": str(uuid4())})
     return SmsMessage.objects.count() > before
 
 
@@ -126,7 +131,7 @@ def takes_back(client: Client) -> bool:
     boss = Client()
     boss.force_login(User.objects.get(username="boss"))
     boss.post(f"{MAILINGS}{made.pk}/confirm/")
-    client.post(f"{MAILINGS}{made.pk}/cancel/")
+    client.post(f"{MAILINGS}{made.pk}/cancel/", {"confirmed": "yes"})
     newest = SmsMessage.objects.latest("pk")
     return newest.status == Status.CANCELLED
 
@@ -162,6 +167,7 @@ DOORS: dict[str, Door] = {
     "refresh a status": acts("refresh", accepted, next_check_at__lt=SOON),
     "cancel what waits": acts("cancel", write, status=Status.CANCELLED),
     "copy into a new message": copies,
+    "send again as new messages": sends_again,
     "decide about unknown": decides,
     "delete what has ended": deletes,
     "pause, resume, try now": pauses,
@@ -239,7 +245,9 @@ def test_action_takes_all_that_match_and_no_other(can, action):
     client = Client()
     client.force_login(User.objects.get(username="boss"))
     chosen = {"action": action, "_selected_action": messages[0].pk, "select_across": 1}
-    client.post(f"{LIST}?tag=sale", chosen)
+    question = client.post(f"{LIST}?tag=sale", chosen)
+    if action == "cancel":  # it asks first
+        client.post(f"{LIST}?tag=sale", dict(question.context["fields"]))
     assert SmsMessage.objects.filter(tag="sale", **after).count() == 120
     assert not SmsMessage.objects.filter(pk=others[0].pk, **after).exists()
 

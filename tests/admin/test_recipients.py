@@ -49,11 +49,12 @@ def test_duplicate_numbers_are_merged_and_counted():
 )
 def test_invalid_entry_has_its_reason(typed, reason):
     found = recipients.read(f"{A}\n{typed}\n{typed}")
-    assert found == recipients.Recipients((A,), invalid=(recipients.InvalidEntry(typed, reason),))
+    assert found == recipients.Recipients((A,), invalid=(recipients.Fault(2, typed, reason),))
 
 
 def test_invalid_entries_are_removed_one_by_one_or_all_at_once():
     typed = "8 913 529-29-26; abc, 8 495 123-45-67\nabc"
     assert recipients.remove(typed, "abc") == "8 913 529-29-26\n8 495 123-45-67"
     assert recipients.remove(typed, "") == "8 913 529-29-26"
+    assert recipients.remove(typed, f"abc\n{A}") == "8 495 123-45-67"
     assert recipients.remove(typed, "x") == "8 913 529-29-26\nabc\n8 495 123-45-67\nabc"

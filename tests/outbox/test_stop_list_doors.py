@@ -165,6 +165,28 @@ def test_rest_names_what_is_wrong(body, errors):
     assert numbers() == []
 
 
+def test_rest_names_the_place_and_the_number_of_each_fault():
+    good = [f"+7913529{n:04}" for n in range(1000)]
+    sent = [*good[:7], "8 495 x", *good[8:998], 5, {"number": 1}]
+    answer = login(*ALL).post(REST, {"numbers": sent}, format="json")
+    assert (answer.status_code, numbers()) == (400, [])
+    assert [(one["index"], one["number"], one["code"]) for one in answer.json()["numbers"]] == [
+        (7, "8 495 x", "letters"),
+        (998, "5", "not_text"),
+        (999, "", "not_text"),
+    ]
+    assert answer.json()["numbers"][0]["message"].startswith(
+        "A phone number cannot contain letters"
+    )
+
+
+def test_rest_names_no_more_faults_than_a_person_reads():
+    answer = login(*ALL).post(REST, {"numbers": ["x" * 500] * 1000}, format="json")
+    faults = answer.json()["numbers"]
+    assert [one["index"] for one in faults] == list(range(100))
+    assert {one["number"] for one in faults} == {"x" * 40}
+
+
 @pytest.mark.databases
 @pytest.mark.parametrize("id_", ["abc", "0", "-1", "1.5", "9" * 30, "9" * 5000, "%00", "null,null"])
 def test_rest_knows_no_number_by_what_is_no_id(id_):

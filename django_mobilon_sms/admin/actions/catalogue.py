@@ -94,12 +94,10 @@ CANCEL = MessageAction(
 
 COPY = MessageAction(
     name="copy",
-    label=_("Copy into a new message"),
+    label=_("Send again as new messages"),
     statuses=NOT_SENT,
     result=ngettext_lazy(
-        "%(count)s message was copied. The copy is in the queue.",
-        "%(count)s messages were copied. The copies are in the queue.",
-        "count",
+        "%(count)s new message is queued.", "%(count)s new messages are queued.", "count"
     ),
     history=_("Copied it into a new message."),
 )

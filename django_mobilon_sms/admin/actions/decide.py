@@ -5,7 +5,6 @@ It asks about one message, some, a whole batch, or all that wait for a decision.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
@@ -27,6 +26,7 @@ from ..messages.permissions import MessagePermissions
 from ..messages.responses import Responses
 from . import catalogue
 from .changelist_actions import LEFT_OVER, SKIPPED
+from .confirmation import PksField
 
 #: Messages that one decision takes.
 MAX_DECIDED = 10_000
@@ -52,9 +52,6 @@ NOTHING = _("None of these messages waits for a decision.")
 CHOOSE = _("Choose what to do with them.")
 
 
-_PKS = re.compile(r"\A[0-9]{1,18}(,[0-9]{1,18})*\Z")
-
-
 class DecisionForm(forms.Form):
     """The choice, and the messages that the page counted."""
 
@@ -62,12 +59,12 @@ class DecisionForm(forms.Form):
         choices=[(action.name, action.label) for action in catalogue.DECISIONS.values()],
         error_messages={"required": CHOOSE, "invalid_choice": CHOOSE},
     )
-    #: In one field, because Django accepts only a thousand fields.
-    pks = forms.RegexField(_PKS)
+    pks = PksField()
 
     def clean_pks(self) -> list[int]:
-        """Return the primary keys of the messages."""
-        return [int(pk) for pk in self.cleaned_data["pks"].split(",")[:MAX_DECIDED]]
+        """Return the primary keys of as many messages as one decision takes."""
+        pks: list[int] = self.cleaned_data["pks"]
+        return pks[:MAX_DECIDED]
 
 
 class DecisionPage(MessagePermissions, Responses):

@@ -9,7 +9,7 @@ from django.db.models import BooleanField, ExpressionWrapper
 
 from ...choices import Status
 from ...models import SmsMessage
-from .catalogue import ACTIONS, MessageAction
+from .catalogue import ACTIONS, COPY, MessageAction
 
 #: Django's own action; ``messages/deletion.py`` restricts it to ended messages.
 DELETE = "delete_selected"
@@ -49,3 +49,8 @@ def for_message(pk: int) -> list[MessageAction]:
     """Return the actions that are possible for this message now."""
     row = SmsMessage.objects.for_write().filter(pk=pk)
     return [action for action in ACTIONS if action.eligible(row).exists()]
+
+
+def is_copyable(pk: int) -> bool:
+    """Return whether the form can be opened with the values of this message now."""
+    return COPY.eligible(SmsMessage.objects.for_write().filter(pk=pk)).exists()

@@ -12,7 +12,7 @@ from django.contrib.admin.widgets import (
     AdminTextInputWidget,
 )
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.functional import cached_property
 from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -23,25 +23,35 @@ from ...choices import Priority
 from ...conf import conf
 from ...exceptions import InvalidRows
 from ...models import GatewayState, SmsMessage
-from ...outbox import clean, confined, write_many
+from ...outbox import clean, confined, refusals, write_many
 from . import recipients
-from .recipients import Recipients
+from .recipients import Fault, Recipients
 
 FIELDSETS = (
     (_("To whom"), {"fields": ("numbers",)}),
     (_("What"), {"fields": ("text",)}),
-    (_("When and how"), {"fields": ("send_at", "source", "submission_id")}),
+    (_("When and how"), {"fields": ("send_at", "source", "submission_id", "copy_of")}),
     (_("More"), {"fields": ("expires_at", "priority", "tag"), "classes": ("collapse",)}),
 )
+
+#: With all fields in sight, for a form that is filled in already.
+OPEN_FIELDSETS = tuple((title, {"fields": options["fields"]}) for title, options in FIELDSETS)
 
 INVALID_NUMBERS = ngettext_lazy(
     "%(count)d entry is not a valid number. Correct or remove it.",
     "%(count)d entries are not valid numbers. Correct or remove them.",
     "count",
 )
+REFUSED = ngettext_lazy(
+    "Nothing was sent: %(count)d recipient cannot be written to. Remove it, or change the message.",
+    "Nothing was sent: %(count)d recipients cannot be written to. Remove them, or change the"
+    " message.",
+    "count",
+)
 TOO_MANY = _("There are more than %(limit)d recipients. Create a mailing instead.")
 CONFLICT = _(
-    "This form was already submitted with other values. To send another message, open a new form."
+    "This form was already submitted with other values, and its messages were created. To send"
+    " another message, open a new form."
 )
 SCHEDULED = _("To send now, leave this empty. To send later, choose “Send”.")
 
@@ -123,12 +133,40 @@ class MessageForm(CommonForm):
     #: The guids derive from it, so that a form submitted twice writes each message once.
     submission_id = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
 
+    #: The message whose values the form was opened with.
+    copy_of = forms.IntegerField(
+        required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
+    )
+
     field_order = ("numbers", "text", "source", "send_at", "expires_at", "priority", "tag")
+
+    def __init__(self, *args: Any, compares_texts: bool = False, **kwargs: Any) -> None:
+        """Show duplicates before they are written only if the person may see texts."""
+        super().__init__(*args, **kwargs)
+        self._compares_texts = compares_texts
+        self._refused_in_writing: dict[str, str] = {}
 
     @cached_property
     def recipients(self) -> Recipients:
         """The typed recipients, valid or not."""
-        return recipients.read(self.data.get("numbers", ""))
+        return recipients.read(str(self["numbers"].value() or ""))
+
+    @cached_property
+    def refused(self) -> tuple[Fault, ...]:
+        """The recipients that the outbox refuses now, each with its row and the reason."""
+        reasons = self._refusals() | self._refused_in_writing
+        rows = self.recipients.rows
+        return tuple(Fault(rows[one], one, reasons[one]) for one in rows if one in reasons)
+
+    @property
+    def faults(self) -> list[tuple[str, str]]:
+        """The label and the error of each field that is filled in wrong, invalid numbers aside."""
+        return [
+            (str(field.label), error.messages[0])
+            for name, field in self.fields.items()
+            for error in self.errors.as_data().get(name, ())
+            if error.code != "invalid_number" and not (field.required and error.code == "required")
+        ]
 
     def clean_numbers(self) -> tuple[str, ...]:
         """Return the numbers. There must be at least one, and no invalid entry."""
@@ -137,9 +175,10 @@ class MessageForm(CommonForm):
         if len(numbers) > limit:
             raise ValidationError(TOO_MANY, code="too_many", params={"limit": limit})
         if len(invalid) == 1 and not numbers:
-            raise ValidationError(invalid[0].reason, code="invalid")
+            raise ValidationError(invalid[0].reason, code="invalid_number")
         if invalid:
-            raise ValidationError(INVALID_NUMBERS, code="invalid", params={"count": len(invalid)})
+            params = {"count": len(invalid)}
+            raise ValidationError(INVALID_NUMBERS, code="invalid_number", params=params)
         if not numbers:
             raise ValidationError(self.fields["numbers"].error_messages["required"], "required")
         return numbers
@@ -154,25 +193,61 @@ class MessageForm(CommonForm):
     def write(self, writer: AbstractBaseUser) -> list[SmsMessage] | None:
         """Write the messages and return them in the order of the recipients.
 
-        Return ``None``, with the errors in the form, if the outbox refuses one: a message may
-        expire between its validation and its writing.
+        Return ``None``, with the errors in the form, if the outbox refuses one.
         """
-        submission_id: UUID = self.cleaned_data["submission_id"] or uuid4()
         common = self.values() | {"created_by": writer}
         numbers = self.cleaned_data["numbers"]
         try:
             return write_many(
-                [common | {"number": one, "guid": uuid5(submission_id, one)} for one in numbers],
+                [common | {"number": one, "guid": self._guid(one)} for one in numbers],
                 confined_to=confined(writer),
             )
         except InvalidRows as error:
             self._add_row_errors(error)
             return None
 
+    def _guid(self, number: str) -> UUID:
+        return uuid5(self._submission_id, number)
+
+    @cached_property
+    def _submission_id(self) -> UUID:
+        return getattr(self, "cleaned_data", {}).get("submission_id") or uuid4()
+
+    @sensitive_variables()
+    def _refusals(self) -> dict[str, str]:
+        """Return the reason, by number, why the outbox would refuse a recipient. Writes nothing."""
+        numbers = self.recipients.numbers[: recipients.MAX_RECIPIENTS]
+        text = str(self["text"].value() or "").replace("\r\n", "\n")
+        new = [SmsMessage(guid=self._guid(one), number=one, text=text) for one in numbers]
+        found = refusals(new)
+        reasons = {}
+        for message in new:
+            errors = found[message.guid].error_dict if message.guid in found else {}
+            if not (self._compares_texts and text.strip()):
+                errors = {name: error for name, error in errors.items() if name != "text"}
+            if errors:
+                reasons[message.number] = next(iter(errors.values()))[0].messages[0]
+        return reasons
+
     def _add_row_errors(self, error: InvalidRows) -> None:
-        """Add one error a field, because the rows share all fields but the number."""
-        for fault in {fault.field: fault for fault in error.errors}.values():
+        """Add each error where it belongs: to its field, or else to its recipient.
+
+        The rows share all fields but the number, and ``clean()`` has found no error in the text.
+        So an error of the text is about the recipient too, as a duplicate is.
+        """
+        for fault in error.errors:
             if fault.field == "guid":
-                self.add_error(None, ValidationError(CONFLICT, code="conflict"))
+                self._add_once(None, ValidationError(CONFLICT, code="conflict"))
+            elif fault.field in self.fields.keys() - {"text"}:
+                self._add_once(fault.field, ValidationError(fault.message, code=fault.code))
             else:
-                self.add_error(fault.field, ValidationError(fault.message, code=fault.code))
+                number = self.cleaned_data["numbers"][fault.index]
+                self._refused_in_writing[number] = fault.message
+        if self._refused_in_writing:
+            self.__dict__.pop("refused", None)
+            params = {"count": len(self.refused)}
+            self._add_once("numbers", ValidationError(REFUSED, code="refused", params=params))
+
+    def _add_once(self, field: str | None, error: ValidationError) -> None:
+        if not self.has_error(field or NON_FIELD_ERRORS, error.code):
+            self.add_error(field, error)

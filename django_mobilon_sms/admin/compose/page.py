@@ -10,7 +10,7 @@ from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db import router, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -20,10 +20,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from ...models import SmsMessage, retry_on_lock
-from ..actions import catalogue, send_now
+from ..actions import catalogue, copy, menu, send_now
+from ..actions.changelist_actions import SKIPPED
 from ..messages.permissions import MessagePermissions
 from ..messages.responses import Responses
-from . import form_page, forms, recipients
+from . import form_page, forms
 from .form_page import Button
 
 QUEUED = ngettext_lazy("The message is queued.", "%(count)s messages are queued.", "count")
@@ -54,8 +55,8 @@ class WritePage(MessagePermissions, Responses):
         if not self.has_add_permission(request) or (now and not self.has_send_permission(request)):
             raise PermissionDenied
         if request.method != "POST":
-            return self._page(request, forms.MessageForm(), form_url, extra_context)
-        form = forms.MessageForm(form_page.edited(request.POST))
+            return self._opened(request, form_url, extra_context)
+        form = self._form(request, form_page.edited(request.POST))
         preview = form_page.is_preview(request.POST)
         if not preview and form.is_valid() and (written := self._write(request, form)):
             return self._after_writing(request, written, now=now)
@@ -66,10 +67,28 @@ class WritePage(MessagePermissions, Responses):
         """Return the panel of the recipients typed so far. Writes nothing."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        typed = request.POST.get("numbers", "")
-        left = form_page.edited(request.POST).get("numbers", "")
-        context = {"recipients": recipients.read(left), "left": left if left != typed else None}
+        form = self._form(request, form_page.edited(request.POST))
+        typed, left = request.POST.get("numbers", ""), form.data.get("numbers", "")
+        context = {"form": form, "left": left if left != typed else None, "faults": form.faults}
         return TemplateResponse(request, "admin/mobilon_sms/writing/recipients.html", context)
+
+    def _opened(
+        self, request: HttpRequest, form_url: str, extra_context: dict[str, Any] | None
+    ) -> HttpResponse:
+        """Show the empty form, or one with the values of the message that ``?copy=`` names."""
+        if "copy" not in request.GET:
+            return self._page(request, forms.MessageForm(), form_url, extra_context)
+        if not self.has_copy_permission(request):
+            raise PermissionDenied
+        original = self.get_object(request, request.GET["copy"])
+        if original is None or not menu.is_copyable(original.pk):
+            self._show_count(request, messages.WARNING, SKIPPED, 1)
+            return HttpResponseRedirect(self._address("smsmessage_changelist"))
+        form = forms.MessageForm(initial=copy.fields(original) | {"copy_of": original.pk})
+        return self._page(request, form, form_url, extra_context)
+
+    def _form(self, request: HttpRequest, data: QueryDict) -> forms.MessageForm:
+        return forms.MessageForm(data, compares_texts=self.has_text_permission(request))
 
     def _page(
         self,
@@ -83,11 +102,11 @@ class WritePage(MessagePermissions, Responses):
             self,
             request,
             form,
-            forms.FIELDSETS,
+            forms.OPEN_FIELDSETS if form["copy_of"].value() else forms.FIELDSETS,
             title=_("Write a message"),
             buttons=self._buttons(request),
             form_url=form_url,
-            recipient_count=len(form.recipients.numbers) if form.is_bound else 0,
+            recipient_count=len(form.recipients.numbers),
             extra_context={"check_address": check, **(extra_context or {})},
         )
 
@@ -109,9 +128,16 @@ class WritePage(MessagePermissions, Responses):
                 written = form.write(writer)
                 if new := [message for message in written or () if message.was_written]:
                     LogEntry.objects.log_actions(writer.pk, new, ADDITION, [{"added": {}}])
+                    self._record_copy(request, form)
                 return written
 
         return retry_on_lock(attempt, using=alias, seconds=catalogue.PATIENCE)
+
+    def _record_copy(self, request: HttpRequest, form: forms.MessageForm) -> None:
+        """Add the copy to the history of its original, so that nobody sends it once more."""
+        if (pk := form.cleaned_data["copy_of"]) and self.has_copy_permission(request):
+            original = catalogue.COPY.eligible(SmsMessage.objects.for_write().filter(pk=pk))
+            catalogue.record(catalogue.COPY, original, cast(AbstractBaseUser, request.user))
 
     def _after_writing(
         self, request: HttpRequest, written: Sequence[SmsMessage], *, now: bool

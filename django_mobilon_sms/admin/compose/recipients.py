@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -20,9 +20,10 @@ MAX_RECIPIENTS = 1000
 _SEPARATOR = re.compile(r"[\r\n;\t]|,(?![0-9]+[eEеЕ]\+)")
 
 
-class InvalidEntry(NamedTuple):
-    """An entry that is not a number we send to, and the reason."""
+class Fault(NamedTuple):
+    """An entry that nothing can be sent to: its place in the field, from 1, and the reason."""
 
+    row: int
     typed: str
     reason: str
 
@@ -33,44 +34,54 @@ class Recipients:
 
     numbers: tuple[str, ...] = ()
     duplicates: int = 0
-    invalid: tuple[InvalidEntry, ...] = ()
+    invalid: tuple[Fault, ...] = ()
+    #: The place of each number in the field, from 1.
+    rows: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 @sensitive_variables()
 def read(typed: str) -> Recipients:
     """Return the recipients of a field, separated by lines, commas, semicolons or tabs."""
-    numbers: list[str] = []
-    invalid: dict[str, InvalidEntry] = {}
-    for entry in _entries(typed):
+    rows: dict[str, int] = {}
+    invalid: dict[str, Fault] = {}
+    duplicates = 0
+    for row, entry in enumerate(_entries(typed), start=1):
         try:
-            numbers.append(_normalize(entry))
+            number = _normalize(entry)
         except ValidationError as error:
-            invalid[entry] = InvalidEntry(entry, error.messages[0])
-    distinct = tuple(dict.fromkeys(numbers))
-    return Recipients(distinct, len(numbers) - len(distinct), tuple(invalid.values()))
+            invalid.setdefault(entry, Fault(row, entry, error.messages[0]))
+            continue
+        duplicates += number in rows
+        rows.setdefault(number, row)
+    return Recipients(tuple(rows), duplicates, tuple(invalid.values()), rows)
 
 
 @sensitive_variables()
-def remove(typed: str, entry: str) -> str:
-    """Return the field without this entry, one entry a line. "" removes all invalid entries."""
-    unwanted = {entry} if entry else {invalid.typed for invalid in read(typed).invalid}
-    return "\n".join(kept for kept in _entries(typed) if kept not in unwanted)
+def remove(typed: str, entries: str) -> str:
+    """Return the field without these entries, one entry a line.
+
+    ``entries`` has one entry or number a line; "" stands for all invalid entries.
+    """
+    unwanted = set(entries.splitlines()) or {invalid.typed for invalid in read(typed).invalid}
+    kept = (entry for entry in _entries(typed) if unwanted.isdisjoint({entry, _number(entry)}))
+    return "\n".join(kept)
 
 
 def _entries(typed: str) -> Iterator[str]:
     for entry in filter(None, (part.strip() for part in _SEPARATOR.split(typed))):
         words = entry.split()
-        if len(words) > 1 and all(map(_is_number, words)):
+        if len(words) > 1 and all(map(_number, words)):
             yield from words
         else:
             yield entry
 
 
-def _is_number(typed: str) -> bool:
+def _number(typed: str) -> str:
+    """Return the number in E.164, or "" if it is none."""
     try:
-        return bool(_normalize(typed))
+        return _normalize(typed)
     except ValidationError:
-        return False
+        return ""
 
 
 def _normalize(typed: str) -> str:

@@ -44,4 +44,6 @@ class MessagePage(MessagePermissions):
         if message is not None and self.has_send_permission(request):
             context["actions"] = menu.for_message(message.pk)
             context["submission_id"] = uuid4()
+        if message is not None and self.has_copy_permission(request):
+            context["may_copy"] = menu.is_copyable(message.pk)
         return super().render_change_form(request, context, *args, **kwargs)

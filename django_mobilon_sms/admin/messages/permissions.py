@@ -29,3 +29,8 @@ class MessagePermissions(MessageModelAdmin):
     def has_text_permission(self, request: HttpRequest) -> bool:
         """Return whether this person may see the texts of messages."""
         return request.user.has_perm("mobilon_sms.view_smsmessage_text")
+
+    def has_copy_permission(self, request: HttpRequest) -> bool:
+        """Return whether this person may open the form with the values of a message."""
+        may_read = self.has_view_permission(request) and self.has_text_permission(request)
+        return may_read and self.has_add_permission(request)

@@ -37,6 +37,10 @@ class FaultSerializer(ExactSerializer):
 
     code = serializers.CharField(help_text="For programs; it does not change.")
     message = serializers.CharField(help_text="For people, in their language.")
+    index = serializers.IntegerField(
+        required=False, help_text="The place in a list of numbers, from 0."
+    )
+    number = serializers.CharField(required=False, help_text="The number as it was sent.")
 
 
 class BlockedSerializer(ExactSerializer):

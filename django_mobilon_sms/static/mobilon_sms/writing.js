@@ -57,20 +57,19 @@
     return count;
   };
 
-  // Let the server check the recipients, because only it knows which numbers are allowed.
+  // Let the server check what is typed, because only it knows what would be refused.
   const watchRecipients = (form, panel, count) => {
     const field = form.elements.numbers;
     let timer = 0;
     let request = new AbortController();
+    let shown = null; // a screen reader announces the panel again each time it is replaced
 
     const ask = async (button) => {
       clearTimeout(timer);
       request.abort();
       request = new AbortController();
       const typed = field.value;
-      const body = new FormData();
-      body.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
-      body.set("numbers", typed);
+      const body = new FormData(form); // no button is part of it, so that nothing is written
       if (button) {
         body.set(button.name, button.value);
       }
@@ -80,12 +79,16 @@
         if (!reply.ok || reply.redirected) {
           throw new Error(reply.status);
         }
-        panel.innerHTML = await reply.text();
+        const answer = await reply.text();
+        if (answer !== shown) {
+          panel.innerHTML = shown = answer;
+        }
       } catch (error) {
         if (error.name === "AbortError") {
           return;
         }
         panel.textContent = panel.dataset.unchecked;
+        shown = null;
       }
       const left = panel.querySelector("[data-left]");
       if (left && button && field.value === typed) {
@@ -95,10 +98,20 @@
       count();
     };
 
-    field.addEventListener("input", () => {
+    const askSoon = () => {
       clearTimeout(timer);
       timer = setTimeout(ask, PAUSE);
-    });
+    };
+
+    field.addEventListener("input", askSoon);
+    for (const event of ["input", "change"]) {
+      // The text and the times too, but not before there is a recipient.
+      form.addEventListener(event, ({ target }) => {
+        if (target !== field && target.value !== undefined && field.value.trim()) {
+          askSoon();
+        }
+      });
+    }
     panel.addEventListener("click", (event) => {
       const button = event.target.closest("button");
       if (button) {
