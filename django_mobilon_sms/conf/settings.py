@@ -171,7 +171,9 @@ class Conf:
         doc="Seconds in which the same text to the same number is refused as a duplicate;"
         " ``None``: duplicates are allowed.",
         more="Messages that failed, expired or were cancelled do not count, nor do those whose text"
-        " was forgotten. Two callers at the same moment do not see each other: pass a ``guid``"
+        " was forgotten. By REST and in the admin, messages of others count only for a user who"
+        " may see them and their texts, so that nobody can guess a text; from Python all count. Two"
+        " callers at the same moment do not see each other: pass a ``guid``"
         " where a message must be written once.",
         hint="None allows duplicates; 60 refuses the same text to the same number for a minute.",
     )

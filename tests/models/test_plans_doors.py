@@ -188,8 +188,8 @@ def test_pages_about_messages_take_the_same_queries_for_many_rows(
     user = User.objects.get()
     LogEntry.objects.log_actions(user.pk, SmsMessage.objects.all(), CHANGE, "Looked at it.")
     # As a list; the message, its batch, its content type, the newest entry of the log and its own;
-    # for each of five actions whether it is possible.
-    asked = 4 + 5 + 5
+    # for each of six actions whether it is possible.
+    asked = 4 + 5 + 6
     for _ in range(2):
         ContentType.objects.clear_cache()
         with django_assert_num_queries(asked):
