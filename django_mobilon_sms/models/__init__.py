@@ -4,6 +4,7 @@ from .batches import SmsBatch
 from .chunks import ROWS_PER_STATEMENT, chunked
 from .clock import db_now
 from .forgetting_texts import kept_long_enough, unless_sensitive
+from .lock_waits import short_lock_waits
 from .mailings import SmsMailing
 from .message_changes import MessageQuerySet
 from .message_queries import ENDED, has
@@ -40,5 +41,6 @@ __all__ = [
     "quoting_no_row",
     "retry_on_lock",
     "select",
+    "short_lock_waits",
     "unless_sensitive",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -14,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..choices import ErrorCode, Outcome
 from .clock import db_now
-from .prepared_sql import INTEGER, JSON, TIME, Change, batch_key, insert, update
+from .prepared_sql import INTEGER, JSON, TIME, Change, batch_key, update
 from .primary_queryset import PrimaryQuerySet
 
 if TYPE_CHECKING:
@@ -32,13 +31,6 @@ class BatchQuerySet(PrimaryQuerySet):
     def unapplied(self) -> Self:
         """Batches whose outcome is recorded, but not yet applied to their messages."""
         return self.for_write().filter(applied_at__isnull=True).exclude(outcome="")
-
-    def begin(self, worker: str, lease: timedelta) -> SmsBatch:
-        """Insert a batch whose lease runs from now, and return it."""
-        batch: SmsBatch = self.model(worker=worker)
-        insert(_begun, self.model, lease, id=batch_key(batch), worker=Value(worker))
-        batch._state.adding = False
-        return batch
 
     def close(
         self,
@@ -116,13 +108,6 @@ class SmsBatch(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
-
-
-def _begun(
-    model: type[SmsBatch], lease: timedelta, *, id: Expression, worker: Expression
-) -> SmsBatch:
-    values = {"id": id, "worker": worker, "created_at": db_now()}
-    return model(**values, lease_until=db_now() + lease)
 
 
 def _close(
