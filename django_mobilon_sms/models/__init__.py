@@ -5,6 +5,7 @@ from .chunks import ROWS_PER_STATEMENT, chunked
 from .clock import db_now
 from .forgetting_texts import kept_long_enough
 from .idempotency_keys import IdempotencyKey
+from .lock_waits import short_lock_waits
 from .mailings import SmsMailing
 from .message_changes import MessageQuerySet
 from .message_queries import ENDED, has

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -14,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..choices import ErrorCode, Outcome
 from .clock import db_now
-from .prepared_sql import INTEGER, JSON, TIME, Change, batch_key, insert, update
+from .prepared_sql import INTEGER, JSON, TIME, Change, batch_key, update
 from .primary_queryset import PrimaryQuerySet
 
 if TYPE_CHECKING:
@@ -32,15 +31,6 @@ class BatchQuerySet(PrimaryQuerySet):
     def unapplied(self) -> Self:
         """Batches whose outcome is recorded, but not yet applied to their messages."""
         return self.for_write().filter(applied_at__isnull=True).exclude(outcome="")
-
-    def begin(self, worker: str, lease: timedelta, *, breaker_changes: int = 0) -> SmsBatch:
-        """Insert a batch whose lease runs from now, and return it."""
-        batch: SmsBatch = self.model(worker=worker)
-        changes = Value(breaker_changes, INTEGER)
-        keys = {"id": batch_key(batch), "worker": Value(worker), "breaker_changes": changes}
-        insert(_begun, self.model, lease, **keys)
-        batch._state.adding = False
-        return batch
 
     def close(
         self,
@@ -120,10 +110,6 @@ class SmsBatch(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
-
-
-def _begun(model: type[SmsBatch], lease: timedelta, **values: Expression) -> SmsBatch:
-    return model(**values, created_at=db_now(), lease_until=db_now() + lease)
 
 
 def _close(

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db import connections, models
+from django.db.models import Exists, Expression, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Now
 from django.db.models.lookups import IsNull
 from django.utils import timezone
@@ -17,9 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from ..conf import conf
 from .batches import SmsBatch
 from .clock import db_now
-from .prepared_sql import select
+from .lock_waits import ShortLockWaits, short_lock_waits
+from .prepared_sql import batch_key, insert_where, select
 from .primary_queryset import PrimaryQuerySet
-from .stopped_numbers import StoppedNumber
 from .user_field import user_field
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ class StateQuerySet(PrimaryQuerySet):
         return state
 
     def _read(self) -> GatewayState | None:
-        for *values, now, stops in select(_state, self.model):
+        for *values, now in select(_state, self.model):
             names = [field.attname for field in self.model._meta.concrete_fields]
             state: GatewayState = self.model.from_db(self.for_write().db, names, values)
-            state.now, state.stops = now, bool(stops)
+            state.now = now
             state.end_impossible_waits()
             return state
         return None
@@ -68,8 +68,33 @@ class StateQuerySet(PrimaryQuerySet):
         found = self.for_write().filter(pk=1).annotate(any_row=any_row)
         return found.values_list("any_row", flat=True).first() is not False
 
+    def update(self, **values: Any) -> int:
+        """Update the row, and wait for its lock only shortly.
+
+        A transaction of the caller's waits as its connection is set, since it goes on afterwards.
+        """
+        is_ours = not connections[self.db].in_atomic_block
+        rows = self.filter(ShortLockWaits()) if is_ours else self
+        with short_lock_waits(self.db):
+            return super(StateQuerySet, rows).update(**values)
+
+    def admit(self, batch: SmsBatch, lease: timedelta) -> int:
+        """Insert the batch, with a lease from now; return 0 if sending is paused or blocked.
+
+        While the breaker blocks, only its probe is admitted. The row stays locked until the
+        transaction ends, so that a pause waits for the claim, and this claim for a pause.
+        """
+        keys = {"batch": batch_key(batch), "worker": Value(batch.worker)}
+        admitted = insert_where(_admitted, self.model, lease, **keys)
+        batch._state.adding = not admitted
+        return admitted
+
     def pause(self, *, by: AbstractBaseUser | None) -> int:
-        """Stop claims until ``resume()``; return 1, or 0 if sending is paused already."""
+        """Stop claims until ``resume()``; return 1, or 0 if sending is paused already.
+
+        Waits for the claims under way, so that none commits once this has returned; what they took
+        still goes out. Raises ``OperationalError`` if one takes longer than a few seconds.
+        """
         self.current()
         running = self.for_write().filter(paused_at__isnull=True)
         return running.update(paused_by=by, paused_at=db_now())
@@ -90,7 +115,8 @@ class StateQuerySet(PrimaryQuerySet):
     def win_probe(self, batch: SmsBatch, lease: timedelta) -> bool:
         """Make the batch the probe if it is time for one; return whether this process won it."""
         free = Q(probe__isnull=True) | _is_over("probe_until", lease)
-        waited = self.for_write().filter(free, _is_over("blocked_until", LONGEST_WAIT))
+        is_time = _is_over("blocked_until", LONGEST_WAIT)
+        waited = self.for_write().filter(ShortLockWaits(), free, is_time)
         return waited.update(probe=batch.pk, probe_until=db_now() + lease) == 1
 
     def trip(self, batch: SmsBatch, *, wait: timedelta) -> int:
@@ -137,8 +163,6 @@ class GatewayState(models.Model):
 
     #: The database's time when the row was read; set by ``peek()`` and ``current()``.
     now: datetime
-    #: Whether any number is stopped; set with ``now``.
-    stops = False
 
     class Meta:
         verbose_name = _("gateway state")
@@ -166,4 +190,14 @@ def _is_over(end: str, longest: timedelta) -> Q:
 
 
 def _state(states: Any) -> Any:
-    return states.filter(pk=1).annotate(now=db_now(), stops=Exists(StoppedNumber.objects.all()))
+    return states.filter(pk=1).annotate(now=db_now())
+
+
+def _admitted(
+    states: StateQuerySet, lease: timedelta, *, batch: Expression, worker: Expression
+) -> tuple[SmsBatch, StateQuerySet]:
+    values: dict[str, Any] = {"id": batch, "worker": worker, "created_at": db_now()}
+    values["breaker_changes"] = F("breaker_changes")  # of the locked row
+    begun = SmsBatch(**values, lease_until=db_now() + lease)
+    may_send = Q(blocked_until__isnull=True) | Q(probe=batch)
+    return begun, states.filter(ShortLockWaits(), may_send, paused_at__isnull=True)

@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import connections, models, router, transaction
-from django.db.models import Expression, F, Value
+from django.db.models import Expression, ExpressionWrapper, F, Value
 from django.db.models.lookups import Lookup
-from django.db.models.sql import InsertQuery, Query, UpdateQuery
+from django.db.models.sql import Query, UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
 
 from .clock import db_now
@@ -99,6 +99,18 @@ class CasePerPk(Expression):
         return f"({sql})::{self.output_field.db_type(connection)}", params
 
 
+class Stored(Expression):
+    """A value as the field stores it in a new row."""
+
+    def __init__(self, value: Any, field: models.Field[Any, Any]) -> None:
+        super().__init__(output_field=field)
+        self.value = value
+
+    def as_sql(self, compiler: Any, connection: Any) -> SQL:
+        """Return a parameter."""
+        return "%s", (self.output_field.get_db_prep_save(self.value, connection),)
+
+
 class Placeholder(Expression):
     """A mark in prepared SQL, replaced by an expression of the same name at each call."""
 
@@ -112,11 +124,19 @@ class Placeholder(Expression):
         return self.mark, (self,)
 
 
+#: Added to a SELECT, locks its rows against changes. MySQL and MariaDB then read what is committed,
+#: whatever the transaction read before.
+SHARE_LOCKS = {"postgresql": " FOR SHARE", "mysql": " LOCK IN SHARE MODE"}
+
+
 #: The rows to update, and their new values.
 Change = tuple[Any, dict[str, Any]]
 
 #: Builds a change from all rows of the model and from expressions by name.
 Build = Callable[..., Change]
+
+#: Builds a new row, and the rows of another model of which one must be there, in the same way.
+BuildInsert = Callable[..., tuple[models.Model, Any]]
 
 
 def update(build: Build, model: type[models.Model], **expressions: Any) -> int:
@@ -126,23 +146,35 @@ def update(build: Build, model: type[models.Model], **expressions: Any) -> int:
     return _execute(prepared, alias, model, expressions)
 
 
-def insert(
-    build: Callable[..., models.Model], model: type[models.Model], *values: Any, **expressions: Any
-) -> None:
-    """Insert the row that ``build`` makes of the model, the values and the expressions."""
+def insert_where(
+    build: BuildInsert, model: type[models.Model], *values: Any, **expressions: Any
+) -> int:
+    """Insert the row that ``build`` makes, if a row of ``model`` fulfils its condition.
+
+    Return 1, or 0 if none does. The row that does is locked in share mode until the transaction
+    ends: an update of it waits, and an update that came first is waited for and then counts. SQLite
+    has one lock for all, which an INSERT takes before it reads.
+
+    ``build`` is called once for each database and these values, with all rows of the model, and
+    with placeholders instead of the expressions.
+    """
     alias = router.db_for_write(model)
     prepared = _compile_insert(build, model, alias, db_now(), values, *expressions)
-    _execute(prepared, alias, model, expressions)
+    return _execute(prepared, alias, model, expressions)
 
 
 def select(
-    build: Callable[..., Any], model: type[models.Model], *values: int
+    build: Callable[..., Any], model: type[models.Model], *values: int, **expressions: Any
 ) -> list[Sequence[Any]]:
-    """Return as sequences the rows of the query that ``build`` makes of all rows and the values."""
+    """Return the rows of the query that ``build`` makes of all rows and the values, as sequences.
+
+    ``build`` is called once for each database and these values, with placeholders instead of the
+    expressions.
+    """
     alias = router.db_for_write(model)
-    sql, parameters, converters = _compile_select(build, model, alias, db_now(), *values)
+    prepared, converters = _compile_select(build, model, alias, db_now(), values, *expressions)
     with connections[alias].cursor() as cursor:
-        cursor.execute(sql, parameters)
+        cursor.execute(*_filled_in(prepared, alias, model, expressions))
         rows = cursor.fetchall()
     compiler: Any = Query(model).get_compiler(alias)
     return list(compiler.apply_converters(rows, converters))
@@ -165,29 +197,44 @@ def _compile_update(
 
 @lru_cache
 def _compile_insert(
-    build: Callable[..., models.Model],
+    build: BuildInsert,
     model: type[models.Model],
     alias: str,
     _now: Expression,
     values: tuple[Any, ...],
     *names: str,
 ) -> SQL:
-    row = build(model, *values, **_placeholders(names))
-    query: Any = InsertQuery(model)
-    query.insert_values(model._meta.concrete_fields, [row])
-    [(sql, parameters)] = query.get_compiler(alias).as_sql()
-    return sql, tuple(parameters)
+    row, sources = build(model._default_manager.using(alias), *values, **_placeholders(names))
+    fields = {f"new_{field.attname}": field for field in row._meta.concrete_fields}
+    stored = {name: _stored(getattr(row, name[4:]), field) for name, field in fields.items()}
+    query = sources.annotate(**stored).values_list(*stored).query
+    sql, parameters = query.get_compiler(alias).as_sql()
+    quote = connections[alias].ops.quote_name
+    columns = ", ".join(quote(str(field.column)) for field in fields.values())
+    lock = SHARE_LOCKS.get(connections[alias].vendor, "")
+    insert = f"INSERT INTO {quote(row._meta.db_table)} ({columns}) {sql}{lock}"
+    return insert, tuple(parameters)
+
+
+def _stored(value: Any, field: models.Field[Any, Any]) -> Expression:
+    is_expression = hasattr(value, "resolve_expression")
+    return ExpressionWrapper(value, field) if is_expression else Stored(value, field)
 
 
 @lru_cache
 def _compile_select(
-    build: Callable[..., Any], model: type[models.Model], alias: str, _now: Expression, *values: int
-) -> tuple[str, tuple[Any, ...], Any]:
-    query = build(model._default_manager.using(alias), *values).query
+    build: Callable[..., Any],
+    model: type[models.Model],
+    alias: str,
+    _now: Expression,
+    values: tuple[int, ...],
+    *names: str,
+) -> tuple[SQL, Any]:
+    query = build(model._default_manager.using(alias), *values, **_placeholders(names)).query
     compiler = query.get_compiler(alias)
     sql, parameters = compiler.as_sql()
     converters = compiler.get_converters([column for column, *_ in compiler.select])
-    return sql, tuple(parameters), converters
+    return (sql, tuple(parameters)), converters
 
 
 def _placeholders(names: Iterable[str]) -> dict[str, Placeholder]:
@@ -198,6 +245,15 @@ def _execute(
     prepared: SQL, alias: str, model: type[models.Model], expressions: Mapping[str, Any]
 ) -> int:
     """Fill in the placeholders, and return the number of rows that the statement changed."""
+    sql, parameters = _filled_in(prepared, alias, model, expressions)
+    with transaction.mark_for_rollback_on_error(using=alias), connections[alias].cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return int(cursor.rowcount)
+
+
+def _filled_in(
+    prepared: SQL, alias: str, model: type[models.Model], expressions: Mapping[str, Any]
+) -> SQL:
     sql, marked = prepared
     compiler = Query(model).get_compiler(alias)
     parameters: list[Any] = []
@@ -208,6 +264,4 @@ def _execute(
             parameters += own
         else:
             parameters.append(parameter)
-    with transaction.mark_for_rollback_on_error(using=alias), connections[alias].cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return int(cursor.rowcount)
+    return sql, tuple(parameters)

@@ -12,9 +12,10 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
+from typing import Any
 
 from django.db import router, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, Expression, OuterRef, QuerySet
 
 from ..choices import ErrorCode, Priority, Status
 from ..conf import conf
@@ -22,10 +23,15 @@ from ..limits import pace, quiet_until
 from ..models import (
     RETRY_SECONDS,
     GatewayState,
+    MessageQuerySet,
+    PkIn,
+    PrimaryKeys,
     SmsBatch,
     SmsMessage,
     StoppedNumber,
     retry_on_lock,
+    select,
+    short_lock_waits,
 )
 from . import candidates
 from .candidates import Candidate
@@ -45,7 +51,7 @@ class Claim:
 
 
 class OthersWereFaster(Exception):
-    """Rolls a claim back: other workers got the messages, the probe or the pace's room."""
+    """Rolls a claim back: others got its messages, its probe or its room, or halted sending."""
 
 
 def claim_next(
@@ -61,39 +67,38 @@ def claim_next(
     Returns no claims where nothing can be claimed, and why if something halts sending. Batches
     that begin with a message of ``without`` are left out.
     """
+    states = GatewayState.objects
+    # The claim itself asks whether sending is halted. Before it, only limits need the time.
+    state = states.current() if conf.QUIET_HOURS is not None or pace.is_set() else None
     while True:
-        state = GatewayState.objects.current()
         if halt := halt_of(state):
             return [], halt
-        if is_probe := state.blocked_until is not None:
+        if is_probe := state is not None and state.blocked_until is not None:
             max_batches = batch_size = 1
         limit = min(max_messages, max_batches * batch_size)
-        found, halt = _choose(state.now, limit, batch_size, pks)
+        now = state.now if state else None
+        found, halt = _choose(now, limit, batch_size, pks)
         found = [batch for batch in found[:max_batches] if batch[0].pk not in without]
-        if not found:
-            return [], halt
-        paced_at = state.now if pace.is_set() else None
-        write = partial(
-            take,
-            found,
-            is_probe=is_probe,
-            stops=state.stops,
-            paced_at=paced_at,
-            breaker_changes=state.breaker_changes,
-        )
+        write = partial(take, found, is_probe=is_probe, paced_at=now if pace.is_set() else None)
         alias = router.db_for_write(SmsMessage)
-        if claims := retry_on_lock(write, using=alias, seconds=RETRY_SECONDS):
+        if found and (claims := retry_on_lock(write, using=alias, seconds=RETRY_SECONDS)):
             return claims, None
-        # Other workers were faster with all of them, with the pace or the probe: look again.
+        state = states.current()
+        if not found:
+            return [], halt_of(state) or halt
+        # Sending is halted, or others were faster with all of them, the pace or the probe.
 
 
 def _choose(
-    now: datetime, limit: int, batch_size: int, pks: Sequence[int] | None
+    now: datetime | None, limit: int, batch_size: int, pks: Sequence[int] | None
 ) -> tuple[list[list[Candidate]], Halt | None]:
-    """Return the next messages in batches, or why there are none, where a limit is the cause."""
-    quiet_end = quiet_until(now)
+    """Return the next messages in batches, or why there are none, where a limit is the cause.
+
+    ``now`` is the database's time, which may be missing where there is no limit.
+    """
+    quiet_end = quiet_until(now) if now else None
     priorities = [Priority.HIGH] if quiet_end else candidates.ALL
-    room = partial(pace.room, now=now) if pace.is_set() else None
+    room = partial(pace.room, now=now) if now and pace.is_set() else None
     if pks is None:
         found = candidates.due(limit, batch_size, priorities=priorities, room=room)
     else:
@@ -102,37 +107,32 @@ def _choose(
         return found, None
     if quiet_end:
         return [], Halt("quiet", quiet_end)
-    if room and (full_until := pace.full_until(candidates.senders(pks), now)):
+    if now and room and (full_until := pace.full_until(candidates.senders(pks), now)):
         return [], Halt("pace", full_until)
     return [], None
 
 
 def take(
-    found: Sequence[list[Candidate]],
-    *,
-    is_probe: bool = False,
-    stops: bool = False,
-    paced_at: datetime | None = None,
-    breaker_changes: int = 0,
+    found: Sequence[list[Candidate]], *, is_probe: bool = False, paced_at: datetime | None = None
 ) -> list[Claim]:
     """Claim each list of messages as a batch, all in one transaction; none if others were faster.
 
-    Messages that another worker claimed first are left out. A probe is one batch, and one process
-    on all hosts wins it. ``stops``: the stop list is not empty, so messages written before their
-    number was stopped are cancelled. ``paced_at``: when the pace had room for these messages.
-    ``breaker_changes``: the breaker's counter.
+    Nothing is claimed while sending is halted. Messages that another worker claimed first are left
+    out, and those whose number is stopped are cancelled. A probe is one batch, and one process on
+    all hosts wins it. ``paced_at``: when the pace had room for these messages.
     """
     alias = router.db_for_write(SmsMessage)
     began, lease = time.monotonic(), timedelta(seconds=conf.LEASE)
-    with suppress(OthersWereFaster), transaction.atomic(using=alias, durable=True):
-        # The INSERT comes first: SQLite then waits for its lock instead of failing.
-        begin = partial(SmsBatch.objects.begin, breaker_changes=breaker_changes)
-        batches = [begin(worker_name(), lease) for _ in found]
-        if is_probe and not GatewayState.objects.win_probe(batches[0], lease):
-            raise OthersWereFaster
+    batches = [SmsBatch(worker=worker_name()) for _ in found]
+    with (
+        suppress(OthersWereFaster),
+        transaction.atomic(using=alias, durable=True),
+        short_lock_waits(alias),
+    ):
+        _lock_state(batches, lease, is_probe=is_probe)
         claims = [
             Claim(batch, messages, began, is_probe)
-            for batch, messages in zip(batches, _claim_messages(batches, found, stops=stops))
+            for batch, messages in zip(batches, _claim_messages(batches, found))
         ]
         if paced_at is not None and not pace.charge(_segments_by_sender(claims), paced_at):
             raise OthersWereFaster
@@ -142,8 +142,20 @@ def take(
     return []
 
 
+def _lock_state(batches: Sequence[SmsBatch], lease: timedelta, *, is_probe: bool) -> None:
+    """Insert the batches while the state is locked, if it lets them be sent.
+
+    A write comes first: SQLite then waits for its lock instead of failing.
+    """
+    states = GatewayState.objects
+    if is_probe and not states.win_probe(batches[0], lease):
+        raise OthersWereFaster
+    if not all(states.admit(batch, lease) for batch in batches):
+        raise OthersWereFaster
+
+
 def _claim_messages(
-    batches: Sequence[SmsBatch], found: Sequence[list[Candidate]], *, stops: bool
+    batches: Sequence[SmsBatch], found: Sequence[list[Candidate]]
 ) -> list[list[Candidate]]:
     """Claim the messages for their batches, and return those that are ours, batch by batch."""
     counts = [
@@ -152,7 +164,7 @@ def _claim_messages(
     ]
     if not any(counts):
         raise OthersWereFaster
-    if stops and (cancelled := cancel_stopped(batches)):
+    if cancelled := _cancel_stopped(batches, [one.pk for one in chain.from_iterable(found)]):
         logger.info("claim.stopped count=%d", cancelled)
         counts = [0] * len(batches)  # because any batch may have lost some
     return [
@@ -161,18 +173,25 @@ def _claim_messages(
     ]
 
 
-def cancel_stopped(batches: Iterable[SmsBatch]) -> int:
-    """Cancel the messages of these batches whose number was stopped before the claim.
+def _cancel_stopped(batches: Sequence[SmsBatch], pks: Sequence[int]) -> int:
+    """Cancel those of these messages in the batches whose number is stopped.
 
-    Returns how many left their batch. A resent message may have gone out before, and is held.
+    Reads the stop list when the messages are locked, so that a number is found that was stopped
+    while the claim waited. Returns how many left their batch. A resent message may have gone out
+    before, and is held.
     """
-    stopped = Exists(StoppedNumber.objects.filter(number=OuterRef("number")))
-    claimed = SmsMessage.objects.for_write().filter(
-        stopped, batch__in=batches, status=Status.SENDING
-    )
-    if not claimed.exists():  # one statement instead of two, because most claims have none
+    stopped = [pk for (pk,) in select(_to_stopped, SmsMessage, pks=PrimaryKeys(pks))]
+    if not stopped:
         return 0
+    claimed = SmsMessage.objects.for_write().filter(
+        pk__in=stopped, batch__in=batches, status=Status.SENDING
+    )
     return sum(claimed.end(Status.CANCELLED, ErrorCode.STOP_LIST, batch=None).values())
+
+
+def _to_stopped(messages: MessageQuerySet, *, pks: Expression) -> QuerySet[SmsMessage, Any]:
+    stopped = Exists(StoppedNumber.objects.filter(number=OuterRef("number")))
+    return messages.filter(PkIn(pks), stopped).values_list("pk")
 
 
 def _ours(batch: SmsBatch, messages: Sequence[Candidate]) -> list[Candidate]:

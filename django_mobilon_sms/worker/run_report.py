@@ -21,10 +21,15 @@ class Halt(NamedTuple):
     until: datetime | None = None
 
 
-def halt_of(state: GatewayState) -> Halt | None:
-    """Return why the switch, the operator or the breaker lets nothing be claimed now."""
+def halt_of(state: GatewayState | None) -> Halt | None:
+    """Return why the switch, the operator or the breaker lets nothing be claimed now.
+
+    Without a state, only the switch is asked.
+    """
     if not conf.ENABLED:
         return Halt("disabled")
+    if state is None:
+        return None
     if state.paused_at is not None:
         return Halt("paused")
     if state.blocked_until is None:

@@ -202,8 +202,8 @@ MISTAKES = [
     Mistake(
         "probe off",
         "worker/claims.py",
-        "if is_probe := state.blocked_until is not None:",
-        "if is_probe := False:",
+        "if is_probe := state is not None and state.blocked_until is not None:",
+        "if (is_probe := state is not None and state.blocked_until is not None) and False:",
         "worker/test_run.py::test_probe_is_one_message_and_its_good_reply_clears_the_way",
     ),
     Mistake(
@@ -234,6 +234,27 @@ MISTAKES = [
         "return window.number, window.number + 1",
         "return (window.number,)",
         "limits/test_pace.py::test_clock_that_is_set_back_opens_no_window_again",
+    ),
+    Mistake(
+        "pause not asked by the claim",
+        "models/pause_and_breaker.py",
+        "states.filter(ShortLockWaits(), may_send, paused_at__isnull=True)",
+        "states.filter(ShortLockWaits(), may_send)",
+        "worker/test_claims.py::test_claim_takes_nothing_after_sending_was_halted",
+    ),
+    Mistake(
+        "breaker not asked by the claim",
+        "models/pause_and_breaker.py",
+        "states.filter(ShortLockWaits(), may_send, paused_at__isnull=True)",
+        "states.filter(ShortLockWaits(), paused_at__isnull=True)",
+        "worker/test_claims.py::test_claim_takes_nothing_after_sending_was_halted",
+    ),
+    Mistake(
+        "stop list not asked by the claim",
+        "worker/claims.py",
+        "    if not stopped:\n        return 0\n",
+        "    return 0\n",
+        "worker/test_claims.py::test_text_of_a_message_stopped_before_its_claim_is_forgotten",
     ),
     Mistake(
         "list confirmed twice",

@@ -97,6 +97,7 @@ def test_gateway_hears_of_a_message_only_after_its_claim_was_committed(sandbox):
 
 
 def test_database_lost_while_claiming_forgets_nothing_that_is_under_way(sandbox, monkeypatch):
+    GatewayState.objects.current()  # writes the row
     write(3)
     found, due = [], candidates.due
 
