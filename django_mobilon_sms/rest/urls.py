@@ -11,10 +11,27 @@ from .views import MessageViewSet
 
 app_name = "mobilon_sms"
 
+
+class SlashlessRouter(SimpleRouter):
+    """The same addresses without their last slash; they stand in no schema.
+
+    Django would redirect a POST to the address with a slash, and most clients repeat that as a
+    GET: it is answered with 200, and nothing is written.
+    """
+
+    routes = [
+        route._replace(initkwargs={**route.initkwargs, "schema": None})
+        for route in SimpleRouter.routes
+    ]
+
+
 router = SimpleRouter(use_regex_path=False)
-router.register("messages", MessageViewSet, basename="message")
-router.register("stop-list", StopListViewSet, basename="stopped-number")
-urlpatterns = router.urls
+slashless = SlashlessRouter(trailing_slash=False, use_regex_path=False)
+for each in (router, slashless):
+    each.register("messages", MessageViewSet, basename="message")
+    each.register("stop-list", StopListViewSet, basename="stopped-number")
+# A name is reversed to the last address that has it: the one with the slash.
+urlpatterns = [*slashless.urls, *router.urls]
 
 # Opt out of ATOMIC_REQUESTS: on SQLite a transaction that has read cannot write after another has
 # written, and one that lost a deadlock cannot be retried inside.
