@@ -16,6 +16,7 @@ from ..choices import ErrorCode, Priority, Resolution, Status
 from ..exceptions import MessageIsWritten
 from ..phone_numbers import mask_number
 from .batches import SmsBatch
+from .mailings import SmsMailing
 from .message_changes import MessageQuerySet
 from .primary_queryset import quoting_no_row
 
@@ -73,6 +74,19 @@ class SmsMessage(models.Model):
     )
     resolved_at = models.DateTimeField(_("decided at"), null=True, blank=True)
     tag = models.CharField(_("tag"), max_length=64, blank=True, default="")
+    #: The mailing that wrote it: a tag can be typed by anybody.
+    mailing = models.ForeignKey(
+        SmsMailing,
+        verbose_name=_("mailing"),
+        # The database refuses to delete a mailing with messages. Django would look for them and
+        # then delete by key, also a mailing that was confirmed in between.
+        on_delete=models.DO_NOTHING,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        db_index=False,  # ``Meta.indexes`` has a smaller one
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("created by"),
@@ -129,6 +143,11 @@ class SmsMessage(models.Model):
             models.Index(fields=["status", "id", "resolution"], name="mobilon_sms_status"),
             models.Index(fields=["number", "id"], name="mobilon_sms_number"),
             models.Index(fields=["tag", "id"], condition=Q(tag__gt=""), name="mobilon_sms_tag"),
+            models.Index(
+                fields=["mailing", "id"],
+                condition=Q(mailing__isnull=False),
+                name="mobilon_sms_mailing",
+            ),
             models.Index(
                 fields=["gateway_id"], condition=Q(gateway_id__gt=""), name="mobilon_sms_gateway_id"
             ),

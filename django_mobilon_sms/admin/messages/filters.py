@@ -26,6 +26,7 @@ LOOKUPS = frozenset(
         "created_at__gte",
         "created_at__lt",
         "decision",
+        "mailing__exact",
         "source",
         "tag",
         "waits",
