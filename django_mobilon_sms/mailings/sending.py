@@ -11,7 +11,7 @@ from django.db import router, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from ..choices import Status
-from ..models import ROWS_PER_STATEMENT, SmsMailing, SmsMessage, chunked, has
+from ..models import ROWS_PER_STATEMENT, SmsMailing, SmsMessage, chunked
 from ..outbox import database_time, default_expiry, insert_alike
 from ..signals import wake_up_after_commit
 from .preview import clean_common, entries, recently
@@ -50,7 +50,8 @@ def confirm(mailing: SmsMailing, *, by: AbstractBaseUser, leave_out_recent: bool
 def _prototype(mailing: SmsMailing, by: AbstractBaseUser) -> SmsMessage:
     """Return a message with the fields that all messages of the mailing share."""
     now = database_time()
-    fields = clean_common(mailing) | {"tag": mailing.tag, "created_by_id": by.pk}
+    own = {"mailing_id": mailing.pk, "tag": mailing.tag, "created_by_id": by.pk}
+    fields = clean_common(mailing) | own
     fields.setdefault("send_at", now)
     fields.setdefault("expires_at", default_expiry(fields["send_at"]))
     return SmsMessage(**fields, due_at=fields["send_at"], created_at=now)
@@ -70,5 +71,5 @@ def cancel(mailing: SmsMailing) -> int:
 
 
 def messages(mailing: SmsMailing) -> Any:
-    """Return the messages of the mailing."""
-    return SmsMessage.objects.for_write().filter(has("tag", mailing.tag))
+    """Return the messages of the mailing: those that it wrote, whatever their tag."""
+    return SmsMessage.objects.for_write().filter(mailing=mailing)

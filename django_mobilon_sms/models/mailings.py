@@ -85,5 +85,5 @@ class SmsMailing(models.Model):
 
     @property
     def tag(self) -> str:
-        """The tag of all its messages, unique to this mailing."""
+        """The tag of its messages, to find them by. A person may have typed the same one."""
         return f"{self.name} #{self.pk}"

@@ -15,6 +15,7 @@ from ..choices import ErrorCode, Priority, Resolution, Status
 from ..exceptions import MessageIsWritten
 from ..phone_numbers import mask_number
 from .batches import SmsBatch
+from .mailings import SmsMailing
 from .message_changes import MessageQuerySet
 from .primary_queryset import quoting_no_row
 from .user_field import user_field
@@ -65,6 +66,19 @@ class SmsMessage(models.Model):
     resolved_by = user_field(_("decided by"), blank=True, db_index=False)
     resolved_at = models.DateTimeField(_("decided at"), null=True, blank=True)
     tag = models.CharField(_("tag"), max_length=64, blank=True, default="")
+    #: The mailing that wrote it: a tag can be typed by anybody.
+    mailing = models.ForeignKey(
+        SmsMailing,
+        verbose_name=_("mailing"),
+        # The database refuses to delete a mailing with messages. Django would look for them and
+        # then delete by key, also a mailing that was confirmed in between.
+        on_delete=models.DO_NOTHING,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        db_index=False,  # ``Meta.indexes`` has a smaller one
+    )
     created_by = user_field(_("created by"), blank=True, db_index=False)
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
@@ -113,6 +127,11 @@ class SmsMessage(models.Model):
             models.Index(fields=["status", "id", "resolution"], name="mobilon_sms_status"),
             models.Index(fields=["number", "id"], name="mobilon_sms_number"),
             models.Index(fields=["tag", "id"], condition=Q(tag__gt=""), name="mobilon_sms_tag"),
+            models.Index(
+                fields=["mailing", "id"],
+                condition=Q(mailing__isnull=False),
+                name="mobilon_sms_mailing",
+            ),
             models.Index(
                 fields=["gateway_id"], condition=Q(gateway_id__gt=""), name="mobilon_sms_gateway_id"
             ),

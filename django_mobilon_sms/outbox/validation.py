@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from unicodedata import category
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -21,6 +22,16 @@ from ..phone_numbers import ANY_NUMBER, normalize_number
 from ..segments import count_segments
 
 MAX_TAG = 64
+
+#: Control characters that no text may have: all but tab and line feed; CR LF has become LF.
+_CONTROL = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f]")
+#: Categories of characters that nobody sees: format, spaces, separators and control.
+_INVISIBLE = frozenset({"Cf", "Zs", "Zl", "Zp", "Cc"})
+#: Characters of other categories that nobody sees: fillers, blanks and variation selectors.
+_FILLERS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
 
 
 def database_time() -> datetime:
@@ -116,6 +127,7 @@ def _any_number(value: object) -> str:
 
 def _text(value: object) -> str:
     text = _any_text(value)
+    _require_readable(text)
     if (count := count_segments(text).count) > conf.MAX_SEGMENTS:
         message = ngettext_lazy(
             "The text has %(count)d parts, and only %(most)d part is allowed. Shorten it.",
@@ -138,6 +150,19 @@ def _any_text(value: object) -> str:
         raise ValidationError(_("Write a text."), code="empty")
     _require_storable(text)
     return text
+
+
+def _require_readable(text: str) -> None:
+    """Reject a text that would be paid for and show nothing, or that controls the phone."""
+    if _CONTROL.search(text):
+        raise ValidationError(
+            _("Remove the control characters. A text may have only line breaks and tabs."),
+            code="control",
+        )
+    if all(category(one) in _INVISIBLE or _FILLERS.match(one) for one in text):
+        raise ValidationError(
+            _("The text has only invisible characters. Write a text."), code="invisible"
+        )
 
 
 def _require_storable(value: str) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test import Client
 
 from django_mobilon_sms.mailings import preview, sending
@@ -17,6 +18,7 @@ from django_mobilon_sms.models import SmsMailing, SmsMessage, db_now
 from django_mobilon_sms.models.mailings import MailingQuerySet
 from django_mobilon_sms.outbox import stop
 from tests.mailings.test_spreadsheets import xlsx
+from tests.support.admin_door import LIST as LIST_OF_MESSAGES
 from tests.support.admin_door import change, person, statuses, text_of, told
 from tests.support.messages import write
 
@@ -115,7 +117,7 @@ def test_written_message_is_like_any_other(client, sandbox, worker):
     [one] = write(
         text="Анна, готов заказ 1", priority=0, tag=mailing.tag, created_by=User.objects.get()
     )
-    own = ("id", "guid", "send_at", "due_at", "created_at")
+    own = ("id", "guid", "send_at", "due_at", "created_at", "mailing_id")
     first, other = (
         {name: value for name, value in row.items() if name not in own}
         for row in SmsMessage.objects.filter(text=one.text).order_by("pk").values()
@@ -245,6 +247,33 @@ def test_pending_messages_of_a_mailing_are_cancelled(client):
     assert sorted(statuses()) == ["cancelled", "cancelled", "failed", "pending"]
     assert others[0].status == "pending"
     assert told(cancel(client, mailing)) == ["No pending messages are left to cancel."]
+
+
+def test_messages_of_a_mailing_are_known_by_its_key_and_not_by_a_tag(client):
+    mailing, page = uploaded(client)
+    [typed] = write(tag=mailing.tag)
+    confirm(client, mailing)
+    html = client.get(page).content.decode()
+    assert "Cancel 3 pending messages" in html
+    for status in ("", "&amp;status__exact=pending"):
+        link = f"{LIST_OF_MESSAGES}?mailing__exact={mailing.pk}{status}"
+        assert f'href="{link}"' in html
+        assert client.get(unescape(link)).context["cl"].result_count == 3
+    for value in ("", "x", "-1", "1" * 30, "\0"):
+        assert client.get(LIST_OF_MESSAGES, {"mailing__exact": value}).status_code in (302, 400)
+    assert told(cancel(client, mailing)) == ["3 messages were cancelled."]
+    typed.refresh_from_db()
+    assert (typed.status, typed.mailing_id) == ("pending", None)
+    assert list(sending.messages(mailing).values_list("status", flat=True)) == ["cancelled"] * 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_mailing_with_messages_cannot_be_deleted(client):
+    mailing, _page = uploaded(client)
+    confirm(client, mailing)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        SmsMailing.objects.filter(pk=mailing.pk).delete()
+    assert sending.messages(mailing).count() == 3
 
 
 @pytest.mark.parametrize("data", [LIST.encode("cp1251"), LIST.encode("utf-8-sig")])
@@ -425,6 +454,25 @@ def test_reader_confirms_nothing_and_sees_no_text(client):
     assert reader.get(ADD).status_code == 403
     assert upload(reader).status_code == 403
     assert SmsMessage.objects.count() == 0
+
+
+def test_list_of_somebody_else_is_confirmed_only_by_those_who_may_see_its_texts(client):
+    mailing, page = uploaded(client)
+    writer = person("add_smsmessage", name="writer")
+    refusal = (
+        "You cannot confirm this list: somebody else uploaded it, and you may not see its texts."
+        " Ask them, or somebody who may see the texts."
+    )
+    assert (refusal in text_of(writer.get(page)), b"/confirm/" in writer.get(page).content) == (
+        True,
+        False,
+    )
+    assert told(confirm(writer, mailing)) == [refusal]
+    mailing.refresh_from_db()
+    assert (mailing.confirmed_at, SmsMessage.objects.count()) == (None, 0)
+    proofreader = person("add_smsmessage", "view_smsmessage_text", name="proofreader")
+    assert refusal not in text_of(proofreader.get(page))
+    assert told(confirm(proofreader, mailing)) == ["3 messages are queued."]
 
 
 def test_another_writer_does_not_get_the_list_of_somebody_else(client):

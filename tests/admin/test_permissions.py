@@ -115,15 +115,25 @@ def uploads(client: Client) -> bool:
     return SmsMailing.objects.count() > before
 
 
-def mailing() -> SmsMailing:
-    file = b"phone\n89135292926\n"
-    return SmsMailing.objects.create(name="x", text=SECRET, file=file, file_name="x.csv")
+def mailing(uploaded_by: str = "boss") -> SmsMailing:
+    return SmsMailing.objects.create(
+        name="x",
+        text=SECRET,
+        file=b"phone\n89135292926\n",
+        file_name="x.csv",
+        created_by=User.objects.get(username=uploaded_by),
+    )
 
 
-def confirms(client: Client) -> bool:
-    before = SmsMessage.objects.count()
-    client.post(f"{MAILINGS}{mailing().pk}/confirm/")
-    return SmsMessage.objects.count() > before
+def confirms(uploaded_by: str) -> Door:
+    """Whether the list of this person is confirmed."""
+
+    def door(client: Client) -> bool:
+        before = SmsMessage.objects.count()
+        client.post(f"{MAILINGS}{mailing(uploaded_by).pk}/confirm/")
+        return SmsMessage.objects.count() > before
+
+    return door
 
 
 def takes_back(client: Client) -> bool:
@@ -173,7 +183,8 @@ DOORS: dict[str, Door] = {
     "pause, resume, try now": pauses,
     "see the mailings": opens(MAILINGS),
     "upload a list": uploads,
-    "confirm a list": confirms,
+    "confirm a list of one's own": confirms("anna"),
+    "confirm a list of somebody else": confirms("boss"),
     "cancel what waits of a list": takes_back,
     "see the journal": opens(JOURNAL),
     "see a batch": sees_batch,

@@ -11,7 +11,7 @@ from django.core.management import call_command
 
 from django_mobilon_sms.choices import Status
 from django_mobilon_sms.exceptions import MessageIsWritten
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMailing, SmsMessage
 from tests.models.factories import (
     FUTURE,
     GUID,
@@ -26,7 +26,7 @@ from tests.support.messages import claim, write
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
 
 
-EVERYTHING = (User, SmsBatch, SmsMessage, GatewayState)
+EVERYTHING = (User, SmsBatch, SmsMailing, SmsMessage, GatewayState)
 
 
 def kept() -> dict[str, list]:
@@ -60,7 +60,7 @@ def load(path):
 def empty():
     for model in reversed(EVERYTHING):
         model._base_manager.all()._raw_delete("default")
-    assert kept() == {"User": [], "SmsBatch": [], "SmsMessage": [], "GatewayState": []}
+    assert kept() == {model.__name__: [] for model in EVERYTHING}
 
 
 @pytest.mark.parametrize(("form", "keeps"), [("json", to_milliseconds), ("xml", dict)])
@@ -71,13 +71,14 @@ def test_everything_is_dumped_and_loaded_as_it_was(tmp_path, form, keeps):
     decided = {"resolution": "sent", "resolved_by": olga, "resolved_at": PAST, "resends": 1}
     lost = batch(outcome="lost", error_code="lost", closed_at=PAST, applied_at=PAST)
     message(status="unknown", error_code="lost", batch=lost, **decided)
+    message(mailing=SmsMailing.objects.create(name="sale", text="x", file=b"\0", file_name="a"))
     answered = batch(outcome="answered", closed_at=PAST, guids=[str(GUID)], http_code=200)
     SmsBatch.objects.filter(pk=answered.pk).update(reply=[[str(GUID), 0, "58adc4b8"]])
     GatewayState.objects.pause(by=olga)
     GatewayState.objects.update(blocked_until=FUTURE, failures=3, probe=GUID, probe_until=FUTURE)
     before = kept()
     assert {name: len(found) for name, found in before.items()} == {
-        "User": 1, "SmsBatch": 3, "SmsMessage": 10, "GatewayState": 1,
+        "User": 1, "SmsBatch": 3, "SmsMailing": 1, "SmsMessage": 11, "GatewayState": 1,
     }  # fmt: skip
     path = dump(tmp_path / f"outbox.{form}", form)
     empty()

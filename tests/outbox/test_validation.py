@@ -15,6 +15,17 @@ from tests.outbox.rows import GOOD, GUID, HOUR, LATER, MARK, refused, refused_ro
 
 pytestmark = pytest.mark.django_db
 
+#: All but NUL, which has a code of its own, tab, and what becomes a line feed.
+CONTROL = sorted({*range(1, 32), *range(0x7F, 0xA0)} - {9, 10, 13})
+INVISIBLE = (
+    "\u200b",  # zero width space
+    "\ufeff\n",  # byte order mark
+    " \u00ad\t\u2060",  # soft hyphen, word joiner
+    "\u2028\u2029\u3000\u200e",
+    "\u3164\u115f\uffa0\u2800",  # fillers of Hangul and Braille
+    "\u200d\ufe0f\U000e0100\U000e0020",
+)
+
 
 @pytest.mark.parametrize(
     ("field", "value", "code"),
@@ -33,6 +44,8 @@ pytestmark = pytest.mark.django_db
         ("text", "a\0b", "nul"),
         ("text", "a\ud83d", "surrogate"),
         ("text", "\udc00b", "surrogate"),
+        *(("text", f"a{chr(code)}b", "control") for code in CONTROL),
+        *(("text", text, "invisible") for text in INVISIBLE),
         ("text", "ы" * 671, "too_long"),
         ("text", "a" * 1531, "too_long"),
         ("source", "", "required"),
@@ -73,6 +86,18 @@ def test_invalid_value_is_named_by_its_field_and_code(field, value, code):
     assert refused(**{field: value}) == {field: [code]}
     assert refused_rows([GOOD | {field: value}]).errors[0].code == code
     assert SmsMessage.objects.count() == 0
+
+
+def test_invisible_characters_between_others_are_kept():
+    """They make an emoji, a Persian word or a hyphenation."""
+    text = "\ufeff👨\u200d👩\u200d👧 ❤\ufe0f\r\n\tпере\u00adнос\u00a0\u200f."
+    assert send_sms(GOOD["number"], text).text == text.replace("\r\n", "\n")
+
+
+def test_message_of_an_older_rule_is_found_by_its_guid():
+    kept = send_sms(**GOOD, guid=GUID)
+    SmsMessage.objects.filter(pk=kept.pk).change(text="\u200b\x07")
+    assert send_sms(GOOD["number"], "\u200b\x07", guid=GUID).pk == kept.pk
 
 
 @pytest.mark.parametrize("expires_at", [LATER, LATER - HOUR])

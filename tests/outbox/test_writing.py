@@ -61,6 +61,7 @@ def test_message_is_written_as_it_waits():
         "resolved_by_id": None,
         "resolved_at": None,
         "tag": "order-1",
+        "mailing_id": None,
         "created_by_id": user.pk,
         "accepted_at": None,
         "sent_at": None,

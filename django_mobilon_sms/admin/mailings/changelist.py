@@ -55,6 +55,13 @@ class MailingList(MailingModelAdmin):
         """Return whether this person may cancel messages."""
         return request.user.has_perm("mobilon_sms.send_smsmessage")
 
+    def may_confirm(self, request: HttpRequest, mailing: SmsMailing) -> bool:
+        """Return whether this person may send the list: who may see its texts, and its author."""
+        if not self.has_add_permission(request):
+            return False
+        may_see = request.user.has_perm("mobilon_sms.view_smsmessage_text")
+        return may_see or mailing.created_by_id == request.user.pk
+
     def may_read(self, request: HttpRequest, mailing: SmsMailing) -> bool:
         """Return whether this person may see the text: also the author until confirmation."""
         if request.user.has_perm("mobilon_sms.view_smsmessage_text"):

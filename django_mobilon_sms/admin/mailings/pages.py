@@ -42,6 +42,10 @@ CANCELLED = ngettext_lazy(
     "%(count)s message was cancelled.", "%(count)s messages were cancelled.", "count"
 )
 NOT_WAITING = _("This list was already confirmed, or it has expired. No messages were created.")
+NOT_YOURS = _(
+    "You cannot confirm this list: somebody else uploaded it, and you may not see its texts. Ask"
+    " them, or somebody who may see the texts."
+)
 NOTHING_TO_CANCEL = _("No pending messages are left to cancel.")
 
 
@@ -138,7 +142,9 @@ class MailingPages(MailingList):
             "mailing": mailing,
             "media": self.media,
             "may_read": self.may_read(request, mailing),
-            "may_confirm": self.has_add_permission(request),
+            "may_write": self.has_add_permission(request),
+            "may_confirm": self.may_confirm(request, mailing),
+            "not_yours": NOT_YOURS,
             "may_cancel": self.may_cancel(request),
             "may_see_messages": request.user.has_perm("mobilon_sms.view_smsmessage"),
         }
@@ -161,6 +167,9 @@ class MailingPages(MailingList):
         if not self.has_add_permission(request):
             raise PermissionDenied
         mailing, by = self._get_or_404(request, pk), cast(AbstractBaseUser, request.user)
+        if not self.may_confirm(request, mailing):
+            self.message_user(request, str(NOT_YOURS), messages.ERROR)
+            return self._redirect(mailing)
         leave_out = "leave_out_recent" in request.POST
         try:
             written = _retried(partial(sending.confirm, mailing, by=by, leave_out_recent=leave_out))

@@ -20,7 +20,7 @@ from ..gateway_panel import panel
 from . import filters, search
 from .permissions import MessagePermissions
 
-#: A primary key in a checkbox: a number that every database can hold.
+#: A primary key: a number that every database can hold.
 _PK = re.compile(r"[0-9]{1,18}")
 
 
@@ -56,6 +56,8 @@ class MessageList(MessagePermissions, BoundedList):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Allow only the filters of the list, with values that a database can hold."""
+        if lookup == "mailing__exact" and not _PK.fullmatch(value):
+            return False
         return lookup in filters.LOOKUPS and "\0" not in value
 
     def changelist_view(

@@ -19,7 +19,7 @@ from .search import recent
 
 #: The lookups allowed in the address: with others, a text could be guessed letter by letter.
 LOOKUPS = {
-    *(f"{field}__exact" for field in ("status", "priority", "error_code")),
+    *(f"{field}__exact" for field in ("status", "priority", "error_code", "mailing")),
     *("created_at__gte", "created_at__lt"),
     *("decision", "source", "tag", "waits"),
 }
