@@ -55,8 +55,8 @@ def panel() -> dict[str, Any]:
     state = GatewayState.objects.peek()  # because showing a page writes nothing
     word = gateway_condition(state)
     names = ["resume" if state.paused_at else "pause"]
-    if state.blocked_until and (state.blocked_until > state.now or state.probe):
-        names.append("try-now")
+    if word == "blocked" or (word == "probing" and state.probe):
+        names.append("try-now")  # of no use while sending is paused or switched off
     return {
         "word": word,
         "quiet_until": quiet_until(state.now) if word == "quiet" else None,

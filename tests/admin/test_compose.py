@@ -16,8 +16,11 @@ from tests.support.admin_door import ADD, LIST, page, person, statuses, text_of,
 pytestmark = pytest.mark.django_db
 
 
+BUTTONS = ("_save", "_send_now", "_addanother", "_check", "_remove", "_plain")
+
+
 def form(client, **fields):
-    """Fill in and submit the form, without the fields that are None."""
+    """Fill in and submit the form, without the fields that are None, by "Send" if not otherwise."""
     shown = client.get(ADD).context["adminform"].form
     given = {
         "numbers": "8 (913) 529-29-26",
@@ -26,6 +29,8 @@ def form(client, **fields):
         "priority": "5",
         "submission_id": str(shown["submission_id"].value()),
     }
+    if fields.keys().isdisjoint(BUTTONS):
+        given["_save"] = "yes"
     data = {name: value for name, value in (given | fields).items() if value is not None}
     return client.post(ADD, data, follow=True)
 
@@ -250,6 +255,87 @@ def test_panel_counts_the_segments_of_all_recipients(client):
     assert "mobilon-sms-over" not in response.content.decode()
     over = form(client, numbers=MANY, text="я" * 671, _check="yes")
     assert "mobilon-sms-over" in over.content.decode()
+
+
+# Nothing is sent by a key, or to many without a question
+
+
+def test_form_without_a_button_only_checks(client):
+    response = form(client, _save=None)
+    assert "Nothing has been sent yet." in text_of(response)
+    assert SmsMessage.objects.count() == 0
+
+
+def test_button_that_the_enter_key_presses_only_checks(client):
+    from html.parser import HTMLParser
+
+    found = []
+
+    class Buttons(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            given = dict(attrs)
+            if (tag, given.get("type")) in (("input", "submit"), ("button", "submit")):
+                found.append(given)
+
+    html = client.get(ADD).content.decode()
+    Buttons().feed(html[html.index('id="smsmessage_form"') :])
+    assert (found[0]["name"], "hidden" in found[0]) == (
+        "_check",
+        False,
+    )  # Safari skips a hidden one
+    response = form(client, _check="yes")
+    assert "Nothing has been sent yet." in text_of(response)
+    assert SmsMessage.objects.count() == 0
+
+
+def many(count, first=0):
+    return "\n".join(f"8913{number:07}" for number in range(first, first + count))
+
+
+def answer(client, question, **buttons):
+    """Press a button of the page that asks."""
+    fields = dict(question.context["fields"])
+    button = question.context["button"]
+    return client.post(ADD, fields | (buttons or {button.name: button.label}), follow=True)
+
+
+def test_twenty_recipients_get_their_message_without_a_question(client):
+    assert told(form(client, numbers=many(20))) == ["20 messages are queued."]
+
+
+@pytest.mark.parametrize("button", ["_save", "_addanother", "_send_now"])
+def test_more_recipients_get_nothing_before_it_is_confirmed(client, sandbox, button):
+    typed = {"numbers": many(21), "text": "я" * 71, "tag": "sale", "priority": "9"}
+    question = form(client, **typed, **{button: "yes"})
+    shown = text_of(question)
+    assert "Messages 21 Parts in each 2 Total parts 42" in shown
+    assert (SmsMessage.objects.count(), sandbox.posts) == (0, [])
+    assert (question.context["button"].name, "Tag sale" in shown) == (button, True)
+    assert "21 messages" in told(answer(client, question))[0]
+    assert set(SmsMessage.objects.values_list("tag", "priority")) == {("sale", 9)}
+    again = told(answer(client, question))
+    assert again[0].startswith("This form was already submitted. 21 of its messages")
+    assert SmsMessage.objects.count() == 21
+
+
+def test_confirmation_counts_for_what_was_counted_only(client):
+    question = form(client, numbers=many(21))
+    fields = dict(question.context["fields"])
+    for changed in ({"numbers": many(22)}, {"text": "я" * 71}, {"confirmed": "yes"}):
+        response = client.post(ADD, fields | changed | {"_save": "yes"})
+        assert "Nothing has been sent yet." in text_of(response)
+    assert SmsMessage.objects.count() == 0
+
+
+def test_one_goes_back_from_the_question_to_what_was_typed(client):
+    typed = {"numbers": many(21), "text": "\n<b>Первая</b>\n", "tag": "sale"}
+    question = form(client, **typed, send_at_0="2030-01-02", send_at_1="03:04:05")
+    assert "<b>Первая" not in question.content.decode()
+    shown = answer(client, question, _check="yes").context["adminform"].form
+    assert [shown[name].value() for name in typed] == [*typed.values()]
+    assert shown["send_at"].value() == ["2030-01-02", "03:04:05"]
+    assert "confirmed" not in answer(client, question, _check="yes").content.decode()
+    assert SmsMessage.objects.count() == 0
 
 
 # The recipients while they are typed

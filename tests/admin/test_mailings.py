@@ -58,7 +58,12 @@ def confirm(client, mailing, **fields):
 
 
 def cancel(client, mailing):
-    return client.post(f"{MAILINGS}{mailing.pk}/cancel/", follow=True)
+    """Cancel its pending messages, and press the button of the page that asks."""
+    address = f"{MAILINGS}{mailing.pk}/cancel/"
+    question = client.post(address, follow=True)
+    if "fields" not in question.context:
+        return question
+    return client.post(address, dict(question.context["fields"]), follow=True)
 
 
 def rows():
@@ -243,6 +248,9 @@ def test_pending_messages_of_a_mailing_are_cancelled(client):
     shown = text_of(client.get(page))
     assert "Status of the messages Status Messages pending 2 failed 1" in shown
     assert b"Cancel 2 pending messages" in client.get(page).content
+    question = client.post(f"{MAILINGS}{mailing.pk}/cancel/")
+    assert "Cancel 2 pending messages" in text_of(question)
+    assert statuses().count("pending") == 3
     assert told(cancel(client, mailing)) == ["2 messages were cancelled."]
     assert sorted(statuses()) == ["cancelled", "cancelled", "failed", "pending"]
     assert others[0].status == "pending"

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from fnmatch import fnmatchcase
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
+from django_mobilon_sms.admin.actions import send_now as send_now_page
 from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
+from django_mobilon_sms.outbox import database_time
+from django_mobilon_sms.worker import send_now
 from tests.support.admin_door import (
     act,
     history,
@@ -104,21 +109,80 @@ def test_send_now_shows_the_result(sandbox, client, settings, fault, line, statu
     assert statuses() == [status]
 
 
-def test_send_now_says_that_sending_is_paused_off_or_blocked(sandbox, client, settings):
-    messages = write()
+def paused(settings):
     GatewayState.objects.pause(by=None)
-    paused = act(client, "send_now", messages)
-    GatewayState.objects.resume()
+
+
+def blocked(settings):
+    GatewayState.objects.current()
     GatewayState.objects.update(blocked_until=db_now() + HOUR)
-    [blocked] = act(client, "send_now", messages)
+
+
+def disabled(settings):
     settings.MOBILON_SMS_ENABLED = False
-    assert paused == ["Sending is paused. The messages are queued and go out when sending resumes."]
-    assert blocked.startswith("After trouble with the gateway, sending waits until ")
-    assert act(client, "send_now", messages) == [
-        "Nothing was sent: sending is switched off (MOBILON_SMS_ENABLED)."
+
+
+def quiet(settings):
+    now = timezone.localtime(database_time())
+    begins, ends = (now - HOUR).strftime("%H:%M"), (now + HOUR).strftime("%H:%M")
+    settings.MOBILON_SMS_QUIET_HOURS = f"{begins}-{ends}"
+
+
+def pace(settings):
+    settings.MOBILON_SMS_RATE = "1/h"
+    send_now([write()[0].pk])
+
+
+HALTS = {
+    paused: "Sending is paused. The message is queued and goes out when sending resumes.",
+    blocked: "After trouble with the gateway, sending waits until * The message is queued and goes"
+    " out when the gateway answers again.",
+    disabled: "Sending is switched off in the settings (MOBILON_SMS_ENABLED). The message is queued"
+    " and goes out when sending is switched on.",
+    quiet: "These are quiet hours. The message is queued and goes out after *",
+    pace: "The sending limit is reached. The message is queued and goes out after *",
+}
+
+
+@pytest.mark.parametrize("halt", HALTS)
+def test_halted_message_is_said_to_go_out_without_another_click(sandbox, client, settings, halt):
+    """Whoever is told that nothing was sent writes it again, and the person gets it twice."""
+    halt(settings)
+    [message], posts = write(), len(sandbox.posts)
+    [line] = act(client, "send_now", [message])
+    assert fnmatchcase(line, HALTS[halt].replace("[", "[[]"))
+    assert "None" not in line
+    message.refresh_from_db()
+    assert (message.status, len(sandbox.posts)) == ("pending", posts)
+
+
+def test_every_halt_has_a_true_sentence():
+    assert {halt.__name__ for halt in HALTS} == set(send_now_page.HALTED)
+
+
+def test_halted_message_of_another_time_is_not_said_to_go_out_before_it(sandbox, client):
+    GatewayState.objects.pause(by=None)
+    later, due = write(send_at=database_time() + HOUR)[0], write()[0]
+    assert act(client, "send_now", [later, due]) == [
+        "Sending is paused. The messages are queued and go out when sending resumes.",
+        "1 of them is scheduled, and does not go out before its own time.",
     ]
-    assert sandbox.exchanges == []
-    assert statuses() == ["pending"]
+
+
+def test_message_that_the_worker_took_meanwhile_is_not_said_to_wait(sandbox, client, monkeypatch):
+    messages = write(2)
+
+    def faster(pks):
+        send_now(pks[:1])
+        return send_now(pks)
+
+    monkeypatch.setattr(send_now_page, "send_now", faster)  # a worker between click and claim
+    assert act(client, "send_now", messages) == [
+        "The gateway accepted 1 message.",
+        "1 message was taken by the worker meanwhile, or its status has changed. Look at it before"
+        " you go on.",
+    ]
+    assert len(sandbox.posts) == 2
 
 
 @pytest.mark.parametrize(
@@ -128,6 +192,7 @@ def test_send_now_says_that_sending_is_paused_off_or_blocked(sandbox, client, se
 def test_send_now_does_not_name_the_wrong_setting(client, settings, name, value):
     setattr(settings, f"MOBILON_SMS_{name}", value)
     assert act(client, "send_now", write()) == [
-        "Nothing was sent: a setting is wrong. Run “manage.py check” to find it."
+        "A setting is wrong, so nothing is sent. Run “manage.py check” to find it. The messages"
+        " stay in the queue and go out when it is corrected."
     ]
     assert statuses() == ["pending"]

@@ -30,7 +30,7 @@ def upload(page, file):
     page.fill("[name=name]", "Готовые заказы")
     page.set_input_files("[name=file]", file)
     page.fill("[name=text]", TEXT)
-    page.click("[name=_save]:visible")
+    page.click(".submit-row [name=_save]")
     page.wait_for_url(f"**{MAILINGS}*/change/")
 
 
@@ -72,13 +72,15 @@ def test_list_is_uploaded_corrected_confirmed_and_cancelled(visit, file):
     page.click("text=Go back and correct")
     page.wait_for_url(f"**{ADD}?corrects=*")
     page.fill("[name=text]", "Ждём вас, {{ИМЯ|друг}}!")
-    page.click("[name=_save]:visible")
+    page.click(".submit-row [name=_save]")
     page.wait_for_selector("text=Ждём вас, друг!")
     page.click("text=Confirm: send 4 messages")
     page.wait_for_selector(".messagelist")
     assert page.notices() == ["4 messages are queued."]
     assert SmsMailing.objects.count() == 1
-    page.click("text=Cancel 4 pending messages")
+    page.click("[type=submit][value='Cancel 4 pending messages']")
+    page.wait_for_selector("text=Go back")
+    page.click("[type=submit][value='Cancel 4 pending messages']")
     page.wait_for_selector("text=4 messages were cancelled.")
     assert set(SmsMessage.objects.values_list("status", flat=True)) == {"cancelled"}
 

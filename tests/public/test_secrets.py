@@ -349,7 +349,7 @@ def on(path=""):
 
 
 LISTS = "/admin/mobilon_sms/smsmailing/"
-FORM = {"numbers": MESSAGE["number"], "priority": 5} | {
+FORM = {"numbers": MESSAGE["number"], "priority": 5, "_save": "yes"} | {
     name: MESSAGE[name] for name in ("text", "source")
 }
 
@@ -361,7 +361,7 @@ WRITING = {
         "pending",
         lambda: admin().post(f"{LISTS}{SmsMailing.objects.get().pk}/confirm/"),
     ),
-    "admin copy": (failed, "pending", lambda: choose(admin(), "copy")),
+    "admin copy": (failed, "pending", lambda: choose(admin(), "copy", pks=one().pk)),
     "REST": (nothing, "pending", lambda: rest().post("/sms/messages/", MESSAGE, format="json")),
     "REST list": (
         nothing,

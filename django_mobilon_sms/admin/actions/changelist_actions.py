@@ -159,7 +159,7 @@ class ChangelistActions(MessagePermissions, Responses):
         )
 
     def _ask(self, request: HttpRequest, *, sentence: str, **page: Any) -> HttpResponse:
-        button = confirmation.Button("_confirm", sentence)
+        button = ("_confirm", sentence)
         back = self._back(request).url
         return confirmation.ask(self, request, title=sentence, button=button, back=back, **page)
 

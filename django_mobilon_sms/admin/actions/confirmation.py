@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from django import forms
 from django.contrib.admin import ModelAdmin
@@ -17,13 +17,6 @@ MAX_UNASKED = 20
 TEMPLATE = "admin/mobilon_sms/confirmation.html"
 
 _PKS = re.compile(r"\A[0-9]{1,18}(,[0-9]{1,18})*\Z")
-
-
-class Button(NamedTuple):
-    """A submit button."""
-
-    name: str
-    label: Any
 
 
 class PksField(forms.RegexField):
@@ -42,15 +35,15 @@ def ask(
     request: HttpRequest,
     *,
     title: Any,
-    button: Button,
+    button: tuple[str, Any],
     fields: Sequence[tuple[str, Any]],
     figures: Sequence[tuple[Any, int]] = (),
     lines: Sequence[Any] = (),
     back: str = "",
-    back_button: Button | None = None,
+    back_button: tuple[str, Any] | None = None,
     **context: Any,
 ) -> TemplateResponse:
-    """Return the page. Its button posts ``fields`` to the address of the request.
+    """Return the page. Its button, a name and a label, posts ``fields`` to the same address.
 
     The way back is the address ``back``, or a button that posts the fields too.
     """

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext_lazy
 
 from ...choices import Status
 from ...conf import conf
-from ...models import MessageQuerySet, SmsMessage
+from ...models import MessageQuerySet, SmsMessage, db_now
 from ...worker import RunReport, send_now
 from ..badges import moment
 from . import catalogue
@@ -27,16 +27,46 @@ logger = logging.getLogger(__name__)
 Line = tuple[int, Any]
 
 
-#: By the reason why nothing was sent.
+#: By the reason why nothing was sent. The messages go out without another click, so that nobody
+#: writes them once more.
 HALTED: dict[str, Any] = {
-    "disabled": _("Nothing was sent: sending is switched off (MOBILON_SMS_ENABLED)."),
-    "paused": _("Sending is paused. The messages are queued and go out when sending resumes."),
-    "quiet": _("These are quiet hours. The messages are queued and go out after %(time)s."),
-    "pace": _("The sending limit is reached. The messages are queued and go out after %(time)s."),
-    "blocked": _(
-        "After trouble with the gateway, sending waits until %(time)s. The messages are queued."
+    "disabled": ngettext_lazy(
+        "Sending is switched off in the settings (MOBILON_SMS_ENABLED). The message is queued and"
+        " goes out when sending is switched on.",
+        "Sending is switched off in the settings (MOBILON_SMS_ENABLED). The messages are queued and"
+        " go out when sending is switched on.",
+        "count",
+    ),
+    "paused": ngettext_lazy(
+        "Sending is paused. The message is queued and goes out when sending resumes.",
+        "Sending is paused. The messages are queued and go out when sending resumes.",
+        "count",
+    ),
+    "quiet": ngettext_lazy(
+        "These are quiet hours. The message is queued and goes out after %(time)s.",
+        "These are quiet hours. The messages are queued and go out after %(time)s.",
+        "count",
+    ),
+    "pace": ngettext_lazy(
+        "The sending limit is reached. The message is queued and goes out after %(time)s.",
+        "The sending limit is reached. The messages are queued and go out after %(time)s.",
+        "count",
+    ),
+    "blocked": ngettext_lazy(
+        "After trouble with the gateway, sending waits until %(time)s. The message is queued and"
+        " goes out when the gateway answers again.",
+        "After trouble with the gateway, sending waits until %(time)s. The messages are queued and"
+        " go out when the gateway answers again.",
+        "count",
     ),
 }
+
+
+SCHEDULED = ngettext_lazy(
+    "%(count)s of them is scheduled, and does not go out before its own time.",
+    "%(count)s of them are scheduled, and do not go out before their own times.",
+    "count",
+)
 
 
 #: By the status that the messages have now.
@@ -76,6 +106,27 @@ RESULTS: dict[str, tuple[int, Any]] = {
 }
 
 
+CHANGED = ngettext_lazy(
+    "%(count)s message was taken by the worker meanwhile, or its status has changed. Look at it"
+    " before you go on.",
+    "%(count)s messages were taken by the worker meanwhile, or their status has changed. Look at"
+    " them before you go on.",
+    "count",
+)
+
+
+WRONG_SETTING = _(
+    "A setting is wrong, so nothing is sent. Run “manage.py check” to find it. The messages stay in"
+    " the queue and go out when it is corrected."
+)
+
+
+DATABASE = _(
+    "The database did not answer in time. The messages are in the queue, or already sent: look at"
+    " their status, and do not write them again."
+)
+
+
 LEFT_TO_WORKER = ngettext_lazy(
     "%(count)s message stays in the queue for the worker: one click sends one request.",
     "%(count)s messages stay in the queue for the worker: one click sends one request.",
@@ -94,14 +145,14 @@ def send(pks: list[int], *, waiting: int, by: AbstractBaseUser) -> Iterator[Line
         report = send_now(pks)
     except (ImproperlyConfigured, ImportError) as error:
         logger.error("send_now.configuration error=%s", type(error).__name__)
-        text = _("Nothing was sent: a setting is wrong. Run “manage.py check” to find it.")
-        yield messages.ERROR, text
+        yield messages.ERROR, WRONG_SETTING
     except DatabaseError as error:
         logger.error("send_now.database error=%s", type(error).__name__)
-        text = _("The database did not answer in time. Check the messages before you go on.")
-        yield messages.ERROR, text
+        yield messages.ERROR, DATABASE
     else:
-        yield from _results(report, waiting)
+        yield from (
+            _halted(report, pks, waiting) if report.halted else _results(report, pks, waiting)
+        )
 
 
 def first_request(pending: MessageQuerySet) -> list[int]:
@@ -111,12 +162,21 @@ def first_request(pending: MessageQuerySet) -> list[int]:
     return list(untroubled[: conf.BATCH_SIZE]) or list(in_turn[:1])
 
 
-def _results(report: RunReport, waiting: int) -> Iterator[Line]:
-    if report.halted:
-        yield messages.WARNING, HALTED[report.halted] % {"time": moment(report.resumes_at)}
-        return
+def _halted(report: RunReport, pks: list[int], waiting: int) -> Iterator[Line]:
+    time = moment(report.resumes_at) or "–"
+    yield messages.WARNING, HALTED[report.halted] % {"count": waiting, "time": time}
+    rows = SmsMessage.objects.for_write().filter(pk__in=pks, due_at__gt=db_now())
+    if scheduled := rows.count():
+        yield messages.INFO, SCHEDULED % {"count": scheduled}
+
+
+def _results(report: RunReport, pks: list[int], waiting: int) -> Iterator[Line]:
     for status, (level, sentence) in RESULTS.items():
         if count := report.statuses[status]:
             yield level, sentence % {"count": count}
-    if left := waiting - report.claimed:
-        yield messages.INFO, LEFT_TO_WORKER % {"count": left}
+    pending = catalogue.SEND_NOW.eligible(SmsMessage.objects.for_write().filter(pk__in=pks)).count()
+    left = max(0, pending - report.statuses[Status.PENDING])  # those that had trouble are told of
+    if queued := waiting - len(pks) + left:
+        yield messages.INFO, LEFT_TO_WORKER % {"count": queued}
+    if changed := len(pks) - report.claimed - left:
+        yield messages.WARNING, CHANGED % {"count": changed}

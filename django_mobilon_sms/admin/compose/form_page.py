@@ -19,10 +19,14 @@ PREVIEW_BUTTONS = ("_check", "_remove", "_plain")
 
 
 class Button(NamedTuple):
-    """A submit button. The Enter key presses the first one of a page."""
+    """A submit button."""
 
     name: str
     label: Any
+
+
+#: Buttons that write what is typed. Without one of them, nothing is written.
+WRITING_BUTTONS = ("_save", "_send_now", "_addanother")
 
 
 def is_popup(request: HttpRequest) -> bool:
@@ -33,6 +37,13 @@ def is_popup(request: HttpRequest) -> bool:
 def is_preview(data: QueryDict) -> bool:
     """Return whether the pressed button only shows the page again."""
     return any(button in data for button in PREVIEW_BUTTONS)
+
+
+def writing_button(data: QueryDict) -> str:
+    """Return the name of the pressed button that writes, or "" if there is none."""
+    if is_preview(data):
+        return ""
+    return next((button for button in WRITING_BUTTONS if button in data), "")
 
 
 def edited(data: QueryDict) -> QueryDict:
@@ -53,11 +64,15 @@ def render(
     *,
     title: Any,
     buttons: list[Button],
+    enter: Button | None = None,
     form_url: str,
     recipient_count: int | None = None,
     extra_context: dict[str, Any],
 ) -> HttpResponse:
-    """Return the page. Without ``recipient_count``, no total of parts is shown."""
+    """Return the page. Without ``recipient_count``, no total of parts is shown.
+
+    The Enter key presses ``enter``, or the first of the buttons if they write no message.
+    """
     admin_form = AdminForm(form, list(fieldsets), {}, (), model_admin)
     text = str(form["text"].value() or "")
     context = {
@@ -71,6 +86,7 @@ def render(
         "to_field": request.POST.get(TO_FIELD_VAR, request.GET.get(TO_FIELD_VAR)),
         "original": None,
         "buttons": buttons,
+        "enter": enter or buttons[0],
         "counter": segment_counter.panel(text, recipient_count=recipient_count),
         **extra_context,
     }

@@ -20,11 +20,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from ...models import SmsMessage, retry_on_lock
-from ..actions import catalogue, copy, menu, send_now
+from ..actions import catalogue, confirmation, copy, menu, send_now
 from ..actions.changelist_actions import SKIPPED
 from ..messages.permissions import MessagePermissions
 from ..messages.responses import Responses
-from . import form_page, forms
+from . import form_page, forms, preview
 from .form_page import Button
 
 QUEUED = ngettext_lazy("The message is queued.", "%(count)s messages are queued.", "count")
@@ -34,6 +34,8 @@ CREATED_BEFORE = ngettext_lazy(
     "This form was already submitted. %(count)s of its messages were not created again.",
     "count",
 )
+
+CHECKED = _("Nothing has been sent yet. To send the message, press a button below.")
 
 sensitive = sensitive_post_parameters("numbers", "text", "source", "_remove")
 
@@ -51,16 +53,22 @@ class WritePage(MessagePermissions, Responses):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Write the messages, or show the form with its errors."""
+        pressed = form_page.writing_button(request.POST)
         now = "_send_now" in request.POST
         if not self.has_add_permission(request) or (now and not self.has_send_permission(request)):
             raise PermissionDenied
         if request.method != "POST":
             return self._opened(request, form_url, extra_context)
         form = self._form(request, form_page.edited(request.POST))
-        preview = form_page.is_preview(request.POST)
-        if not preview and form.is_valid() and (written := self._write(request, form)):
-            return self._after_writing(request, written, now=now)
-        return self._page(request, form, form_url, extra_context)
+        if pressed and form.is_valid():
+            if question := preview.question(form, request.POST, pressed):
+                popup = form_page.is_popup(request)
+                return confirmation.ask(self, request, is_popup=popup, **question)
+            if written := self._write(request, form):
+                return self._after_writing(request, written, now=now)
+        checked = None if pressed or form.errors or form.refused else CHECKED
+        context = {"checked": checked, **(extra_context or {})}
+        return self._page(request, form, form_url, context)
 
     @method_decorator([require_POST, sensitive])
     def recipients_view(self, request: HttpRequest) -> HttpResponse:
@@ -105,6 +113,7 @@ class WritePage(MessagePermissions, Responses):
             forms.OPEN_FIELDSETS if form["copy_of"].value() else forms.FIELDSETS,
             title=_("Write a message"),
             buttons=self._buttons(request),
+            enter=Button("_check", _("Check")),
             form_url=form_url,
             recipient_count=len(form.recipients.numbers),
             extra_context={"check_address": check, **(extra_context or {})},

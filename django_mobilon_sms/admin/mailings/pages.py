@@ -27,6 +27,7 @@ from ...choices import Status
 from ...mailings import preview, sending
 from ...models import SmsMailing, retry_on_lock
 from .. import spreadsheet_files
+from ..actions import confirmation
 from ..actions.catalogue import PATIENCE
 from ..badges import badge
 from ..compose import form_page
@@ -40,6 +41,9 @@ T = TypeVar("T")
 QUEUED = ngettext_lazy("%(count)s message is queued.", "%(count)s messages are queued.", "count")
 CANCELLED = ngettext_lazy(
     "%(count)s message was cancelled.", "%(count)s messages were cancelled.", "count"
+)
+CANCEL = ngettext_lazy(
+    "Cancel %(count)s pending message", "Cancel %(count)s pending messages", "count"
 )
 NOT_WAITING = _("This list was already confirmed, or it has expired. No messages were created.")
 NOT_YOURS = _(
@@ -184,15 +188,33 @@ class MailingPages(MailingList):
 
     @method_decorator(require_POST)
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Cancel the pending messages."""
+        """Cancel the pending messages, once the person has confirmed how many they are."""
         if not self.may_cancel(request):
             raise PermissionDenied
         mailing = self._get_or_404(request, pk)
+        if "confirmed" not in request.POST and (question := self._ask_to_cancel(request, mailing)):
+            return question
         if count := _retried(partial(sending.cancel, mailing)):
             self._record(request, mailing, str(CANCELLED % {"count": count}))
         else:
             self.message_user(request, str(NOTHING_TO_CANCEL), messages.INFO)
         return self._redirect(mailing)
+
+    def _ask_to_cancel(self, request: HttpRequest, mailing: SmsMailing) -> HttpResponse | None:
+        """Return the page that asks, or ``None`` if there is nothing to cancel."""
+        count = sending.messages(mailing).filter(status=Status.PENDING).count()
+        if not count:
+            return None
+        return confirmation.ask(
+            self,
+            request,
+            title=CANCEL % {"count": count},
+            button=("_cancel", CANCEL % {"count": count}),
+            fields=[("confirmed", "yes")],
+            figures=[(_("Messages"), count)],
+            lines=[mailing.tag],
+            back=self._redirect(mailing).url,
+        )
 
     def _get_or_404(self, request: HttpRequest, pk: int) -> SmsMailing:
         mailing = self.get_object(request, str(pk))
@@ -206,7 +228,7 @@ class MailingPages(MailingList):
         LogEntry.objects.log_actions(by.pk, [mailing], CHANGE, sentence)
         self.message_user(request, sentence, messages.SUCCESS)
 
-    def _redirect(self, mailing: SmsMailing) -> HttpResponse:
+    def _redirect(self, mailing: SmsMailing) -> HttpResponseRedirect:
         name, site = "admin:mobilon_sms_smsmailing_change", self.admin_site.name
         return HttpResponseRedirect(reverse(name, args=[mailing.pk], current_app=site))
 
