@@ -115,6 +115,10 @@ class MobilonGateway:
         reply = self._post(self._status_connections, "status/", objects, headers)
         return list(status_reports(reply, set(ids)))
 
+    def close(self) -> None:
+        """Close the connections that were kept for status queries."""
+        self._status_connections.close()
+
     def _post(
         self,
         connections: HTTPAdapter,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.utils.module_loading import import_string
 
 from ..conf import conf
@@ -18,3 +21,13 @@ def get_backend() -> Backend:
         refused_http_codes=conf.REFUSED_HTTP_CODES,
     )
     return backend
+
+
+@contextmanager
+def open_backend() -> Iterator[Backend]:
+    """Yield a new backend, and close what it keeps open, where it has a ``close()``."""
+    backend = get_backend()
+    try:
+        yield backend
+    finally:
+        getattr(backend, "close", lambda: None)()

@@ -91,9 +91,9 @@ class _Run:
         self.requests: RequestThreads[Claim, list[SendResult]] = RequestThreads(
             conf.TIMEOUT + GRACE
         )
-        self.calls: Calls = Calls()  # of receivers, until no request is under way
         self.trusted = False  # one POST at a time until the first good reply
         self.stopped = False
+        self.calls: Calls = Calls()  # of receivers, until no request is under way
 
     def deliver(self) -> None:
         """Send until there is nothing to claim, and call the receivers of ``status_changed``.

@@ -32,7 +32,7 @@ from ..models import (
     retry_on_lock,
     select,
 )
-from .configured_backend import get_backend
+from .configured_backend import open_backend
 from .exit_codes import TROUBLE, exit_code
 from .proofs import of_error
 from .request_threads import GRACE, RequestThreads
@@ -103,7 +103,13 @@ def refresh(
         if SmsMessage.objects.for_write().checkable().exists():
             report.exit_codes.append(TROUBLE)
         return report
-    gateway, requests = get_backend(), 1  # more after the first good reply
+    with open_backend() as gateway:
+        _query_all(gateway, report, stopping)
+    return report
+
+
+def _query_all(gateway: Backend, report: RunReport, stopping: Callable[[], bool]) -> None:
+    requests = 1  # more after the first good reply
     while not stopping() and (queries := take_due(requests * MAX_OBJECTS)):
         replies, errors = _send(gateway, queries)
         report.checked += sum(len(answered) for answered, _ in replies)
@@ -113,10 +119,9 @@ def refresh(
             report.exit_codes.append(min(exit_code(of_error(error)), TROUBLE))
         if errors:
             trouble.note(errors)
-            break
+            return
         trouble.forget()
         requests = conf.CONCURRENCY
-    return report
 
 
 def take_due(limit: int = MAX_OBJECTS) -> list[StatusQuery]:

@@ -200,6 +200,13 @@ MISTAKES = [
         "management/test_loop.py::test_statuses_wait_after_trouble_and_sending_does_not",
     ),
     Mistake(
+        "connections of status queries kept",
+        "worker/configured_backend.py",
+        'getattr(backend, "close", lambda: None)()',
+        "pass",
+        "worker/test_status_connections.py::test_refresh_keeps_no_connection",
+    ),
+    Mistake(
         "probe off",
         "worker/claims.py",
         "if is_probe := state is not None and state.blocked_until is not None:",
