@@ -1,6 +1,6 @@
 """The rows of the outbox and the conditional updates that change them."""
 
-from .batches import SmsBatch
+from .batches import RESEND_MARGIN, SmsBatch
 from .chunks import ROWS_PER_STATEMENT, chunked
 from .clock import db_now
 from .forgetting_texts import kept_long_enough, unless_sensitive
@@ -18,6 +18,7 @@ from .stopped_numbers import StoppedNumber
 __all__ = [
     "ENDED",
     "INTEGER",
+    "RESEND_MARGIN",
     "RETRY_SECONDS",
     "ROWS_PER_STATEMENT",
     "TEXT",
