@@ -6,7 +6,6 @@ import dataclasses
 import logging
 import os
 import socket
-import time
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from django.db.models import Exists, OuterRef
 
 from ..choices import ErrorCode, Priority, Status
 from ..conf import conf
+from ..gateway import uptime
 from ..limits import pace, quiet_until
 from ..models import (
     RETRY_SECONDS,
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Claim:
-    """A batch that is ours, with its messages, and when (monotonic) its claim began."""
+    """A batch that is ours, with its messages, and when its claim began, by ``uptime()``."""
 
     batch: SmsBatch
     messages: Sequence[Candidate]
@@ -114,7 +114,7 @@ def take(
     number was stopped are cancelled. ``paced_at``: when the pace had room for these messages.
     """
     alias = router.db_for_write(SmsMessage)
-    began, lease = time.monotonic(), timedelta(seconds=conf.LEASE)
+    began, lease = uptime(), timedelta(seconds=conf.LEASE)
     with suppress(OthersWereFaster), transaction.atomic(using=alias, durable=True):
         # The INSERT comes first: SQLite then waits for its lock instead of failing.
         batches = [SmsBatch.objects.begin(worker_name(), lease) for _ in found]
