@@ -44,7 +44,7 @@ class Outcome(models.TextChoices):
     REFUSED = "refused", _("refused")  # an HTTP code that means "nothing was accepted"
     NEVER_LEFT = "never_left", _("never left")  # nothing was written to the gateway
     NO_PROOF = "no_proof", _("no proof")  # the gateway may have processed it
-    LOST = "lost", _("lost")  # the worker stopped without a record, and its lease is over
+    LOST = "lost", _("lost")  # nothing was recorded before its lease ended
 
 
 class ErrorCode(models.TextChoices):
@@ -77,7 +77,7 @@ class ErrorCode(models.TextChoices):
     NO_ID = "no_id", _("The gateway's answer has no id for this message.")
     WRONG_TYPES = "wrong_types", _("The gateway's answer for this message is malformed.")
     CONTRADICTION = "contradiction", _("The gateway's answer for this message contradicts itself.")
-    LOST = "lost", _("The worker stopped before it recorded the outcome.")
+    LOST = "lost", _("No outcome was recorded before the lease ended.")
     HELD = "held", _("Held back: another copy of it may have been sent.")
     UNFORESEEN = "unforeseen", _("An unexpected error occurred.")
     # It had been resent, so it went back to unknown.

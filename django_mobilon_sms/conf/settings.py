@@ -68,7 +68,8 @@ class Conf:
         "E005",
         Allowed(validators.is_dotted_path, "the dotted path of a backend class"),
         doc="Class that speaks to the gateway; ``django_mobilon_sms.testing`` has some for tests.",
-        more="It follows the protocol ``gateway.Backend``. Only the default needs credentials.",
+        more="It follows the protocol ``django_mobilon_sms.gateway.Backend``."
+        " Only the default needs credentials.",
         hint=f"Write '{GATEWAY}' or 'django_mobilon_sms.testing.MemoryBackend'.",
     )
     ENABLED = Setting(
@@ -83,7 +84,7 @@ class Conf:
         20,
         "E007",
         validators.seconds(600),
-        doc="Seconds for a whole request, from connecting to the last byte of the reply.",
+        doc="Seconds for a whole request, from the DNS lookup to the last byte of the reply.",
     )
     BATCH_SIZE = Setting(
         100,

@@ -2,16 +2,21 @@
 
 from typing import Any
 
-from .backend import MAX_OBJECTS, Backend, OutgoingMessage
+from .backend import MAX_OBJECTS, Backend, OutgoingMessage, with_call
+from .calls import Call
+from .clock import uptime
 from .reply_parser import SendResult, StatusReport
 
 __all__ = [
     "MAX_OBJECTS",
     "Backend",
+    "Call",
     "MobilonGateway",
     "OutgoingMessage",
     "SendResult",
     "StatusReport",
+    "uptime",
+    "with_call",
 ]
 
 

@@ -3,8 +3,8 @@
 The API is ``POST send/`` and ``POST status/``, each with basic auth and a JSON array of at most 100
 objects. The vendor documents no errors, so each failure is sorted by what it proves:
 
-* ``NeverLeft``: the address cannot be used, no connection was made, or the certificate is not
-  trusted.
+* ``NeverLeft``: it failed before the first byte of the request could be written, for example
+  because no connection was made or the certificate is not trusted.
 * ``Refused``: an HTTP code that is taken as a refusal.
 * ``OutcomeUnknown``: all else, such as a timeout, a broken connection or an unreadable reply. The
   gateway may have sent the messages.
@@ -16,29 +16,22 @@ import json
 import math
 import re
 import ssl
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    LocationParseError,
-    NewConnectionError,
-)
+from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.exceptions import TimeoutError as TransportTimeout
 
 from ..exceptions import REFUSED_HTTP_CODES, GatewayError, NeverLeft, OutcomeUnknown, Refused
 from .backend import MAX_OBJECTS, OutgoingMessage
+from .calls import Call
+from .clock import uptime
+from .connections import Connections
 from .reply_parser import SendResult, StatusReport, parse, send_results, status_reports
-
-#: Most connections kept open for status requests: as many as requests can be under way at once.
-MAX_CONNECTIONS = 64
 
 MAX_REPLY_BYTES = 1024 * 1024
 
@@ -59,7 +52,6 @@ REFUSALS = {401: "credentials", 407: "credentials", 402: "payment", 429: "rate_l
 NEVER_LEFT = {
     "request": (InvalidURL, InvalidSchema, MissingSchema, LocationParseError),
     "certificate": (ssl.SSLCertVerificationError,),
-    "connection": (NewConnectionError, ConnectTimeoutError),
 }
 
 
@@ -83,10 +75,12 @@ class MobilonGateway:
         self._credentials = (username.encode(), password.encode())
         self._timeout = timeout
         self._refused_http_codes = frozenset(refused_http_codes)
-        self._status_connections = _connections()
+        self._status_connections = Connections()
 
-    def send(self, messages: Sequence[OutgoingMessage]) -> list[SendResult]:
-        """POST 1 to 100 messages once, over a fresh connection.
+    def send(
+        self, messages: Sequence[OutgoingMessage], *, call: Call | None = None
+    ) -> list[SendResult]:
+        """POST 1 to 100 messages once, over a fresh connection, as the call allows.
 
         Return the reply's objects for these messages in the reply's order: none, one or several for
         each guid. Raise ``ValueError`` before any network access if the number of messages is wrong
@@ -97,14 +91,14 @@ class MobilonGateway:
         objects = [_wire(message) for message in messages]
         # A kept connection that the gateway is just closing fails in the same way as one that
         # breaks after the gateway took the messages, so each batch gets a fresh connection.
-        connections = _connections()
+        connections = Connections()
         try:
-            reply = self._post(connections, "send/", objects, {"Connection": "close"})
+            reply = self._post(connections, "send/", objects, {"Connection": "close"}, call)
         finally:
             connections.close()
         return list(send_results(reply, guids))
 
-    def status(self, ids: Sequence[str]) -> list[StatusReport]:
+    def status(self, ids: Sequence[str], *, call: Call | None = None) -> list[StatusReport]:
         """Query the statuses of 1 to 100 messages by the gateway's ids; safe to repeat.
 
         Return the reply's readable objects for these ids. Raise like ``send()``.
@@ -112,7 +106,7 @@ class MobilonGateway:
         _require_valid("id", ids)
         objects = [{"id": id_} for id_ in ids]
         headers = {"Connection": "keep-alive"}
-        reply = self._post(self._status_connections, "status/", objects, headers)
+        reply = self._post(self._status_connections, "status/", objects, headers, call)
         return list(status_reports(reply, set(ids)))
 
     def close(self) -> None:
@@ -121,19 +115,24 @@ class MobilonGateway:
 
     def _post(
         self,
-        connections: HTTPAdapter,
+        connections: Connections,
         path: str,
         objects: Sequence[object],
         headers: Mapping[str, str],
+        call: Call | None,
     ) -> list[Any]:
-        deadline = time.monotonic() + self._timeout
+        call = call or Call(self._timeout)
         request = self._prepare(path, objects, headers)
         try:
-            with connections.send(request, timeout=self._timeout, stream=True) as response:
+            with connections.post(request, call) as response:
                 self._require_success(response, alone=len(objects) == 1)
-                body = _read(response, deadline)
-        except (OSError, HTTPError) as error:  # errors of requests are OSErrors
-            raise _transport_error(error) from None
+                body = _read(response, call)
+        except GatewayError:
+            raise
+        except Exception as error:
+            raise _transport_error(error, call) from None
+        finally:
+            call.close()
         return parse(body, response.status_code)
 
     def _prepare(
@@ -164,15 +163,6 @@ class MobilonGateway:
         raise OutcomeUnknown("redirect" if 300 <= code < 400 else "http_error", http_code=code)
 
 
-def _connections() -> HTTPAdapter:
-    """Return an adapter that sends each request once.
-
-    A ``requests.Session`` would follow redirects, and read proxies and ``.netrc`` from the
-    environment, which could expose the credentials.
-    """
-    return HTTPAdapter(max_retries=0, pool_maxsize=MAX_CONNECTIONS)
-
-
 def _require_valid(name: str, keys: Sequence[object]) -> None:
     if len(set(keys)) != len(keys):
         raise ValueError(f"The same {name} is given twice.")
@@ -189,20 +179,28 @@ def _wire(message: OutgoingMessage) -> dict[str, str]:
     }
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
-    """Return the reply's raw body, read within the deadline and the size limit.
+def _read(response: requests.Response, call: Call) -> bytes:
+    """Return the reply's raw body, read within the call's deadline and the size limit.
 
     It is not decompressed, because the request does not allow compression.
     """
     body = bytearray()
-    while chunk := response.raw.read1(64 * 1024, decode_content=False):
+    while chunk := _read_some(response):
         body += chunk
         if len(body) > MAX_REPLY_BYTES:
             raise OutcomeUnknown("bad_reply", http_code=response.status_code)
         # A complete body counts even after the deadline, for example after the process was stopped.
-        if time.monotonic() > deadline and response.raw.length_remaining != 0:
+        if uptime() > call.deadline and response.raw.length_remaining != 0:
             raise OutcomeUnknown("timeout", http_code=response.status_code)
     return bytes(body)
+
+
+def _read_some(response: requests.Response) -> bytes:
+    try:
+        chunk: bytes = response.raw.read1(64 * 1024, decode_content=False)
+    except TransportTimeout:
+        raise OutcomeUnknown("timeout", http_code=response.status_code) from None
+    return chunk
 
 
 def _retry_after(value: str) -> float | None:
@@ -216,16 +214,20 @@ def _retry_after(value: str) -> float | None:
     return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
-def _transport_error(error: Exception) -> GatewayError:
-    """Return what a transport error proves.
+def _transport_error(error: Exception, call: Call) -> Exception:
+    """Return what a transport error proves, or the error itself if it is unforeseen.
 
-    The inner errors decide, because ``requests`` raises the same ``ConnectionError`` whether the
-    body was delivered or not.
+    The inner errors give the name, because ``requests`` raises the same ``ConnectionError`` for
+    most of them.
     """
     chain = list(_inner_errors(error))
     for code, kinds in NEVER_LEFT.items():
-        if any(isinstance(inner, kinds) for inner in chain):
+        if not call.is_writing and any(isinstance(inner, kinds) for inner in chain):
             return NeverLeft(code)
+    if call.has_not_left:
+        return NeverLeft("connection")
+    if not isinstance(error, (OSError, HTTPError)):  # errors of requests are OSErrors
+        return error
     timed_out = any(isinstance(inner, (TransportTimeout, TimeoutError)) for inner in chain)
     return OutcomeUnknown("timeout" if timed_out else "broken")
 

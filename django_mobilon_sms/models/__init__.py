@@ -1,6 +1,6 @@
 """The rows of the outbox and the conditional updates that change them."""
 
-from .batches import SmsBatch
+from .batches import RESEND_MARGIN, SmsBatch
 from .chunks import ROWS_PER_STATEMENT, chunked
 from .clock import db_now
 from .forgetting_texts import kept_long_enough

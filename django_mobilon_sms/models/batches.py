@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -20,8 +21,23 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+#: How long after its lease a batch still counts as under way, where its worker did not close the
+#: request itself: a worker may be suspended, and wake up, just between its last look at the lease
+#: and the write. A minute is longer than what usually suspends one: a moved virtual machine, a
+#: snapshot, a disk that does not answer.
+RESEND_MARGIN = timedelta(minutes=1)
+
+
 class BatchQuerySet(PrimaryQuerySet):
     """Batches, and their conditional updates."""
+
+    def under_way(self) -> Self:
+        """Batches whose request may still leave.
+
+        The worker of a ``lost`` batch may be suspended, not dead.
+        """
+        not_closed = self.filter(outcome__in=["", Outcome.LOST])
+        return not_closed.filter(lease_until__gt=db_now() - RESEND_MARGIN)
 
     def lost(self) -> Self:
         """Open batches whose lease has run out, because their worker vanished."""

@@ -68,9 +68,7 @@ class MessageQueries(PrimaryQuerySet):
         Nobody has decided about them, their request is over, their text is kept, and their number
         is not stopped.
         """
-        under_way = SmsBatch.objects.filter(
-            pk=OuterRef("batch_id"), outcome="", lease_until__gt=db_now()
-        )
+        under_way = SmsBatch.objects.under_way().filter(pk=OuterRef("batch_id"))
         unknown = self.for_write().filter(status=Status.UNKNOWN, resolution="")
         stopped = StoppedNumber.objects.filter(number=OuterRef("number"))
         return unknown.filter(~Exists(under_way), ~Exists(stopped), ~Q(text=""))

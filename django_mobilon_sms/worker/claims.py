@@ -6,7 +6,6 @@ import dataclasses
 import logging
 import os
 import socket
-import time
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from django.db.models import Exists, Expression, OuterRef, QuerySet
 
 from ..choices import ErrorCode, Priority, Status
 from ..conf import conf
+from ..gateway import uptime
 from ..limits import pace, quiet_until
 from ..models import (
     RETRY_SECONDS,
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Claim:
-    """A batch that is ours, with its messages, and when (monotonic) its claim began."""
+    """A batch that is ours, with its messages, and when its claim began, by ``uptime()``."""
 
     batch: SmsBatch
     messages: Sequence[Candidate]
@@ -122,7 +122,7 @@ def take(
     all hosts wins it. ``paced_at``: when the pace had room for these messages.
     """
     alias = router.db_for_write(SmsMessage)
-    began, lease = time.monotonic(), timedelta(seconds=conf.LEASE)
+    began, lease = uptime(), timedelta(seconds=conf.LEASE)
     batches = [SmsBatch(worker=worker_name()) for _ in found]
     with (
         suppress(OthersWereFaster),

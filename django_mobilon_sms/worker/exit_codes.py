@@ -27,4 +27,4 @@ def exit_code(proof: Proof) -> int:
         if code in (ErrorCode.LEASE_SHORT, ErrorCode.INVALID):
             return OK
         return CANNOT_WORK if code in (ErrorCode.CERTIFICATE, ErrorCode.REQUEST) else TROUBLE
-    return OK
+    return UNKNOWN if proof.outcome == Outcome.LOST else OK

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from django.db.models import F
 
 from ..choices import ErrorCode, Outcome, Status
 from ..conf import conf
+from ..gateway import uptime
 from ..models import (
     RETRY_SECONDS,
     GatewayState,
@@ -39,7 +39,7 @@ class Result:
     batch: SmsBatch
     proof: Proof
     pks: Mapping[str, int]
-    began: float = 0.0  # monotonic, as of the claim
+    began: float = 0.0  # by ``uptime()``, as of the claim
     is_probe: bool = False
 
     @classmethod
@@ -72,7 +72,7 @@ def record_or_journal(results: Sequence[Result]) -> Sequence[Counter[Status] | N
     status; ``None`` where they could not be updated, which is left to a later sweep.
     """
     write, alone = partial(record_all, results), len(results) == 1
-    left = max(1.0, results[0].began + conf.LEASE - time.monotonic())
+    left = max(1.0, results[0].began + conf.LEASE - uptime())
     try:
         return retry_on_lock(write, using=_alias(), seconds=left if alone else 0.0)
     except DatabaseError as error:

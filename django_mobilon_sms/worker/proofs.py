@@ -47,7 +47,8 @@ def of_error(error: BaseException) -> Proof:
     """Return the proof of a POST that ended with an error; an unforeseen one proves nothing."""
     if not isinstance(error, GatewayError):
         return Proof(Outcome.NO_PROOF, ErrorCode.UNFORESEEN)
-    outcome = Outcome.NO_PROOF
+    # The request of a lost batch may still be written: its backend could not be interrupted.
+    outcome = Outcome.LOST if error.code == ErrorCode.LOST else Outcome.NO_PROOF
     if isinstance(error, NeverLeft):
         outcome = Outcome.NEVER_LEFT
     elif isinstance(error, Refused):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import _thread
 import queue
-import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from ..exceptions import OutcomeUnknown
+from ..exceptions import GatewayError, NeverLeft
+from ..gateway import Call, uptime
 
-#: How long a request is waited for beyond its timeout, in seconds.
+#: How long a request is waited for beyond its deadline, in seconds.
 GRACE = 5.0
-
 
 #: How late a wait must end, in seconds, to show that this process was stopped or its host asleep.
 #: The answer may have come meanwhile, so the request gets ``GRACE`` once more.
@@ -28,29 +27,36 @@ R = TypeVar("R")
 class RequestThreads(Generic[K, R]):
     """Requests under way, each in a daemon thread of its own.
 
-    A request that takes longer than ``seconds`` is abandoned, because dripped headers can outlast
-    any timeout of a socket. Its thread keeps no process from ending.
+    A request is abandoned ``GRACE`` after the deadline of its call, which its own timeouts should
+    have kept. A backend that cannot be interrupted keeps it until its lease ends. Its thread keeps
+    no process from ending.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._deadlines: dict[K, float] = {}
+    def __init__(self) -> None:
+        self._calls: dict[K, Call] = {}
+        self._waits: dict[K, float] = {}  # until when each is waited for, by ``uptime()``
         self._done: queue.SimpleQueue[tuple[K, R | BaseException]] = queue.SimpleQueue()
 
     def __len__(self) -> int:
-        return len(self._deadlines)
+        return len(self._calls)
 
-    def start(self, key: K, function: Callable[[], R]) -> None:
-        """Call ``function`` in a thread; ``wait()`` returns its value or error with ``key``."""
-        self._deadlines[key] = time.monotonic() + self._seconds
-        # ``Thread.start()`` would wait until the thread runs, and so for whoever holds the GIL.
-        _thread.start_new_thread(self._call, (key, function))
+    def start(self, key: K, call: Call, function: Callable[[], R]) -> None:
+        """Call ``function`` in a thread; ``wait()`` returns its value or error with ``key``.
+
+        A thread that cannot start is such an error: ``NeverLeft`` (``request``).
+        """
+        self._calls[key], self._waits[key] = call, call.deadline + GRACE
+        try:
+            # ``Thread.start()`` would wait until the thread runs, so for whoever holds the GIL.
+            _thread.start_new_thread(self._run, (key, call, function))
+        except (RuntimeError, MemoryError):
+            self._done.put((key, NeverLeft("request")))
 
     def wait(self) -> list[tuple[K, R | BaseException]]:
         """Return the requests that are over, or wait for the next one if none is.
 
-        Each comes as its key with its value or its error. The error of an abandoned request is
-        ``OutcomeUnknown`` (``deadline``).
+        Each comes as its key with its value or its error. The error of an abandoned request is what
+        ``Call.abandon()`` proved.
         """
         return self._over_by_now() or [self._next()]
 
@@ -61,28 +67,40 @@ class RequestThreads(Generic[K, R]):
                 key, answer = self._done.get_nowait()
             except queue.Empty:
                 return over
-            if self._deadlines.pop(key, None) is not None:  # else it was abandoned before
+            if self._forget(key):
                 over.append((key, answer))
 
     def _next(self) -> tuple[K, R | BaseException]:
         while True:
-            key = min(self._deadlines, key=self._deadlines.__getitem__)
+            key = min(self._waits, key=self._waits.__getitem__)
             try:
-                over, answer = self._done.get(timeout=self._left(key))
+                over, answer = self._done.get(timeout=max(0.0, self._waits[key] - uptime()))
             except queue.Empty:
-                overslept = time.monotonic() - self._deadlines[key]
-                if overslept > STOOD_STILL:
-                    self._deadlines[key] += overslept + GRACE
+                if (error := self._given_up(key)) is None:
                     continue
-                over, answer = key, OutcomeUnknown("deadline")
-            if self._deadlines.pop(over, None) is not None:
+                over, answer = key, error
+            if self._forget(over):
                 return over, answer
 
-    def _left(self, key: K) -> float:
-        return max(0.0, self._deadlines[key] - time.monotonic())
+    def _given_up(self, key: K) -> GatewayError | None:
+        """Abandon a request and return its error; ``None`` where it gets more time instead."""
+        overslept = uptime() - self._waits[key]
+        if overslept > STOOD_STILL:
+            self._waits[key] += overslept + GRACE
+            return None
+        if error := self._calls[key].abandon():
+            return error
+        self._waits[key] = self._calls[key].lease_end
+        return None
 
-    def _call(self, key: K, function: Callable[[], R]) -> None:
+    def _forget(self, key: K) -> bool:
+        """Whether the request was still waited for; from now on it is not."""
+        self._waits.pop(key, None)
+        return self._calls.pop(key, None) is not None
+
+    def _run(self, key: K, call: Call, function: Callable[[], R]) -> None:
         try:
+            call.hand_over()
             answer: R | BaseException = function()
         except BaseException as error:  # whatever ends the request, its owner must get it
             answer = error

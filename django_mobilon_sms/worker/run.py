@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -17,8 +16,7 @@ from django.db import DatabaseError, router
 
 from ..choices import ErrorCode, Outcome, Priority
 from ..conf import conf, require_fit, require_valid
-from ..exceptions import NeverLeft
-from ..gateway import Backend, OutgoingMessage, SendResult
+from ..gateway import Backend, Call, OutgoingMessage, SendResult, with_call
 from ..models import GatewayState, SmsMessage
 from ..signals import Calls, call_receivers, receivers_held
 from . import candidates, outcome_recording, proofs
@@ -28,7 +26,7 @@ from .configured_backend import get_backend
 from .exit_codes import TROUBLE, exit_code
 from .outcome_recording import Result
 from .proofs import Proof
-from .request_threads import GRACE, RequestThreads
+from .request_threads import RequestThreads
 from .run_report import RunReport
 from .sweep import leftovers, sweep_leftovers
 
@@ -88,9 +86,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.gateway: Backend = get_backend()
-        self.requests: RequestThreads[Claim, list[SendResult]] = RequestThreads(
-            conf.TIMEOUT + GRACE
-        )
+        self.requests: RequestThreads[Claim, list[SendResult]] = RequestThreads()
         self.trusted = False  # one POST at a time until the first good reply
         self.stopped = False
         self.calls: Calls = Calls()  # of receivers, until no request is under way
@@ -185,8 +181,8 @@ class _Run:
             self.report.count(outcome_recording.fail_invalid(claim, invalid))
         if outgoing:
             self.report.posts += 1
-            send_before = claim.began + conf.LEASE - conf.TIMEOUT
-            self.requests.start(claim, partial(_send, self.gateway, outgoing, send_before))
+            call = Call(conf.TIMEOUT, lease_end=claim.began + conf.LEASE)
+            self.requests.start(claim, call, partial(with_call(self.gateway.send, call), outgoing))
         else:
             self._record([Result.of(claim, Proof(Outcome.NEVER_LEFT, ErrorCode.INVALID))])
 
@@ -228,15 +224,6 @@ def _proof_of(claim: Claim, answer: list[SendResult] | BaseException) -> Proof:
     name = type(answer).__name__
     logger.warning("post.failed batch=%s error=%s", claim.batch.pk, name)
     return proofs.of_error(answer)
-
-
-def _send(
-    gateway: Backend, messages: Sequence[OutgoingMessage], send_before: float
-) -> list[SendResult]:
-    # A process that was paused must not send what was given up meanwhile.
-    if time.monotonic() > send_before:
-        raise NeverLeft(ErrorCode.LEASE_SHORT)
-    return gateway.send(messages)
 
 
 def anything_to_do() -> bool:

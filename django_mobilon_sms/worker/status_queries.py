@@ -18,7 +18,7 @@ from typing import Any
 from django.db.models import Expression
 
 from ..conf import conf, require_valid
-from ..gateway import MAX_OBJECTS, Backend, StatusReport
+from ..gateway import MAX_OBJECTS, Backend, Call, StatusReport, with_call
 from ..models import (
     RETRY_SECONDS,
     TIME,
@@ -35,7 +35,7 @@ from ..models import (
 from .configured_backend import open_backend
 from .exit_codes import TROUBLE, exit_code
 from .proofs import of_error
-from .request_threads import GRACE, RequestThreads
+from .request_threads import RequestThreads
 from .run_report import Halt, RunReport
 from .status_recording import StatusQuery, StatusReply, record
 
@@ -161,13 +161,14 @@ def _send(
     gateway: Backend, queries: Sequence[StatusQuery]
 ) -> tuple[list[StatusReply], list[BaseException]]:
     """Send as many requests at once as these queries take; return the replies and the errors."""
-    requests: RequestThreads[int, list[StatusReport]] = RequestThreads(conf.TIMEOUT + GRACE)
+    requests: RequestThreads[int, list[StatusReport]] = RequestThreads()
     chunks = {
         start: queries[start : start + MAX_OBJECTS] for start in range(0, len(queries), MAX_OBJECTS)
     }
     for start, chunk in chunks.items():
         ids = list(dict.fromkeys(query.gateway_id for query in chunk))
-        requests.start(start, partial(gateway.status, ids))
+        call = Call(conf.TIMEOUT)
+        requests.start(start, call, partial(with_call(gateway.status, call), ids))
     replies: list[StatusReply] = []
     errors: list[BaseException] = []
     while requests:

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from django_mobilon_sms.choices import ErrorCode, Resolution, Status
+from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from tests.support.admin_door import (
     DECIDE,
@@ -207,9 +207,17 @@ def test_decision_about_what_has_all_changed_does_nothing(client):
     assert (statuses(), history()) == (["unknown"], [])
 
 
-def test_resend_waits_for_a_post_that_may_be_under_way(client):
+@pytest.mark.parametrize(
+    ("fields", "now"),
+    [
+        ({"outcome": "", "closed_at": None}, "still runs"),
+        ({"outcome": Outcome.LOST, "lease_until": db_now()}, "is just over"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_resend_waits_for_a_post_that_may_be_under_way(client, fields, now):
     messages = unknown()
-    SmsBatch.objects.update(outcome="", closed_at=None)
+    SmsBatch.objects.update(**fields)
     shown = text_of(asked(client, messages))
     assert "1 of them cannot be sent again yet: its request may still be under way." in shown
     assert decide(client, "resend", messages) == [SKIPPED]

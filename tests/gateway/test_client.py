@@ -269,15 +269,15 @@ def test_certificate_for_another_host_or_time_proves_that_nothing_left(authority
     assert (type(error), error.code, heard) == (NeverLeft, "certificate", [])
 
 
-def test_connection_closed_in_the_handshake_proves_nothing():
+def test_connection_closed_in_the_handshake_proves_that_nothing_left():
     with https(None) as (url, _):
         error = failure(url)
-    assert (type(error), error.code) == (OutcomeUnknown, "broken")
+    assert (type(error), error.code) == (NeverLeft, "connection")
 
 
-def test_plain_server_under_an_https_address_proves_nothing(sandbox):
+def test_plain_server_under_an_https_address_proves_that_nothing_left(sandbox):
     error = failure(sandbox.url.replace("http:", "https:"))
-    assert type(error) is OutcomeUnknown
+    assert (type(error), error.code) == (NeverLeft, "connection")
 
 
 # Refused

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils.connection import ConnectionDoesNotExist
 
 from django_mobilon_sms.choices import ErrorCode, Resolution, Status
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.models import RESEND_MARGIN, GatewayState, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.signals import status_changed
 from tests.models.factories import (
     FUTURE,
@@ -107,6 +107,8 @@ def test_resend_clears_only_an_expiry_that_has_passed(expires_at, kept):
         ({"lease_until": FUTURE}, 0),
         ({"lease_until": PAST}, 1),
         ({"lease_until": FUTURE, "outcome": "no_proof", "closed_at": PAST}, 1),
+        ({"lease_until": FUTURE, "outcome": "lost", "closed_at": PAST}, 0),
+        ({"lease_until": PAST, "outcome": "lost", "closed_at": PAST}, 1),
     ],
 )
 def test_message_whose_batch_may_be_under_way_is_not_resent(fields, resent):
@@ -114,6 +116,15 @@ def test_message_whose_batch_may_be_under_way_is_not_resent(fields, resent):
     assert SmsMessage.objects.resendable().count() == resent
     assert SmsMessage.objects.all().resend(by=None) == resent
     assert rows("resends") == [(resent,)]
+
+
+@pytest.mark.parametrize("fields", [{}, {"outcome": "lost", "closed_at": PAST}])
+def test_resend_waits_for_the_lease_and_a_margin(fields):
+    lease_over, waited = db_now() - RESEND_MARGIN / 2, db_now() - RESEND_MARGIN
+    message(status="unknown", batch=batch(lease_until=lease_over, **fields))
+    assert SmsMessage.objects.all().resend(by=None) == 0
+    SmsBatch.objects.update(lease_until=waited)
+    assert SmsMessage.objects.all().resend(by=None) == 1
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.UNKNOWN}))

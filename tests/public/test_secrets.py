@@ -21,7 +21,7 @@ from django.test import Client
 from django.utils.log import AdminEmailHandler
 
 from django_mobilon_sms.choices import ErrorCode, Status
-from django_mobilon_sms.gateway import MobilonGateway, OutgoingMessage
+from django_mobilon_sms.gateway import Call, MobilonGateway, OutgoingMessage
 from django_mobilon_sms.models import SmsBatch, SmsMailing, SmsMessage
 from django_mobilon_sms.outbox import send_many, send_sms
 from django_mobilon_sms.sandbox import Sandbox
@@ -87,9 +87,9 @@ class Witness(MobilonGateway):
 
     raised: list[BaseException]
 
-    def send(self, messages):
+    def send(self, messages, **options):
         try:
-            return super().send(messages)
+            return super().send(messages, **options)
         except BaseException as error:
             self.raised.append(error)
             raise
@@ -122,7 +122,6 @@ def journal():
 def run(worker, logs, raised, capfd, settings, monkeypatch):
     """Send one message, and return all output and rows."""
     settings.MOBILON_SMS_TIMEOUT = 0.5
-    monkeypatch.setattr("django_mobilon_sms.worker.run.GRACE", 0.5)
 
     def run():
         write(**MESSAGE)
@@ -418,10 +417,10 @@ def test_representations_show_nothing(sandbox):
     outgoing = OutgoingMessage(message.guid, "89135550199", message.text, message.source)
     gateway = MobilonGateway(sandbox.url, CREDENTIALS["login"], CREDENTIALS["password"], 5)
     candidate = Candidate(message.pk, message.guid, message.number, message.text, message.source, 1)
-    threads = RequestThreads(60)
-    threads.start(batch, lambda: gateway.send([outgoing]))
+    threads, call = RequestThreads(), Call(60)
+    threads.start(batch, call, lambda: gateway.send([outgoing], call=call))
     [(key, result)] = threads.wait()
     claim = Claim(batch, [candidate], 0.0, False)
     messages = SmsMessage.objects.all()
-    objects = [message, messages, batch, outgoing, gateway, claim, threads, key, result]
+    objects = [message, messages, batch, outgoing, gateway, claim, threads, call, key, result]
     assert found(*(f"{each!r} {each!s} {[each]!r} {each}" for each in objects)) == []

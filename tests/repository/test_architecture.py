@@ -43,6 +43,7 @@ def public() -> set[str]:
         tasks = ("send", "refresh", "purge", "wake_up")
         names |= {f"{PACKAGE}.contrib.{module}.{name}" for name in tasks}
     names |= {f"{PACKAGE}.signals.status_changed", f"{PACKAGE}.sandbox.Sandbox"}
+    names |= {f"{PACKAGE}.gateway.{name}" for name in ("Backend", "Call")}
     return names | {
         f"{PACKAGE}.phone_numbers.normalize_number",
         f"{PACKAGE}.segments.count_segments",

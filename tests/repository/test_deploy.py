@@ -15,7 +15,7 @@ import yaml
 from django_mobilon_sms.conf.settings import Conf
 from django_mobilon_sms.contrib import celery, jobs
 from django_mobilon_sms.management.commands import send_sms, sms_status
-from django_mobilon_sms.worker.run import GRACE
+from django_mobilon_sms.worker.request_threads import GRACE
 from tests.repository.test_docs import unit
 from tests.support.documents import DOCS
 

@@ -16,7 +16,7 @@ from django_mobilon_sms.conf.settings import Conf, declared
 from django_mobilon_sms.management.commands.send_sms import Command
 from django_mobilon_sms.models import SmsMessage, StoppedNumber
 from django_mobilon_sms.worker import exit_codes
-from django_mobilon_sms.worker.run import GRACE
+from django_mobilon_sms.worker.request_threads import GRACE
 from tests.support.documents import (
     DOCS,
     DOCUMENTS,

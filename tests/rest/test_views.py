@@ -524,9 +524,11 @@ def test_body_of_an_action_is_read_strictly(client, path, body, errors):
     assert SmsMessage.objects.get().status == message.status
 
 
-def test_resend_while_its_request_may_be_under_way_says_why_not(client):
+@pytest.mark.parametrize("fields", [{}, {"outcome": "lost", "closed_at": db_now()}])
+def test_resend_while_its_request_may_be_under_way_says_why_not(client, fields):
     message = in_status(Status.SENDING)
     SmsMessage.objects.all().hold(ErrorCode.TIMEOUT)
+    SmsBatch.objects.update(**fields)
     answer = post(client, {"accept_duplicate": True}, f"{message.guid}/resend/")
     assert answer.status_code == 409
     assert "may still be under way" in answer.json()["non_field_errors"][0]["message"]

@@ -71,8 +71,6 @@ class Cron:
         settings.MOBILON_SMS_BACKEND = "tests.support.cron.Gateway"
         monkeypatch.setattr("django_mobilon_sms.models.clock.Now", self.clock)
         monkeypatch.setattr("tests.support.cron.Gateway.go", lambda gateway: self._meet())
-        # Only a worker that waits for another can be slow here: the sockets have their timeout.
-        monkeypatch.setattr("django_mobilon_sms.worker.run.GRACE", PATIENCE)
 
     def __enter__(self):
         return self

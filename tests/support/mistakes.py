@@ -35,7 +35,97 @@ class Mistake(NamedTuple):
     test: str
 
 
+LATE = "worker/test_abandoned_requests.py::"
 MISTAKES = [
+    Mistake(
+        "abandoned, and written all the same",
+        "gateway/calls.py",
+        """\
+        if self._state == State.ABANDONED:
+            raise NeverLeft("connection")
+""",
+        "",
+        "gateway/test_calls.py::test_call_abandoned_in_the_name_server_writes_nothing",
+    ),
+    Mistake(
+        "written, and abandoned as never left",
+        "gateway/calls.py",
+        """\
+            if self._state == State.WRITING:
+                return OutcomeUnknown("deadline")
+""",
+        "",
+        "gateway/test_calls.py::test_call_abandoned_while_it_writes_may_have_left_and_its_socket_is_shut",
+    ),
+    Mistake(
+        "socket of an abandoned call left open",
+        "gateway/calls.py",
+        "self._socket.shutdown(socket.SHUT_RDWR)",
+        "pass",
+        "gateway/test_calls.py::test_call_abandoned_while_it_connects_ends_at_once_and_never_left",
+    ),
+    Mistake(
+        "lease not checked before the write",
+        "gateway/calls.py",
+        "if uptime() > self._write_until:",
+        "if False:",
+        "gateway/test_calls.py::test_lease_that_ends_in_the_name_server_lets_nothing_leave",
+    ),
+    Mistake(
+        "all the time for the first address",
+        "gateway/calls.py",
+        "return left / addresses",
+        "return left",
+        LATE + "test_dead_addresses_before_the_live_one_cost_no_second_copy",
+    ),
+    Mistake(
+        "own backend abandoned at its timeout",
+        "gateway/calls.py",
+        "if self._state == State.HANDED_OVER and uptime() < self.lease_end:",
+        "if False:",
+        LATE + "test_own_backend_keeps_its_batch_and_stops_no_other",
+    ),
+    Mistake(
+        "resend of a lost batch without a margin",
+        "models/batches.py",
+        "lease_until__gt=db_now() - RESEND_MARGIN",
+        "lease_until__gt=db_now()",
+        "models/test_message_changes.py::test_resend_waits_for_the_lease_and_a_margin",
+    ),
+    Mistake(
+        "lost batch counted as closed",
+        "models/batches.py",
+        'outcome__in=["", Outcome.LOST]',
+        'outcome__in=[""]',
+        "admin/test_decisions.py::test_resend_waits_for_a_post_that_may_be_under_way",
+    ),
+    Mistake(
+        "missing CA certificates unknown",
+        "gateway/connections.py",
+        """\
+        except OSError:
+            raise NeverLeft("certificate") from None
+""",
+        """\
+        except ZeroDivisionError:
+            raise
+""",
+        "gateway/test_calls.py::test_missing_bundle_of_authorities_proves_that_nothing_left",
+    ),
+    Mistake(
+        "thread that cannot start ends the run",
+        "worker/request_threads.py",
+        "except (RuntimeError, MemoryError):",
+        "except ZeroDivisionError:",
+        LATE + "test_thread_that_cannot_start_leaves_its_messages_pending",
+    ),
+    Mistake(
+        "interim reply read as the reply",
+        "gateway/connections.py",
+        "or not 100 <= status < 200:",
+        "or status != 100:",
+        "gateway/test_calls.py::test_good_reply_after_interim_ones_is_read",
+    ),
     Mistake(
         "lost back to pending",
         "worker/outcome_recording.py",
@@ -93,23 +183,23 @@ MISTAKES = [
     ),
     Mistake(
         "transport retries 3",
-        "gateway/client.py",
-        "HTTPAdapter(max_retries=0,",
-        "HTTPAdapter(max_retries=requests.adapters.Retry(3, allowed_methods=None),",
+        "gateway/connections.py",
+        "super().__init__(max_retries=0,",
+        "super().__init__(max_retries=requests.adapters.Retry(3, allowed_methods=None),",
         "gateway/test_client.py::test_broken_connection_is_not_tried_again",
     ),
     Mistake(
         "redirects on",
         "gateway/client.py",
-        "connections.send(request,",
-        "requests.Session().send(request,",
+        "connections.post(request, call)",
+        "requests.Session().send(request, stream=True)",
         "gateway/test_client.py::test_redirect_is_not_followed",
     ),
     Mistake(
         "environment proxies on",
         "gateway/client.py",
-        "connections.send(request,",
-        "requests.Session().send(request, allow_redirects=False,",
+        "connections.post(request, call)",
+        "requests.Session().send(request, allow_redirects=False, stream=True)",
         "gateway/test_client.py::test_environment_is_ignored",
     ),
     Mistake(
@@ -159,7 +249,7 @@ MISTAKES = [
     Mistake(
         "no deadline beyond the socket's",
         "worker/request_threads.py",
-        "self._done.get(timeout=self._left(key))",
+        "self._done.get(timeout=max(0.0, self._waits[key] - uptime()))",
         "self._done.get()",
         "worker/test_request_threads.py::test_call_that_outlives_its_time_is_abandoned",
     ),

@@ -7,8 +7,9 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 
+import pytest
 import trustme
 
 #: Longer than anything here takes on the slowest machine.
@@ -22,6 +23,23 @@ def free_port() -> int:
         return port
 
 
+def resolve_to(
+    monkeypatch: pytest.MonkeyPatch, *ports: int, before: Callable[[], object] = lambda: None
+) -> None:
+    """Let every name lead to these ports of this host, after ``before`` was called.
+
+    The one place for a patch: only a name server of the machine could be slow, or name addresses
+    that are dead.
+    """
+
+    def getaddrinfo(*_arguments: object) -> list[tuple[object, ...]]:
+        before()
+        stream = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [(*stream, ("127.0.0.1", port)) for port in ports]
+
+    monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
+
+
 @contextmanager
 def full_port() -> Iterator[int]:
     """A port where nobody takes the visitors, so that their queue is full and no other gets in."""
@@ -33,6 +51,33 @@ def full_port() -> Iterator[int]:
             visitor.setblocking(False)
             visitor.connect_ex(server.getsockname())
         yield server.getsockname()[1]
+
+
+class Listener:
+    """A server that hears one visitor and never answers."""
+
+    def __init__(self) -> None:
+        self.heard = b""
+        self.has_left = threading.Event()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.settimeout(PATIENT)
+        self.port: int = self._server.getsockname()[1]
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            visitor, _ = self._server.accept()
+            with visitor:
+                visitor.settimeout(PATIENT)
+                with suppress(ConnectionResetError):
+                    while data := visitor.recv(65536):
+                        self.heard += data
+                self.has_left.set()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.close()
 
 
 def take(objects: list[dict[str, str]]) -> bytes:
