@@ -6,7 +6,7 @@ Projects import ``send_sms``, ``send_many`` and ``stop``. The other names serve 
 from .bulk_insert import insert_alike
 from .confinement import confined
 from .duplicates import DUPLICATE, recently_sent
-from .stop_list import STOPPED, Stopped, read_numbers, stop, stopped_numbers
+from .stop_list import STOPPED, Stopped, read_numbers, stop, stopped_numbers, take_off
 from .validation import clean, database_time, default_expiry
 from .writing import MAX_ERRORS, copy_message, send_many, send_sms, write_many
 
@@ -27,5 +27,6 @@ __all__ = [
     "send_sms",
     "stop",
     "stopped_numbers",
+    "take_off",
     "write_many",
 ]

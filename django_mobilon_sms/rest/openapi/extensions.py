@@ -12,10 +12,17 @@ from drf_spectacular.utils import (
     extend_schema_view,
 )
 
-from ..serializers import AcceptDuplicateSerializer, MessageSerializer, NoFieldsSerializer
+from ..serializers import (
+    AcceptDuplicateSerializer,
+    MessageSerializer,
+    NoFieldsSerializer,
+    NumberSerializer,
+)
 from ..stop_list import (
     MAX_NUMBERS_PER_REQUEST,
+    NumbersSerializer,
     NumbersToStopSerializer,
+    RemovedSerializer,
     StoppedNumberSerializer,
     StoppedSerializer,
 )
@@ -34,8 +41,9 @@ FAULTS = {
     400: "A wrong value, field, parameter, or broken JSON; nothing was changed.",
     401: "Not logged in.",
     403: "Not logged in, or a permission is missing.",
-    404: "There is no such message, number or page.",
+    404: "There is no such message or page.",
     406: "The answer is to be of another type than JSON.",
+    410: "The row that the page comes after has been deleted.",
     413: "The body is over 2 MB.",
     415: "The body is not JSON.",
     422: "A malformed Idempotency-Key.",
@@ -100,7 +108,16 @@ MESSAGES = {
         "Find messages",
         "A page at a time; follow `next` while there is one.",
         {200: MessageSerializer(many=True)},
-        *(400, 404),
+        *(400, 404, 410),
+        parameters=[*FILTERS, ORDERING],
+    ),
+    "search": _operation(
+        "Find the messages to a number",
+        "Answers like the list, whose parameters it takes, and changes nothing. POST the same"
+        " body to `next`.",
+        {200: MessageSerializer(many=True)},
+        *(*BODY_FAULTS, 404, 410),
+        request=NumberSerializer,
         parameters=[*FILTERS, ORDERING],
     ),
     "create": _operation(
@@ -118,7 +135,7 @@ MESSAGES = {
         parameters=[KEY, LOCATION],
         examples=EXAMPLES,
     ),
-    "retrieve": _operation("Read one message", "By its guid.", {200: MessageSerializer}, 404),
+    "retrieve": _operation("Read one message", "By its guid.", {200: MessageSerializer}, 400, 404),
     "summary": _operation(
         "Count messages and segments by status",
         f"With the filters of the list; at most the {MAX_COUNTED:,} newest.",
@@ -130,6 +147,7 @@ MESSAGES = {
         "Estimate when the queue is empty",
         "It holds the messages of all clients.",
         {200: QueueSerializer},
+        400,
     ),
     "refresh": _action(
         "Ask for the status soon",
@@ -165,9 +183,19 @@ STOP_LIST = {
         *BODY_FAULTS,
         request=NumbersToStopSerializer,
     ),
-    "retrieve": _operation("Read one number", "By its id.", {200: StoppedNumberSerializer}, 404),
-    "destroy": _operation(
-        "Take a number off the list", "Cancelled messages stay cancelled.", {204: None}, 404
+    "search": _operation(
+        "Find a number",
+        "Answers like the list, and changes nothing.",
+        {200: StoppedNumberSerializer(many=True)},
+        *(*BODY_FAULTS, 404),
+        request=NumberSerializer,
+    ),
+    "remove": _operation(
+        f"Take 1 to {MAX_NUMBERS_PER_REQUEST:,} numbers off the list",
+        "All or none are taken off; cancelled messages stay cancelled.",
+        {200: RemovedSerializer},
+        *BODY_FAULTS,
+        request=NumbersSerializer,
     ),
 }
 

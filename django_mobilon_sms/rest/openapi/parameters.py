@@ -21,7 +21,6 @@ def _query(name: str, description: str, schema: Any = str, **more: Any) -> OpenA
 
 FILTERS = [
     _query("status", "With this status; may be repeated.", enum=Status.values, many=True),
-    _query("number", "To this number, as people type it."),
     _query("tag", "With this tag.", WORD),
     _query("source", "From this sender; needs another parameter as well.", WORD),
     _query("error_code", "With this error.", enum=ErrorCode.values),
