@@ -90,7 +90,7 @@ def doors(bench: Bench, count: int = 2_000_000) -> Iterator[Figure]:
 
     first, _ = _asked(client, "/sms/messages/", {})
     address = client.get("/sms/messages/", {"page_size": 1000}).json()["next"]
-    deep = address.replace(_cursor(address), _cursor_at(found.pk))
+    deep = address.replace(_cursor(address), _cursor_at(found))
     far, _ = _asked(client, deep.replace("page_size=1000", "page_size=100"), {})
     note = f"{far * 1000:.1f} ms against {first * 1000:.1f} ms"
     yield Figure("REST: deep page against the first", far / first, 1.3, at_most=True, note=note)
@@ -121,5 +121,5 @@ def _cursor(address: str) -> str:
     return address.partition("cursor=")[2].partition("&")[0]
 
 
-def _cursor_at(pk: int) -> str:
-    return b64encode(f"p={pk}".encode()).decode()
+def _cursor_at(message: SmsMessage) -> str:
+    return b64encode(f"p={message.guid}".encode()).decode()

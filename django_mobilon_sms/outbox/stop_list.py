@@ -43,6 +43,19 @@ def stop(numbers: Iterable[str], *, note: str = "", by: AbstractBaseUser | None 
         return _stop(wanted, note, by)
 
 
+@sensitive_variables()
+def take_off(numbers: Iterable[str]) -> int:
+    """Take numbers off the stop list and return how many were on it.
+
+    Numbers are accepted as people type them. Raises ``ValidationError`` for the first invalid one.
+    """
+    wanted = {normalize_number(one, allowed=ANY_NUMBER) for one in numbers}
+    alias = router.db_for_write(StoppedNumber)
+    with transaction.atomic(using=alias):
+        rows = StoppedNumber.objects.using(alias)
+        return sum(rows.filter(number__in=chunk).delete()[0] for chunk in chunked(wanted))
+
+
 def stopped_numbers(numbers: Iterable[str]) -> set[str]:
     """Return those of these numbers that are on the stop list."""
     rows = StoppedNumber.objects.for_write()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -13,15 +13,11 @@ from rest_framework import serializers
 from rest_framework.fields import get_error_detail
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
-from rest_framework.settings import api_settings
 
 from ..choices import ErrorCode, Status
 from ..models import has
-from ..phone_numbers import ANY_NUMBER, normalize_number
 from .pagination import MessagePagination
-
-if TYPE_CHECKING:
-    from django_stubs_ext import StrPromise
+from .strict_view import refuse
 
 #: Parameters of the list that are not filters.
 PAGING = {
@@ -29,8 +25,6 @@ PAGING = {
     MessagePagination.page_size_query_param,
     MessagePagination.ordering_query_param,
 }
-#: Parameters that may be given more than once.
-REPEATABLE = {"status"}
 
 
 class TimeField(forms.DateTimeField):
@@ -50,7 +44,6 @@ class FilterForm(forms.Form):
     """The filters. One that is given needs a value: an empty one would mean every message."""
 
     status = forms.MultipleChoiceField(choices=Status.choices, required=False)
-    number = forms.CharField(required=False)
     tag = forms.CharField(required=False, strip=False)
     source = forms.CharField(required=False, strip=False)
     error_code = forms.ChoiceField(choices=ErrorCode.choices, required=False)
@@ -64,15 +57,9 @@ class FilterForm(forms.Form):
         for name in set(self.fields) & set(data):
             self.fields[name].required = True
 
-    def clean_number(self) -> str:
-        """Return the number as it is stored."""
-        value: str = self.cleaned_data["number"]
-        return normalize_number(value, allowed=ANY_NUMBER) if value else ""
-
 
 LOOKUPS = {
     "status": "status__in",
-    "number": "number",
     "tag": "tag",
     "source": "source",
     "error_code": "error_code",
@@ -84,36 +71,21 @@ LOOKUPS = {
 
 
 class MessageFilter(BaseFilterBackend):
-    """Filter by the query parameters, of which none is ignored: a wrong one is an error."""
+    """Filter by the query parameters, of which the view knows each: a wrong one is an error."""
 
     def filter_queryset(
         self, request: Request, queryset: QuerySet[Any, Any], view: Any
     ) -> QuerySet[Any, Any]:
         """Return the messages asked for. Raise ``ValidationError`` by parameter."""
         parameters = request.query_params
-        unknown = set(parameters) - set(LOOKUPS) - _not_filters(view)
-        _refuse(unknown, _("There is no such parameter."), code="unknown_parameter")
-        repeated = {name for name in parameters if len(parameters.getlist(name)) > 1} - REPEATABLE
-        _refuse(repeated, _("Give this parameter only once."), code="repeated")
         form = FilterForm(parameters)
         if not form.is_valid():
             faults = ValidationError(form.errors.as_data())
             raise serializers.ValidationError(get_error_detail(faults))
         given = {LOOKUPS[name]: value for name, value in form.cleaned_data.items() if value}
-        if set(given) == {"source"}:
+        if set(given) == {"source"} and view.action != "search":  # which has a number as well
             text = _("Filter by a status, a time or another parameter as well as by the sender.")
-            _refuse(given, text, code="too_wide")  # no index serves the sender alone
+            refuse(given, text, code="too_wide")  # no index serves the sender alone
         for name in {"tag", "error_code"} & set(given):
             queryset = queryset.filter(has(name, given[name]))
         return queryset.filter(**given)
-
-
-def _not_filters(view: Any) -> set[str | None]:
-    """Return the names that other parts of the view read."""
-    paging = PAGING if view.action == "list" else set()
-    return {*paging, api_settings.URL_FORMAT_OVERRIDE}
-
-
-def _refuse(names: Collection[str], message: StrPromise, *, code: str) -> None:
-    if names:
-        raise serializers.ValidationError({name: [message] for name in sorted(names)}, code=code)

@@ -15,6 +15,7 @@ from rest_framework.fields import empty
 
 from ..choices import ErrorCode, Priority, Resolution
 from ..models import SmsMessage
+from ..phone_numbers import ANY_NUMBER, normalize_number
 from .permissions import SEE_TEXT
 
 #: Whatever DATETIME_FORMAT and TIME_ZONE the project sets.
@@ -70,6 +71,21 @@ class ExactSerializer(serializers.Serializer[Any]):
         if faults:
             raise serializers.ValidationError(faults)
         return values
+
+
+class NumberField(AsSent, serializers.CharField):
+    """A phone number as people type it."""
+
+    def run_validation(self, data: Any = empty) -> str:
+        """Return the number as it is stored. Raise ``ValidationError``."""
+        return normalize_number(None if data is empty else data, allowed=ANY_NUMBER)
+
+
+class NumberSerializer(ExactSerializer):
+    """The number to search for."""
+
+    not_an_object = _("Give an object with a number.")
+    number = NumberField(help_text="As people type it.")
 
 
 class NoFieldsSerializer(ExactSerializer):

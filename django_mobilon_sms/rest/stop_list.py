@@ -1,8 +1,8 @@
-"""The stop list over REST: read it, add numbers to it, take one off it."""
+"""The stop list over REST: read and search it, add numbers to it, take numbers off it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import mixins, serializers, status
+from rest_framework.decorators import action
 from rest_framework.fields import empty
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,23 +18,24 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
 from ..models import StoppedNumber
-from ..outbox import MAX_ERRORS, stop
+from ..outbox import MAX_ERRORS, stop, take_off
 from ..phone_numbers import ANY_NUMBER, normalize_number
-from .errors import CodedErrors, fault
-from .pagination import MessagePagination
+from .errors import fault
+from .pagination import RowPagination
 from .parsing import StrictJSONParser
 from .permissions import MessagePermission
-from .serializers import IN_UTC, ExactSerializer
+from .serializers import IN_UTC, ExactSerializer, NumberSerializer
+from .strict_view import StrictView
 from .throttling import CreateThrottle
 
-#: How many numbers one request may add.
+#: How many numbers one request may add or take off.
 MAX_NUMBERS_PER_REQUEST = 1000
 MAX_NOTE = 200
 #: Characters of a wrong number that an answer repeats.
 MAX_SHOWN = 40
 NEEDED = {
-    "POST": "mobilon_sms.add_stoppednumber",
-    "DELETE": "mobilon_sms.delete_stoppednumber",
+    "create": "mobilon_sms.add_stoppednumber",
+    "remove": "mobilon_sms.delete_stoppednumber",
 }
 SEE = "mobilon_sms.view_stoppednumber"
 
@@ -62,13 +64,18 @@ class NoteField(serializers.CharField):
         return note
 
 
-class NumbersToStopSerializer(ExactSerializer):
-    """Numbers for the stop list."""
+class NumbersSerializer(ExactSerializer):
+    """Numbers of the stop list."""
 
     not_an_object = _("Give an object with numbers.")
     numbers = NumbersField(
         child=serializers.CharField(), min_length=1, max_length=MAX_NUMBERS_PER_REQUEST
     )
+
+
+class NumbersToStopSerializer(NumbersSerializer):
+    """Numbers for the stop list."""
+
     note = NoteField(required=False, max_length=MAX_NOTE, help_text="Printable characters.")
 
 
@@ -79,13 +86,19 @@ class StoppedSerializer(ExactSerializer):
     cancelled = serializers.IntegerField(help_text="Messages that will not be sent.")
 
 
+class RemovedSerializer(ExactSerializer):
+    """What became of the numbers."""
+
+    removed = serializers.IntegerField(help_text="Numbers that were on the list.")
+
+
 class StoppedNumberSerializer(serializers.ModelSerializer[StoppedNumber]):
     """A number on the stop list. The time is in UTC."""
 
     class Meta:
         model = StoppedNumber
         ref_name = "SmsStoppedNumber"
-        fields = ["id", "number", "note", "created_at"]
+        fields = ["number", "note", "created_at"]
         read_only_fields = fields
         extra_kwargs = {"created_at": IN_UTC}
 
@@ -111,31 +124,30 @@ def _as_sent(value: object) -> str:
     return text.encode(errors="replace").decode()  # half a character cannot be sent back
 
 
-class StopListViewSet(
-    CodedErrors,
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    mixins.DestroyModelMixin,
-    GenericViewSet[StoppedNumber],
-):
-    """Numbers that nothing is sent to. An address names one by its id, never by its digits."""
+class StopListViewSet(StrictView, mixins.ListModelMixin, GenericViewSet[StoppedNumber]):
+    """Numbers that nothing is sent to. No address names one."""
 
     queryset = StoppedNumber.objects.all()
     serializer_class = StoppedNumberSerializer
     permission_classes = [MessagePermission]
     parser_classes = [StrictJSONParser]
-    pagination_class = MessagePagination
+    pagination_class = RowPagination
     filter_backends: list[Any] = []
-    lookup_value_converter = "str"  # anything but an id gets this API's 404, not the project's page
 
     @property
     def required_permission(self) -> str:
         """The permission that the current request needs."""
-        return NEEDED.get(self.request.method or "", SEE)
+        return NEEDED.get(self.action or "", SEE)
+
+    @property
+    def parameters(self) -> Collection[str]:
+        """The query parameters that the current action reads."""
+        paging = (RowPagination.cursor_query_param, RowPagination.page_size_query_param)
+        return paging if self.action in ("list", "search") else ()
 
     def get_throttles(self) -> list[BaseThrottle]:
         """Limit changes of the list, in addition to the project's throttles."""
-        own = [CreateThrottle()] if self.request.method in NEEDED else []
+        own = [CreateThrottle()] if self.action in NEEDED else []
         return [*super().get_throttles(), *own]
 
     @sensitive_variables()
@@ -151,3 +163,23 @@ class StopListViewSet(
         stopped = stop(**wanted.validated_data, by=cast("AbstractBaseUser", request.user))
         code = status.HTTP_201_CREATED if stopped.added else status.HTTP_200_OK
         return Response(StoppedSerializer(stopped).data, code)
+
+    @action(detail=False, methods=["post"])
+    @sensitive_variables()
+    def search(self, request: Request) -> Response:
+        """Find a number, as the list does, without the number in an address."""
+        wanted = NumberSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        page = self.paginate_queryset(self.get_queryset().filter(**wanted.validated_data))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @action(detail=False, methods=["post"])
+    @sensitive_variables()
+    def remove(self, request: Request) -> Response:
+        """Take numbers off the list, all or none. Cancelled messages stay cancelled."""
+        wanted = NumbersSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        if faults := number_faults(wanted.validated_data["numbers"]):
+            return Response({"numbers": faults}, status.HTTP_400_BAD_REQUEST)
+        removed = take_off(**wanted.validated_data)
+        return Response(RemovedSerializer({"removed": removed}).data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -24,8 +24,8 @@ from ..exceptions import InvalidRows
 from ..models import GatewayState, MessageQuerySet, SmsMessage, retry_on_lock
 from ..operations import monitoring
 from ..outbox import write_many
-from .errors import CodedErrors, fault, refusal
-from .filters import MessageFilter
+from .errors import fault, refusal
+from .filters import LOOKUPS, PAGING, MessageFilter
 from .idempotency_key import KeyedRequest, read_key
 from .pagination import MessagePagination
 from .parsing import StrictJSONParser
@@ -37,7 +37,9 @@ from .serializers import (
     ExactSerializer,
     MessageSerializer,
     NoFieldsSerializer,
+    NumberSerializer,
 )
+from .strict_view import StrictView
 from .summary import SummarySerializer, count
 from .throttling import ActThrottle, CreateThrottle
 
@@ -58,7 +60,7 @@ class QueueSerializer(ExactSerializer):
 
 
 class MessageViewSet(
-    CodedErrors, mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[SmsMessage]
+    StrictView, mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[SmsMessage]
 ):
     """Messages: write, find, and act on them."""
 
@@ -77,7 +79,14 @@ class MessageViewSet(
         """The permission that the current request needs."""
         if self.action in ACTIONS:
             return ACT
-        return WRITE if self.request.method == "POST" else SEE
+        return WRITE if self.action == "create" else SEE
+
+    @property
+    def parameters(self) -> Collection[str]:
+        """The query parameters that the current action reads."""
+        if self.action in ("list", "search"):
+            return {*LOOKUPS, *PAGING}
+        return LOOKUPS if self.action == "summary" else ()
 
     @property
     def user(self) -> AbstractBaseUser:
@@ -145,6 +154,15 @@ class MessageViewSet(
         if not many:
             headers["Location"] = self.reverse_action("detail", args=[messages[0].guid])
         return Response(data, status.HTTP_201_CREATED, headers=headers)
+
+    @action(detail=False, methods=["post"])
+    def search(self, request: Request) -> Response:
+        """Find the messages to a number, as the list does, without the number in an address."""
+        wanted = NumberSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        rows = self.filter_queryset(self.get_queryset()).filter(**wanted.validated_data)
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @action(detail=False)
     def summary(self, request: Request) -> Response:

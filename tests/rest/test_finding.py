@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from datetime import datetime, timezone
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Permission
 
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsMessage, StoppedNumber
+from django_mobilon_sms.outbox import stop
+from django_mobilon_sms.rest.urls import router
 from tests.support.messages import write
-from tests.support.rest_door import ALL, codes, login
+from tests.support.rest_door import ALL, GOOD, codes, login
 
 pytestmark = pytest.mark.django_db
+
+
+STOP = ("view_stoppednumber", "add_stoppednumber", "delete_stoppednumber")
 
 
 def cursor(tokens: str) -> str:
     return quote(b64encode(tokens.encode()).decode())
 
 
-NAMES = ("number", "tag", "source", "error_code", "created_after", "sent_before")
+NAMES = ("tag", "source", "error_code", "created_after", "sent_before")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -33,10 +38,10 @@ def test_parameter_without_a_value_does_not_mean_every_message(client, name, pat
 
 @pytest.mark.parametrize("path", ["", "summary/"])
 def test_parameter_given_twice_is_refused(client, path):
-    response = client.get(f"/sms/messages/{path}?tag=a&tag=b&number=1&number=2")
+    response = client.get(f"/sms/messages/{path}?tag=a&tag=b&error_code=held&error_code=lost")
     assert (response.status_code, codes(response)) == (
         400,
-        {"number": ["repeated"], "tag": ["repeated"]},
+        {"error_code": ["repeated"], "tag": ["repeated"]},
     )
 
 
@@ -78,7 +83,18 @@ def test_page_size_is_100_or_as_asked_for_up_to_1000(client):
 @pytest.mark.databases
 @pytest.mark.parametrize(
     "tokens",
-    ["p=abc", "p=", "p=%00", "p=1.5", f"p={10**30}", f"p=-{10**30}", f"p={'9' * 5000}", "o=-1"],
+    [
+        "p=abc",
+        "p=",
+        "p=%00",
+        "p=1.5",
+        "p=7",
+        f"p={10**30}",
+        f"p={'9' * 5000}",
+        "o=-1",
+        "r=1",
+        "o=7",
+    ],
 )
 @pytest.mark.parametrize("reverse", ["", "r=1&"])
 def test_forged_cursor_is_not_found(client, tokens, reverse):
@@ -162,20 +178,22 @@ def test_summary_has_no_order(client):
 @pytest.mark.parametrize(
     "place",
     [
-        "7",
+        "{guid}",
         "2026-01-01T00:00:00%2B00:00,",
-        "2026-01-01T00:00:00,7",
-        "0001-01-01T00:00:00%2B14:00,7",
-        "9999-12-31T23:59:59-14:00,7",
+        "2026-01-01T00:00:00%2B00:00,7",
+        "2026-01-01T00:00:00,{guid}",
+        "0001-01-01T00:00:00%2B14:00,{guid}",
+        "9999-12-31T23:59:59-14:00,{guid}",
         "2026-01-01T00:00:00%2B00:00,99999999999999999999999",
-        "2026-13-01T00:00:00Z,7",
-        "%00,7",
-        ",7",
+        "2026-13-01T00:00:00Z,{guid}",
+        "%00,{guid}",
+        ",{guid}",
     ],
 )
 def test_forged_cursor_of_a_time_is_not_found(client, place, reverse):
-    write()
-    address = f"/sms/messages/?ordering=created_at&cursor={cursor(f'{reverse}p={place}')}"
+    [message] = write()
+    tokens = f"{reverse}p={place.format(guid=message.guid)}"
+    address = f"/sms/messages/?ordering=created_at&cursor={cursor(tokens)}"
     response = client.get(address)
     assert (response.status_code, codes(response)) == (404, {"detail": ["not_found"]})
 
@@ -186,12 +204,137 @@ def test_cursor_of_a_time_is_none_of_the_order_of_writing(client):
     assert client.get(page["next"].replace("ordering=created_at&", "")).status_code == 404
 
 
+@pytest.mark.databases
+@pytest.mark.parametrize("order", ORDERS)
+def test_page_after_a_message_that_was_deleted_is_gone(client, order):
+    write(3)
+    moment = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    SmsMessage.objects.all().change(sent_at=moment, created_at=moment)
+    query = f"ordering={order}&" if order else ""
+    page = client.get(f"/sms/messages/?{query}page_size=1").json()
+    rows = SmsMessage.objects.filter(guid=page["results"][0]["guid"])
+    rows.cancel()
+    assert client.get(page["next"]).status_code == 200
+    rows.delete()
+    response = client.get(page["next"])
+    assert (response.status_code, codes(response)) == (410, {"detail": ["page_gone"]})
+
+
 def test_page_that_emptied_meanwhile_leads_nowhere(client):
-    write(2)
+    last, _first = write(2)
     page = client.get("/sms/messages/?page_size=1").json()
-    SmsMessage.objects.all().cancel()
-    SmsMessage.objects.all().delete()
+    rows = SmsMessage.objects.filter(pk=last.pk)
+    rows.cancel()
+    rows.delete()
     assert client.get(page["next"]).json() == {"next": None, "previous": None, "results": []}
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("order", ORDERS)
+def test_cursor_does_not_show_how_many_messages_there_are(client, order):
+    """It names a guid, so two cursors with messages of others between them look alike."""
+    write(2)
+    SmsMessage.objects.all().change(sent_at=datetime(2026, 1, 1, tzinfo=timezone.utc))
+    query = f"ordering={order}&" if order else ""
+    page = client.get(f"/sms/messages/?{query}page_size=1").json()
+    [given] = parse_qs(urlsplit(page["next"]).query)["cursor"]
+    [position] = parse_qs(b64decode(given).decode())["p"]
+    time, _comma, name = position.rpartition(",")
+    assert name == page["results"][0]["guid"]
+    assert bool(time) == bool(order)
+
+
+def test_empty_cursor_is_not_the_first_page(client):
+    write(2)
+    for path in ("messages/", "stop-list/"):
+        response = login(*ALL, "view_stoppednumber").get(f"/sms/{path}?cursor=")
+        assert (response.status_code, codes(response)) == (400, {"cursor": ["required"]})
+
+
+# Numbers, which stand in no address
+
+
+@pytest.mark.databases
+def test_number_is_searched_by_post_as_the_list_is_read(client):
+    mine = [write(number="+79020000001", tag=tag)[0] for tag in ("a", "b", "b")]
+    write(2, tag="b")
+    address, body = "/sms/messages/search/", {"number": "8 (902) 000-00-01"}
+    answer = client.post(address, body, format="json")
+    assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
+    newest_first = [str(message.guid) for message in reversed(mine)]
+    assert [one["guid"] for one in answer.json()["results"]] == newest_first
+    page = client.post(f"{address}?tag=b&page_size=1&status=pending", body, format="json").json()
+    second = client.post(page["next"], body, format="json").json()
+    assert [page["results"][0]["guid"], second["results"][0]["guid"]] == newest_first[:2]
+    assert second["next"] is None
+    by_source = client.post(f"{address}?source=89234560000", body, format="json")
+    assert len(by_source.json()["results"]) == 3
+    assert SmsMessage.objects.count() == 5
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({}, {"number": ["not_text"]}),
+        ({"number": 89020000001}, {"number": ["not_text"]}),
+        ({"number": "12"}, {"number": ["too_short"]}),
+        ({"number": "89020000001", "tag": "a"}, {"tag": ["unknown_field"]}),
+        ([], {"non_field_errors": ["not_an_object"]}),
+    ],
+)
+@pytest.mark.parametrize("path", ["messages/", "stop-list/"])
+def test_search_names_what_is_wrong(path, body, errors):
+    client = login(*ALL, "view_stoppednumber")
+    response = client.post(f"/sms/{path}search/", body, format="json")
+    assert (response.status_code, codes(response)) == (400, errors)
+
+
+def test_search_needs_the_permission_to_see_and_shows_no_text_without_its_own():
+    write(text="Код 4711")
+    body = {"number": "+79135292926"}
+    for permission, status in (("add_smsmessage", 403), ("view_smsmessage", 200)):
+        client = login(permission)
+        answer = client.post("/sms/messages/search/", body, format="json")
+        assert answer.status_code == status
+        assert "4711" not in answer.content.decode()
+
+
+PLACES = [(url, method) for url in router.urls for method in url.callback.actions]
+
+
+@pytest.mark.parametrize(
+    ("url", "method"), PLACES, ids=[f"{method} {url.pattern}" for url, method in PLACES]
+)
+def test_no_address_ignores_a_parameter_or_is_kept_by_a_cache(url, method):
+    client = login(*ALL, *STOP)
+    [message], _stopped = write(), stop(["+79029801212"])
+    path = str(url.pattern).replace("<str:guid>", str(message.guid))
+    before = state()
+    refused = {
+        "dry_run=1": {"dry_run": ["unknown_parameter"]},
+        "numbr=%2B79029801212": {"numbr": ["unknown_parameter"]},
+        "number=%2B79029801212": {"number": ["number_in_url"]},
+        "format=json&format=json": {"format": ["repeated"]},
+    }
+    body = {"number": "+79029801212"} if "search" in path else GOOD
+    for query, errors in refused.items():
+        given = body if method == "post" else None
+        answer = getattr(client, method)(f"/sms/{path}?{query}", given, format="json")
+        assert (answer.status_code, codes(answer)) == (400, errors)
+        assert answer["Cache-Control"] == "no-store"
+    assert state() == before
+
+
+def state():
+    numbers = StoppedNumber.objects.values_list("number", flat=True)
+    return (list(SmsMessage.objects.values_list("guid", "status", "next_check_at")), list(numbers))
+
+
+@pytest.mark.parametrize("page", ["application/json", "text/html"])
+def test_answers_are_kept_by_no_cache(client, page):
+    [message] = write()
+    for path in ("", f"{message.guid}/", "no-guid/", "?x=1"):
+        assert client.get(f"/sms/messages/{path}", HTTP_ACCEPT=page)["Cache-Control"] == "no-store"
 
 
 @pytest.mark.databases

@@ -74,13 +74,19 @@ def test_own_messages_are_found_counted_and_acted_on(mine, theirs):
     assert post(mine, {}, f"{own[0]}/cancel/").json()["status"] == "cancelled"
 
 
-def test_page_after_a_cursor_of_another_holds_own_messages_only(mine, theirs):
+def test_page_after_a_message_of_another_is_gone(mine, theirs):
     post(mine, GOOD)
     post(theirs, [GOOD] * 3)
     page = theirs.get("/sms/messages/?page_size=1").json()
-    assert [one["guid"] for one in mine.get(page["next"]).json()["results"]] == [
-        str(SmsMessage.objects.earliest("pk").guid)
-    ]
+    assert theirs.get(page["next"]).status_code == 200
+    assert mine.get(page["next"]).status_code == 410
+
+
+def test_search_finds_own_messages_only(mine, theirs):
+    own = post(mine, GOOD).json()["guid"]
+    post(theirs, GOOD)
+    found = post(mine, {"number": GOOD["number"]}, "search/").json()["results"]
+    assert [one["guid"] for one in found] == [own]
 
 
 def test_guid_of_another_is_taken_and_nothing_else(mine, theirs):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.db import connection
@@ -10,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode
-from django_mobilon_sms.models import SmsMessage, StoppedNumber, db_now
+from django_mobilon_sms.models import SmsMessage, db_now
 from django_mobilon_sms.outbox import stop
 from tests.support.messages import write
 from tests.support.rest_door import ALL, GOOD, login
@@ -28,6 +30,9 @@ KEYED: Any = {"headers": {"Idempotency-Key": "order 7"}}
 ENDPOINTS = {
     "list": ("get", "messages/", None, 1),
     "list of a time": ("get", "messages/?ordering=sent_at&status=sent", None, 1),
+    "search": ("post", "messages/search/", {"number": "+79135292926"}, 1),
+    # The message that the cursor names, the page.
+    "next page": ("get", "messages/?cursor={cursor}", None, 2),
     "one": ("get", "messages/{guid}/", None, 1),
     "summary": ("get", "messages/summary/", None, 1),
     # The state of the gateway; what is due and the oldest of it, by priority; the rate.
@@ -45,11 +50,10 @@ ENDPOINTS = {
     "cancel": ("post", "messages/{guid}/cancel/", {}, 2 + 2),
     "resend": ("post", "messages/{guid}/resend/", {"accept_duplicate": True}, 3),
     "stop list": ("get", "stop-list/", None, 1),
-    "stopped number": ("get", "stop-list/{id}/", None, 1),
+    "stopped number": ("post", "stop-list/search/", {"number": "+79029800000"}, 1),
     # What is on it, the INSERT, what waits: resent and not.
     "stop": ("post", "stop-list/", {"numbers": ["+79029801212"]}, 1 + ATOMIC + 1 + 2),
-    # The row, the DELETE.
-    "take off": ("delete", "stop-list/{id}/", None, 2),
+    "take off": ("post", "stop-list/remove/", {"numbers": ["+79029800000"]}, ATOMIC + 1),
 }
 
 
@@ -72,7 +76,8 @@ def test_endpoint_makes_as_many_statements_as_listed(client, name, count):
         SmsMessage.objects.all().change(status="accepted", **proved)
     if name == "write again":
         client.post("/sms/messages/", body, format="json", **more)
-    address = path.format(guid=message.guid, id=StoppedNumber.objects.latest("pk").pk)
+    cursor = b64encode(f"p={message.guid}".encode()).decode()
+    address = path.format(guid=message.guid, cursor=quote(cursor))
     with CaptureQueriesContext(connection) as made:
         answer = getattr(client, method)(f"/sms/{address}", body, format="json", **more)
     assert answer.status_code < 300

@@ -7,10 +7,17 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 
-from ..serializers import AcceptDuplicateSerializer, MessageSerializer, NoFieldsSerializer
+from ..serializers import (
+    AcceptDuplicateSerializer,
+    MessageSerializer,
+    NoFieldsSerializer,
+    NumberSerializer,
+)
 from ..stop_list import (
     MAX_NUMBERS_PER_REQUEST,
+    NumbersSerializer,
     NumbersToStopSerializer,
+    RemovedSerializer,
     StoppedNumberSerializer,
     StoppedSerializer,
 )
@@ -29,8 +36,9 @@ FAULTS = {
     400: "A wrong value, field, parameter, or broken JSON; nothing was changed.",
     401: "Not logged in.",
     403: "Not logged in, or a permission is missing.",
-    404: "There is no such message, number or page.",
+    404: "There is no such message or page.",
     406: "The answer is to be of another type than JSON.",
+    410: "The row that the page comes after has been deleted.",
     411: "The body has no Content-Length.",
     413: "The body is over 2 MB.",
     415: "The body is not JSON.",
@@ -96,7 +104,16 @@ MESSAGES = {
         "Find messages",
         "A page at a time; follow `next` while there is one.",
         {200: MessageSerializer(many=True)},
-        *(400, 404),
+        *(400, 404, 410),
+        parameters=[*FILTERS, ORDERING],
+    ),
+    "search": _operation(
+        "Find the messages to a number",
+        "Answers like the list, whose parameters it takes, and changes nothing. POST the same"
+        " body to `next`.",
+        {200: MessageSerializer(many=True)},
+        *(*BODY_FAULTS, 404, 410),
+        request=NumberSerializer,
         parameters=[*FILTERS, ORDERING],
     ),
     "create": _operation(
@@ -114,7 +131,7 @@ MESSAGES = {
         parameters=[KEY, LOCATION],
         examples=EXAMPLES,
     ),
-    "retrieve": _operation("Read one message", "By its guid.", {200: MessageSerializer}, 404),
+    "retrieve": _operation("Read one message", "By its guid.", {200: MessageSerializer}, 400, 404),
     "summary": _operation(
         "Count messages and segments by status",
         f"With the filters of the list; at most the {MAX_COUNTED:,} newest.",
@@ -126,6 +143,7 @@ MESSAGES = {
         "Estimate when the queue is empty",
         "It holds the messages of all clients.",
         {200: QueueSerializer},
+        400,
     ),
     "refresh": _action(
         "Ask for the status soon",
@@ -161,9 +179,19 @@ STOP_LIST = {
         *BODY_FAULTS,
         request=NumbersToStopSerializer,
     ),
-    "retrieve": _operation("Read one number", "By its id.", {200: StoppedNumberSerializer}, 404),
-    "destroy": _operation(
-        "Take a number off the list", "Cancelled messages stay cancelled.", {204: None}, 404
+    "search": _operation(
+        "Find a number",
+        "Answers like the list, and changes nothing.",
+        {200: StoppedNumberSerializer(many=True)},
+        *(*BODY_FAULTS, 404),
+        request=NumberSerializer,
+    ),
+    "remove": _operation(
+        f"Take 1 to {MAX_NUMBERS_PER_REQUEST:,} numbers off the list",
+        "All or none are taken off; cancelled messages stay cancelled.",
+        {200: RemovedSerializer},
+        *BODY_FAULTS,
+        request=NumbersSerializer,
     ),
 }
 

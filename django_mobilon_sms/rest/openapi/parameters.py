@@ -24,7 +24,6 @@ _header = partial(_query, location=OpenApiParameter.HEADER)
 
 FILTERS = [
     _query("status", "With this status; may be repeated.", enum=Status.values, many=True),
-    _query("number", "To this number, as people type it."),
     _query("tag", "With this tag.", WORD),
     _query("source", "From this sender; needs another parameter as well.", WORD),
     _query("error_code", "With this error.", enum=ErrorCode.values),

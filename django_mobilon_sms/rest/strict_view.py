@@ -1,0 +1,56 @@
+"""What every address of the API does: it ignores no parameter, and no cache keeps its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+from .errors import CodedErrors
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+#: Parameters that may be given more than once.
+REPEATABLE = {"status"}
+
+
+class StrictView(CodedErrors):
+    """A view that refuses query parameters it does not know."""
+
+    @property
+    def parameters(self) -> Collection[str]:
+        """The query parameters that the current action reads."""
+        return ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Check what DRF checks, then the parameters. Raise ``ValidationError`` by parameter."""
+        super().initial(request, *args, **kwargs)
+        if getattr(self, "action", None) is None:  # the method is not allowed: said next
+            return
+        given = request.query_params
+        known = {*self.parameters, api_settings.URL_FORMAT_OVERRIDE}
+        text = _("Do not write a phone number in a URL: POST it to search/ as JSON.")
+        refuse({"number"} & set(given), text, code="number_in_url")
+        refuse(set(given) - known, _("There is no such parameter."), code="unknown_parameter")
+        repeated = {name for name in given if len(given.getlist(name)) > 1} - REPEATABLE
+        refuse(repeated, _("Give this parameter only once."), code="repeated")
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Return the answer, which holds numbers or texts, as one that nobody keeps."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        final["Cache-Control"] = "no-store"
+        return final
+
+
+def refuse(names: Collection[str], message: StrPromise, *, code: str) -> None:
+    """Raise ``ValidationError`` with this message for each of the parameters, if there are any."""
+    if names:
+        raise serializers.ValidationError({name: [message] for name in sorted(names)}, code=code)
