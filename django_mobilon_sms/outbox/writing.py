@@ -26,7 +26,7 @@ from ..signals import wake_up_after_commit
 from .duplicates import duplicates
 from .guid_conflicts import conflicts, messages_by_guid
 from .stop_list import to_stopped_numbers
-from .validation import clean, clean_repeated, database_time, default_expiry, named_guid
+from .validation import Past, clean, clean_repeated, database_time, default_expiry, named_guid
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -58,9 +58,9 @@ def send_sms(
     """Write a message into the outbox, inside the caller's transaction.
 
     ``number`` is accepted as people type it. ``source`` defaults to ``MOBILON_SMS_SOURCE``, and
-    ``send_at`` to now. The same ``guid`` again returns the same row, also after its expiry. The
-    text of a ``sensitive`` message, such as a login code, is forgotten once the gateway has
-    accepted it.
+    ``send_at`` to now; a time in the past means now, too. The same ``guid`` again returns the same
+    row, also after its expiry. The text of a ``sensitive`` message, such as a login code, is
+    forgotten once the gateway has accepted it.
 
     Raises ``ValidationError`` with every error by its field, and ``GuidConflict`` if the message
     with this guid differs in a field that the call names.
@@ -99,14 +99,18 @@ def _no_checks(messages: Sequence[SmsMessage]) -> Mapping[int, ValidationError]:
 
 @sensitive_variables()
 def write_many(
-    rows: Iterable[Mapping[str, Any]], *, extra_checks: ExtraChecks = _no_checks
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    extra_checks: ExtraChecks = _no_checks,
+    past: Past = "now",
 ) -> list[SmsMessage]:
     """Write many messages like ``send_many()``, and return the message of each row, in order.
 
-    ``extra_checks`` runs before anything is written. In new messages ``was_written`` is true.
+    ``extra_checks`` runs before anything is written. ``past="refuse"`` refuses new messages whose
+    send time has passed by more than ``PAST_TOLERANCE``. In new messages ``was_written`` is true.
     Raises ``InvalidRows``.
     """
-    messages, faults = _write(list(rows), extra_checks)
+    messages, faults = _write(list(rows), extra_checks, past)
     if faults:
         errors = [
             error
@@ -154,7 +158,9 @@ def _row_errors(index: int, fault: ValidationError | GuidConflict) -> Iterator[R
 
 
 def _write(
-    rows: Sequence[Mapping[str, Any]], extra_checks: ExtraChecks = _no_checks
+    rows: Sequence[Mapping[str, Any]],
+    extra_checks: ExtraChecks = _no_checks,
+    past: Past = "now",
 ) -> tuple[list[SmsMessage], Faults]:
     """Validate all rows, then write them. Return the messages and the faults.
 
@@ -164,7 +170,7 @@ def _write(
     alias, now = router.db_for_write(SmsMessage), cache(database_time)
     guids = {guid for row in rows if (guid := named_guid(row))}
     existing = messages_by_guid(guids, alias)
-    cleaned, faults = _validate(rows, existing, now)
+    cleaned, faults = _validate(rows, existing, now, past)
     if faults:
         return [], faults
     while True:
@@ -186,6 +192,7 @@ def _validate(
     rows: Sequence[Mapping[str, Any]],
     existing: Mapping[UUID, SmsMessage],
     now: Callable[[], datetime],
+    past: Past,
 ) -> tuple[list[dict[str, Any]], Faults]:
     cleaned: list[dict[str, Any]] = []
     faults: Faults = {}
@@ -193,7 +200,7 @@ def _validate(
         # A row that fails today's rules may already exist: then it is found, not written.
         is_repeated = named_guid(row) in existing
         try:
-            cleaned.append(clean_repeated(row) if is_repeated else clean(row, now))
+            cleaned.append(clean_repeated(row) if is_repeated else clean(row, now, past=past))
         except ValidationError as error:
             faults[index] = error
     return cleaned, faults

@@ -124,7 +124,7 @@ class MessageViewSet(
     @sensitive_variables()
     def _write(self, given: Sequence[object], key: str) -> list[SmsMessage]:
         request = Repeatable(self.user, read_rows(given), key)
-        write = partial(write_many, request.rows, extra_checks=request.extra_checks)
+        write = partial(write_many, request.rows, extra_checks=request.extra_checks, past="refuse")
         if any(row.get("guid") is None for row in request.rows):
             return write()
         # Requests that write the same rows at once may block each other. The guids make it safe

@@ -335,3 +335,11 @@ def test_popup_closes_after_writing(client):
     response = form(client, _popup="1")
     assert response.templates[0].name == "admin/popup_response.html"
     assert str(SmsMessage.objects.get().pk) in response.context["popup_response_data"]
+
+
+def test_time_in_the_past_is_refused_at_its_field(client):
+    response = form(client, send_at_0="2026-01-05", send_at_1="10:00")
+    assert response.context["adminform"].form.errors == {
+        "send_at": ["This time has passed. Give a later one, or none to send immediately."]
+    }
+    assert SmsMessage.objects.count() == 0

@@ -162,7 +162,8 @@ class MessageForm(CommonForm):
         numbers = self.cleaned_data["numbers"]
         try:
             return write_many(
-                [common | {"number": one, "guid": uuid5(submission_id, one)} for one in numbers]
+                [common | {"number": one, "guid": uuid5(submission_id, one)} for one in numbers],
+                past="refuse",
             )
         except InvalidRows as error:
             self._add_row_errors(error)
