@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..conf import conf
 from ..models import SmsMailing, chunked
-from ..outbox import DUPLICATE, STOPPED, clean, confined, recently_sent, stopped_numbers
+from ..outbox import DUPLICATE, STOPPED, Past, clean, confined, recently_sent, stopped_numbers
 from ..segments import count_segments
 from . import spreadsheets
 from .columns import Columns, find
@@ -196,10 +196,10 @@ def find_columns(data: bytes) -> Columns:
     return _read(data)[0]
 
 
-def clean_common(mailing: SmsMailing) -> dict[str, Any]:
+def clean_common(mailing: SmsMailing, *, past: Past = "now") -> dict[str, Any]:
     """Return the fields that all its messages share. Raises ``ValidationError``."""
     given = {name: getattr(mailing, name) for name in COMMON} | {"source": mailing.source or None}
-    return clean(given, names=COMMON)
+    return clean(given, names=COMMON, past=past)
 
 
 def _digest(number: str, text: str) -> bytes:

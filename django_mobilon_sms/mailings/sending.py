@@ -25,7 +25,8 @@ def confirm(mailing: SmsMailing, *, by: AbstractBaseUser, leave_out_recent: bool
     """Write the messages of the list, all or none, and empty its file. Return their number.
 
     Return ``None``, and write nothing, if the list was confirmed or forgotten meanwhile. Raises
-    ``ValidationError`` if the list cannot be read or sent, as after its expiry.
+    ``ValidationError`` if the list cannot be read or sent, as after its expiry. If its ``send_at``
+    has passed, that field has the error: set another time, or ``None`` for now.
     """
     alias = router.db_for_write(SmsMailing)
     rows = SmsMailing.objects.using(alias).filter(pk=mailing.pk)
@@ -42,7 +43,7 @@ def confirm(mailing: SmsMailing, *, by: AbstractBaseUser, leave_out_recent: bool
                 if (entry.number, entry.text) not in recent
             ]
             written += insert_alike(prototype, wanted, using=alias) if wanted else 0
-        rows.update(file=b"", written=written)
+        rows.update(file=b"", written=written, send_at=mailing.send_at)
         wake_up_after_commit(alias)
     return written
 
@@ -51,7 +52,7 @@ def _prototype(mailing: SmsMailing, by: AbstractBaseUser) -> SmsMessage:
     """Return a message with the fields that all messages of the mailing share."""
     now = database_time()
     own = {"mailing_id": mailing.pk, "tag": mailing.tag, "created_by_id": by.pk}
-    fields = clean_common(mailing) | own
+    fields = clean_common(mailing, past="refuse") | own
     fields.setdefault("send_at", now)
     fields.setdefault("expires_at", default_expiry(fields["send_at"]))
     return SmsMessage(**fields, due_at=fields["send_at"], created_at=now)

@@ -7,8 +7,8 @@ from .bulk_insert import insert_alike
 from .confinement import confined
 from .duplicates import DUPLICATE, recently_sent
 from .refusals import refusals
-from .stop_list import STOPPED, Stopped, read_numbers, stop, stopped_numbers
-from .validation import clean, database_time, default_expiry
+from .stop_list import STOPPED, Stopped, read_numbers, stop, stopped_numbers, take_off
+from .validation import Past, clean, database_time, default_expiry, is_past
 from .writing import MAX_ERRORS, copy_message, send_many, send_sms, write_many
 
 #: Public; the other names are for the rooms of this package.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Literal
 from unicodedata import category
 from uuid import UUID
 
@@ -22,6 +22,11 @@ from ..phone_numbers import ANY_NUMBER, normalize_number
 from ..segments import count_segments
 
 MAX_TAG = 64
+
+#: What a send time in the past means: "now", or a mistake to refuse, as where a person typed it.
+Past = Literal["now", "refuse"]
+#: A time that has passed more recently is no mistake: somebody took long to press the button.
+PAST_TOLERANCE = timedelta(minutes=5)
 
 #: Control characters that no text may have: all but tab and line feed; CR LF has become LF.
 _CONTROL = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f]")
@@ -44,20 +49,31 @@ def default_expiry(send_at: datetime) -> datetime | None:
     return send_at + timedelta(seconds=conf.LIFETIME) if conf.LIFETIME is not None else None
 
 
+def is_past(send_at: datetime, now: datetime) -> bool:
+    """Return whether a send time lies so far back that nobody can have meant now."""
+    return send_at < now - PAST_TOLERANCE
+
+
 def clean(
     row: Mapping[str, Any],
     now: Callable[[], datetime] = database_time,
     *,
     names: Collection[str] | None = None,
+    past: Past = "now",
 ) -> dict[str, Any]:
     """Return the fields of a message from a row with the names of ``send_sms()``.
 
     A field that is missing or ``None`` gets its default later. ``names`` limits the fields to
-    look at. ``now`` is called only if a row has an expiry and no send time.
+    look at. ``now`` is called only if a row has an expiry and no send time, or if ``past`` is to be
+    refused and a row has a send time.
 
     Raises ``ValidationError`` with every error by its field; no error repeats a value.
     """
     fields, errors = _clean(row, CLEANERS, names, required=("number", "text", "source"))
+    if past == "refuse" and "send_at" in fields and is_past(fields["send_at"], now()):
+        errors["send_at"] = ValidationError(
+            _("This time has passed. Give a later one, or none to send immediately."), code="past"
+        )
     comparable = "expires_at" in fields and "send_at" not in errors
     if comparable and fields["expires_at"] <= (fields.get("send_at") or now()):
         errors["expires_at"] = ValidationError(

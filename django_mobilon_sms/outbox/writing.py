@@ -25,7 +25,7 @@ from ..segments import count_segments
 from ..signals import wake_up_after_commit
 from .guid_conflicts import conflicts, messages_by_guid
 from .refusals import refusals
-from .validation import clean, clean_repeated, database_time, default_expiry, named_guid
+from .validation import Past, clean, clean_repeated, database_time, default_expiry, named_guid
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -60,9 +60,9 @@ def send_sms(
     """Write a message into the outbox, inside the caller's transaction.
 
     ``number`` is accepted as people type it. ``source`` defaults to ``MOBILON_SMS_SOURCE``, and
-    ``send_at`` to now. The same ``guid`` again returns the same row, also after its expiry. The
-    text of a ``sensitive`` message, such as a login code, is forgotten once the gateway has
-    accepted it.
+    ``send_at`` to now; a time in the past means now, too. The same ``guid`` again returns the same
+    row, also after its expiry. The text of a ``sensitive`` message, such as a login code, is
+    forgotten once the gateway has accepted it.
 
     Raises ``ValidationError`` with every error by its field, and ``GuidConflict`` if the message
     with this guid differs in a field that the call names.
@@ -110,15 +110,17 @@ def write_many(
     extra_checks: ExtraChecks = _no_checks,
     confined_to: AbstractBaseUser | None = None,
     also_write: AlsoWrite = _nothing_more,
+    past: Past = "now",
 ) -> list[SmsMessage]:
     """Write many messages like ``send_many()``, and return the message of each row, in order.
 
     ``extra_checks`` runs before anything is written. A user ``confined_to`` their own messages
     learns nothing about those of others (see ``confined()``). ``also_write`` is called in the
     transaction of the INSERT, before it, and only if there are new messages: in these,
-    ``was_written`` is true. Raises ``InvalidRows``.
+    ``was_written`` is true. ``past="refuse"`` refuses new messages whose send time has passed by
+    more than ``PAST_TOLERANCE``. Raises ``InvalidRows``.
     """
-    messages, faults = _write(list(rows), extra_checks, confined_to, also_write)
+    messages, faults = _write(list(rows), extra_checks, confined_to, also_write, past)
     if faults:
         errors = [
             error
@@ -177,6 +179,7 @@ def _write(
     extra_checks: ExtraChecks = _no_checks,
     confined_to: AbstractBaseUser | None = None,
     also_write: AlsoWrite = _nothing_more,
+    past: Past = "now",
 ) -> tuple[list[SmsMessage], Faults]:
     """Validate all rows, then write them. Return the messages and the faults.
 
@@ -186,7 +189,7 @@ def _write(
     alias, now = router.db_for_write(SmsMessage), cache(database_time)
     guids = {guid for row in rows if (guid := named_guid(row))}
     existing = messages_by_guid(guids, alias)
-    cleaned, faults = _validate(rows, existing, now)
+    cleaned, faults = _validate(rows, existing, now, past)
     if faults:
         return [], faults
     while True:
@@ -208,6 +211,7 @@ def _validate(
     rows: Sequence[Mapping[str, Any]],
     existing: Mapping[UUID, SmsMessage],
     now: Callable[[], datetime],
+    past: Past,
 ) -> tuple[list[dict[str, Any]], Faults]:
     cleaned: list[dict[str, Any]] = []
     faults: Faults = {}
@@ -215,7 +219,7 @@ def _validate(
         # A row that fails today's rules may already exist: then it is found, not written.
         is_repeated = named_guid(row) in existing
         try:
-            cleaned.append(clean_repeated(row) if is_repeated else clean(row, now))
+            cleaned.append(clean_repeated(row) if is_repeated else clean(row, now, past=past))
         except ValidationError as error:
             faults[index] = error
     return cleaned, faults

@@ -47,7 +47,7 @@ class KeyedRequest:
         # Must never change: a retry finds its messages by it.
         self.key_hash = sha256(key.encode()).hexdigest()
         self.given = given
-        self._write = partial(write_many, confined_to=confined_to(user))
+        self._write = partial(write_many, confined_to=confined_to(user), past="refuse")
 
     @cached_property
     def request_hash(self) -> str:

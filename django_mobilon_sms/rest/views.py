@@ -138,7 +138,8 @@ class MessageViewSet(
             write = partial(KeyedRequest(self.user, key, given).write, rows)
         else:
             own = confined_to(self.user)
-            write = partial(write_many, rows, extra_checks=over_limit, confined_to=own)
+            options: dict[str, Any] = {"extra_checks": over_limit, "confined_to": own}
+            write = partial(write_many, rows, past="refuse", **options)
             if any(row.get("guid") is None for row in rows):
                 return write()
         # Requests that write the same rows at once may block each other. The key or the guids make

@@ -453,3 +453,11 @@ def test_duplicate_of_another_is_named_only_to_those_who_see_texts(settings):
     assert SmsMessage.objects.count() == 1
     form(person("add_smsmessage", "view_smsmessage"))
     assert SmsMessage.objects.count() == 2
+
+
+def test_time_in_the_past_is_refused_at_its_field(client):
+    response = form(client, send_at_0="2026-01-05", send_at_1="10:00")
+    assert response.context["adminform"].form.errors == {
+        "send_at": ["This time has passed. Give a later one, or none to send immediately."]
+    }
+    assert SmsMessage.objects.count() == 0

@@ -14,7 +14,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test import Client
 
 from django_mobilon_sms.mailings import preview, sending
-from django_mobilon_sms.models import SmsMailing, SmsMessage, db_now
+from django_mobilon_sms.models import GatewayState, SmsMailing, SmsMessage, db_now
 from django_mobilon_sms.models.mailings import MailingQuerySet
 from django_mobilon_sms.outbox import stop
 from tests.mailings.test_spreadsheets import xlsx
@@ -318,6 +318,10 @@ def test_list_in_xlsx_is_read(client):
             {"expires_at": ["It must expire after it is to be sent."]},
         ),
         (
+            {"send_at_0": "2026-01-05", "send_at_1": "10:00"},
+            {"send_at": ["This time has passed. Give a later one, or none to send immediately."]},
+        ),
+        (
             {"source": "8 923"},
             {
                 "source": [
@@ -352,6 +356,46 @@ def test_list_past_its_expiry_cannot_be_confirmed(client):
     assert told(confirm(client, mailing)) == ["It must expire after it is to be sent."]
     mailing.refresh_from_db()
     assert (mailing.confirmed_at, SmsMessage.objects.count()) == (None, 0)
+
+
+def test_list_whose_time_passed_before_it_was_confirmed_asks_for_another(client):
+    mailing, page = uploaded(client)
+    question = "That time has passed. When should it be sent?"
+    assert question not in text_of(client.get(page))
+    now = GatewayState.objects.current().now
+    SmsMailing.objects.update(send_at=now - timedelta(minutes=6))
+    assert question in text_of(client.get(page))
+    past = {"when": "later", "send_at_0": "2026-01-05", "send_at_1": "10:00"}
+    passed = "This time has passed. Give a later one, or none to send immediately."
+    for fields, field, sentence in (
+        ({}, "send_at", passed),
+        (past, "send_at", passed),
+        ({"when": "later"}, "send_at", "Give a date and a time."),
+        (past | {"send_at_0": "x"}, "send_at", "Enter a valid date."),
+        ({"when": "x"}, "when", "Select a valid choice. x is not one of the available choices."),
+    ):
+        response = confirm(client, mailing, **fields)
+        assert response.context["form"].errors == {field: [sentence]}
+        assert (sentence in text_of(response), question in text_of(response)) == (True, True)
+    mailing.refresh_from_db()
+    assert (mailing.confirmed_at, SmsMessage.objects.count()) == (None, 0)
+    later = {"when": "later", "send_at_0": "2900-01-01", "send_at_1": "10:00"}
+    html = confirm(client, mailing, **later | {"when": "x"}).content.decode()
+    assert ('value="2900-01-01"' in html, 'value="10:00"' in html) == (True, True)
+    assert told(confirm(client, mailing, **later)) == ["3 messages are queued."]
+    mailing.refresh_from_db()
+    assert {one.send_at for one in sending.messages(mailing)} == {mailing.send_at}
+    assert mailing.send_at.year == 2900
+    assert told(confirm(client, mailing)) == [NOT_WAITING]
+
+
+def test_list_whose_time_passed_is_sent_now_on_request(client):
+    mailing, _page = uploaded(client, expires_at_0="2900-01-01", expires_at_1="10:00")
+    SmsMailing.objects.update(send_at=GatewayState.objects.current().now - timedelta(days=31))
+    assert told(confirm(client, mailing, when="now")) == ["3 messages are queued."]
+    mailing.refresh_from_db()
+    assert mailing.send_at is None
+    assert all(one.send_at == one.created_at for one in sending.messages(mailing))
 
 
 def test_list_is_corrected_without_another_upload(client):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 
-from django_mobilon_sms.exceptions import GuidConflict
+from django_mobilon_sms.exceptions import GuidConflict, InvalidRows
 from django_mobilon_sms.models import GatewayState, SmsMessage
-from django_mobilon_sms.outbox import send_sms
+from django_mobilon_sms.outbox import send_sms, write_many
 from tests.outbox.rows import GOOD, GUID, HOUR, LATER, MARK, refused, refused_rows
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +115,40 @@ def test_expiry_alone_is_compared_with_now():
     now = GatewayState.objects.current().now
     assert refused(expires_at=now) == {"expires_at": ["expires_before_send"]}
     assert send_sms(**GOOD, expires_at=now + HOUR).expires_at == now + HOUR
+
+
+def test_time_in_the_past_means_now_or_is_refused_where_the_door_says_so():
+    now = GatewayState.objects.current().now
+    minutes = timedelta(minutes=1)
+    for past, ago, code in (("refuse", 6, "past"), ("refuse", 4, ""), ("now", 9999, "")):
+        rows = [GOOD, GOOD | {"send_at": now - ago * minutes}]
+        if not code:
+            assert write_many(rows, past=past)[1].send_at == now - ago * minutes
+            continue
+        with pytest.raises(InvalidRows) as raised:
+            write_many(rows, past=past)
+        assert [(e.index, e.field, e.code) for e in raised.value.errors] == [(1, "send_at", code)]
+    assert send_sms(**GOOD, send_at=now - 9999 * minutes) in SmsMessage.objects.due()
+    assert SmsMessage.objects.count() == 5
+
+
+def test_time_in_the_past_is_compared_by_the_clock_of_the_database(monkeypatch):
+    def host_clock():
+        raise AssertionError
+
+    # Nothing real can set this machine's clock wrong.
+    monkeypatch.setattr("django.utils.timezone.now", host_clock)
+    with pytest.raises(InvalidRows):
+        write_many([GOOD | {"send_at": GatewayState.objects.current().now - HOUR}], past="refuse")
+
+
+def test_retry_whose_time_has_passed_finds_its_row():
+    row = GOOD | {"guid": GUID, "send_at": GatewayState.objects.current().now}
+    [written] = write_many([row], past="refuse")
+    passed = written.send_at - HOUR
+    SmsMessage.objects.filter(pk=written.pk).change(send_at=passed)
+    [found] = write_many([row | {"send_at": passed}], past="refuse")
+    assert (found.pk, found.was_written) == (written.pk, False)
 
 
 def test_every_fault_is_named_at_once():

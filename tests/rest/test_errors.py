@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from datetime import timezone
+from datetime import timedelta, timezone
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import GatewayState, SmsMessage
 from django_mobilon_sms.phone_numbers import SENTENCES
 from tests.support.documents import DOCS, ROOT, column
 from tests.support.messages import write
@@ -96,6 +96,18 @@ def test_body_in_chunks_is_refused_and_not_taken_for_an_empty_one(live_server):
         )
         connection.close()
     assert [one.status for one in SmsMessage.objects.all()] == ["pending"]
+
+
+def test_time_in_the_past_is_refused_but_a_retry_finds_its_message(client):
+    passed = GatewayState.objects.current().now - timedelta(hours=1)
+    body = GOOD | {"send_at": passed.isoformat(), "guid": str(uuid4())}
+    response = post(client, body)
+    assert (response.status_code, codes(response)) == (400, {"send_at": ["past"]})
+    assert list_codes(post(client, [GOOD, body])) == [(1, "send_at", "past")]
+    assert post(client, body | {"send_at": (passed + timedelta(hours=2)).isoformat()}).json()
+    SmsMessage.objects.all().change(send_at=passed)
+    assert post(client, body).status_code == 200
+    assert SmsMessage.objects.count() == 1
 
 
 def test_no_answer_names_more_than_a_hundred_faults(client):

@@ -234,12 +234,19 @@ def test_guid_that_another_took_from_a_key_reveals_nothing(client):
 # Judged as it was then
 
 
+def expired() -> dict[str, str]:
+    """Times that have passed, so recently that a new message may still have them."""
+    now, minute = connection_time(), timedelta(minutes=1)
+    times = {"send_at": now - 2 * minute, "expires_at": now - minute}
+    return {name: time.isoformat() for name, time in times.items()}
+
+
 @pytest.mark.databases
 @pytest.mark.parametrize("many", [False, True], ids=["one", "list"])
 @pytest.mark.parametrize("named", [True, False], ids=["guid", "key"])
 def test_retry_after_the_expiry_finds_its_rows(client, many, named):
     body: Any = GOOD | ({"guid": str(uuid4())} if named else {})
-    body |= {"expires_at": "2026-01-31T09:00:00Z", "send_at": "2026-01-31T08:00:00Z"}
+    body |= expired()
     body = [body, OTHER | ({"guid": str(uuid4())} if named else {})] if many else body
     key = None if named else KEY
     first = post(client, body, key)
@@ -300,7 +307,7 @@ def test_retry_after_the_number_was_stopped_finds_its_rows(client):
 
 
 def test_retry_after_the_text_was_forgotten_and_after_a_resend_finds_its_row(client):
-    body = GOOD | {"expires_at": "2026-01-31T09:00:00Z", "send_at": "2026-01-31T08:00:00Z"}
+    body = GOOD | expired()
     post(client, body, KEY)
     SmsMessage.objects.all().hold(ErrorCode.TIMEOUT)
     SmsMessage.objects.all().resend(by=None)

@@ -201,6 +201,7 @@ class MessageForm(CommonForm):
             return write_many(
                 [common | {"number": one, "guid": self._guid(one)} for one in numbers],
                 confined_to=confined(writer),
+                past="refuse",
             )
         except InvalidRows as error:
             self._add_row_errors(error)

@@ -8,11 +8,13 @@ from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from ...mailings import COMMON, placeholders, preview, spreadsheets
 from ...models import SmsMailing
+from ...outbox import clean
 from ..compose.forms import CommonForm
 
 FIELDSETS = (
@@ -84,6 +86,8 @@ class MailingForm(CommonForm):
     def clean(self) -> None:
         """Apply the rules of the outbox, and check that the file has the columns of the text."""
         super().clean()
+        if "send_at" not in self.errors:
+            self._refuse_past()
         if "file" not in self.cleaned_data:
             return
         field = "file"
@@ -93,6 +97,13 @@ class MailingForm(CommonForm):
             placeholders.Template(self.cleaned_data.get("text") or "", columns)
         except ValidationError as error:
             self.add_error(field, error)
+
+    def _refuse_past(self) -> None:
+        """Refuse a time that has passed: an upload, unlike a message, is never a retry."""
+        try:
+            clean(self.values(), names=("send_at",), past="refuse")
+        except ValidationError as error:
+            self.add_error(None, error)
 
     def save(self, writer: AbstractBaseUser) -> SmsMailing:
         """Store the list for confirmation, and delete the mailing that it corrects."""
@@ -110,3 +121,41 @@ class MailingForm(CommonForm):
         if self.corrected:
             SmsMailing.objects.waiting().filter(pk=self.corrected.pk).delete()
         return mailing
+
+
+_DATE: dict[str, Any] = {"type": "date", "aria-label": capfirst(_("date"))}
+_TIME: dict[str, Any] = {"type": "time", "aria-label": capfirst(_("time"))}
+
+
+class ConfirmForm(forms.Form):
+    """When to send a list whose time passed before it was confirmed, and what to leave out."""
+
+    NOW, LATER = "now", "later"
+
+    leave_out_recent = forms.BooleanField(required=False)
+    when = forms.ChoiceField(
+        label=_("When"),
+        choices=[(NOW, _("Send immediately")), (LATER, _("Send at:"))],
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    send_at = forms.SplitDateTimeField(
+        required=False,
+        widget=forms.SplitDateTimeWidget(  # the browser's own boxes, which need no script
+            date_attrs=_DATE,
+            date_format="%Y-%m-%d",
+            time_attrs=_TIME,
+            time_format="%H:%M",
+        ),
+    )
+
+    def clean(self) -> None:
+        """Require the time that was chosen to be given."""
+        is_later = self.cleaned_data.get("when") == self.LATER
+        if is_later and not self.cleaned_data.get("send_at") and "send_at" not in self.errors:
+            self.add_error("send_at", ValidationError(_("Give a date and a time."), "required"))
+
+    def apply(self, mailing: SmsMailing) -> None:
+        """Give the mailing the time that was chosen; without a choice it keeps its own."""
+        if when := self.cleaned_data["when"]:
+            mailing.send_at = self.cleaned_data["send_at"] if when == self.LATER else None

@@ -26,6 +26,7 @@ from django.views.decorators.http import require_POST, require_safe
 from ...choices import Status
 from ...mailings import preview, sending
 from ...models import SmsMailing, retry_on_lock
+from ...outbox import database_time, is_past
 from .. import spreadsheet_files
 from ..actions import confirmation
 from ..actions.catalogue import PATIENCE
@@ -138,6 +139,11 @@ class MailingPages(MailingList):
         mailing = self.get_object(request, object_id)
         if mailing is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
+        return self._page(request, mailing, mailing_form.ConfirmForm())
+
+    def _page(
+        self, request: HttpRequest, mailing: SmsMailing, form: mailing_form.ConfirmForm
+    ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             **(_status_counts(mailing) if mailing.confirmed_at else _preview(mailing)),
@@ -145,6 +151,7 @@ class MailingPages(MailingList):
             "opts": self.opts,
             "mailing": mailing,
             "media": self.media,
+            "form": form,
             "may_read": self.may_read(request, mailing),
             "may_write": self.has_add_permission(request),
             "may_confirm": self.may_confirm(request, mailing),
@@ -174,17 +181,34 @@ class MailingPages(MailingList):
         if not self.may_confirm(request, mailing):
             self.message_user(request, str(NOT_YOURS), messages.ERROR)
             return self._redirect(mailing)
-        leave_out = "leave_out_recent" in request.POST
+        form = mailing_form.ConfirmForm(request.POST)
+        if not form.is_valid():
+            return self._page(request, mailing, form)
+        form.apply(mailing)
+        leave_out = form.cleaned_data["leave_out_recent"]
         try:
             written = _retried(partial(sending.confirm, mailing, by=by, leave_out_recent=leave_out))
         except ValidationError as error:
-            self.message_user(request, error.messages[0], messages.ERROR)
-            return self._redirect(mailing)
+            return self._not_confirmed(request, mailing, form, error)
         if written is None:
             self.message_user(request, str(NOT_WAITING), messages.WARNING)
         else:
             self._record(request, mailing, str(QUEUED % {"count": written}))
         return self._redirect(mailing)
+
+    def _not_confirmed(
+        self,
+        request: HttpRequest,
+        mailing: SmsMailing,
+        form: mailing_form.ConfirmForm,
+        error: ValidationError,
+    ) -> HttpResponse:
+        """Ask for another time if the list's has passed; otherwise say what is wrong."""
+        if "send_at" not in getattr(error, "error_dict", {}):
+            self.message_user(request, error.messages[0], messages.ERROR)
+            return self._redirect(mailing)
+        form.add_error("send_at", error.error_dict["send_at"])
+        return self._page(request, self._get_or_404(request, mailing.pk), form)
 
     @method_decorator(require_POST)
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -239,7 +263,8 @@ def _retried(change: Callable[[], T]) -> T:
 
 def _preview(mailing: SmsMailing) -> dict[str, Any]:
     try:
-        return {"preview": preview.preview(mailing)}
+        time_passed = mailing.send_at is not None and is_past(mailing.send_at, database_time())
+        return {"preview": preview.preview(mailing), "time_passed": time_passed}
     except ValidationError as error:
         return {"unreadable": " ".join(error.messages)}
 
