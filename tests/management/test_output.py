@@ -70,12 +70,12 @@ def statuses() -> list[str]:
 def test_run_ends_with_the_code_of_its_work(sandbox, make, unbuffered):
     options = {"MOBILON_SMS_BASE_URL": sandbox.url, "PYTHONUNBUFFERED": unbuffered}
     write(2)
-    with process(make, "send_sms", **options) as run:
+    with process(make, "send_sms", "--no-refresh", **options) as run:
         assert run.wait(PATIENCE) == 0
     assert statuses() == ["accepted"] * 2
     write()
     sandbox.fault("http", code=500)
-    with process(make, "send_sms", "--json", **options) as run:
+    with process(make, "send_sms", "--no-refresh", "--json", **options) as run:
         assert run.wait(PATIENCE) == 4
     assert statuses() == ["accepted"] * 2 + ["unknown"]
 
@@ -102,7 +102,7 @@ def test_every_command_ends_with_its_code(words, environment, code):
 @pytest.mark.slow
 @pytest.mark.parametrize("make", UNWRITABLE, ids=NAMES)
 def test_loop_goes_on(sandbox, make):
-    options = ("--loop", "--interval=0.05")
+    options = ("--loop", "--interval=0.05", "--no-refresh")
     with process(make, "send_sms", *options, MOBILON_SMS_BASE_URL=sandbox.url) as service:
         for count in (1, 2, 3):
             write()

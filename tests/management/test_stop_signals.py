@@ -42,7 +42,7 @@ def ended_by(process) -> int:
 
 CALLS = {
     "once": "call_command('send_sms')",
-    "twice": "call_command('send_sms'); call_command('send_sms', '--no-refresh')",
+    "twice": "call_command('send_sms', '--no-refresh'); call_command('send_sms', '--no-refresh')",
     "fails": """
         from django.conf import settings
         settings.MOBILON_SMS_TIMEOUT = 0
@@ -62,8 +62,15 @@ CALLS = {
             call_command("send_sms")
         """,
     "loop": """
-        threading.Timer(1, os.kill, [os.getpid(), signal.SIGTERM]).start()
-        call_command("send_sms", "--loop", "--interval=0.05")
+        from django_mobilon_sms.models import SmsMessage
+
+        def stop_once_sent():
+            while not SmsMessage.objects.filter(status="accepted"):
+                time.sleep(0.05)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=stop_once_sent).start()
+        call_command("send_sms", "--loop", "--interval=0.05", "--no-refresh")
         """,
 }
 

@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
@@ -113,10 +114,13 @@ def test_other_threads_call_receivers_at_once(sandbox, connect):
     messages = write(2, send_at=timezone.now() + timedelta(hours=1))
     heard = []
     connect(lambda message, **kwargs: heard.append(message.pk))
-    sandbox.on_request = lambda exchange: (
-        SmsMessage.objects.filter(pk=messages[0].pk).cancel(),
-        heard.append("answered"),
-    )
+
+    def cancel_one(exchange):
+        SmsMessage.objects.filter(pk=messages[0].pk).cancel()
+        connection.close()  # of the gateway's thread
+        heard.append("answered")
+
+    sandbox.on_request = cancel_one
     sent = send_sms("+79135292926", "Ваш заказ готов")
     deliver()
     assert heard == [messages[0].pk, "answered", sent.pk]
@@ -126,7 +130,7 @@ def test_sweep_calls_receivers_after_each_commit(connect):
     heard = []
     connect(lambda new, **kwargs: heard.append((new, statuses())))
     [message] = write()
-    batch = SmsBatch.objects.create(worker="elsewhere:1", lease_until=db_now())
+    batch = SmsBatch.objects.create(worker="elsewhere:1", lease_until=db_now() - timedelta(hours=1))
     claim(batch, message)
     sweep_leftovers()
     assert heard == [("unknown", ["unknown"])]
