@@ -104,7 +104,7 @@ def test_enter_removes_no_recipient(visit):
     assert page.input_value("[name=numbers]").split("\n") == PASTED.split("\n")
 
 
-def test_stopped_number_and_duplicate_are_shown_while_one_types(visit, look, picture, settings):
+def test_stopped_number_and_duplicate_are_shown_while_one_types(visit, look, settings):
     settings.MOBILON_SMS_DUPLICATE_WITHIN = 600
     send_sms("+79135292927", "Ваш заказ готов")
     stop(["+79135292926", "+79135292928"])
@@ -115,7 +115,6 @@ def test_stopped_number_and_duplicate_are_shown_while_one_types(visit, look, pic
     assert page.reads(f"{PANEL} th") == ["abc", "+79135292926", "+79135292927", "+79135292928"]
     assert page.violations() == []
     assert page.too_wide() == 0
-    picture(page, "writing-refused")
     page.fill("[name=text]", "Другой текст")
     page.wait_for_selector(f"{PANEL} tr >> nth=3", state="detached")
     page.locator(f"{PANEL} button[name=_remove]").last.click()
@@ -124,7 +123,7 @@ def test_stopped_number_and_duplicate_are_shown_while_one_types(visit, look, pic
     assert page.input_value("[name=numbers]").split("\n") == kept
 
 
-def test_more_than_twenty_are_confirmed_on_a_page_of_their_own(visit, look, picture):
+def test_more_than_twenty_are_confirmed_on_a_page_of_their_own(visit, look):
     page = visit(person(*EVERYTHING), ADD, look)
     numbers = "\n".join(f"8913529{number:04}" for number in range(25))
     write(
@@ -138,7 +137,6 @@ def test_more_than_twenty_are_confirmed_on_a_page_of_their_own(visit, look, pict
     page.wait_for_selector("[name=confirmed]", state="attached")
     assert page.violations() == []
     assert page.too_wide() == 0
-    picture(page, "writing-preview", phone=True)
     page.click(".submit-row [name=_check]")
     page.wait_for_selector("[name=numbers]")
     assert page.input_value("[name=numbers]") == numbers
@@ -148,7 +146,7 @@ def test_more_than_twenty_are_confirmed_on_a_page_of_their_own(visit, look, pict
     assert SmsMessage.objects.count() == 25
 
 
-def test_copy_opens_the_form_filled_in(visit, look, picture):
+def test_copy_opens_the_form_filled_in(visit, look):
     [message] = failed(1)
     page = visit(person(*EVERYTHING), address(message), look)
     page.click(".mobilon-sms-tools a")
@@ -157,14 +155,13 @@ def test_copy_opens_the_form_filled_in(visit, look, picture):
     assert page.input_value("[name=tag]") == "order 7"
     assert page.violations() == []
     assert page.too_wide() == 0
-    picture(page, "writing-copy")
     assert SmsMessage.objects.count() == 1
     page.click(".submit-row [name=_save]")
     page.wait_for_selector(".messagelist")
     assert SmsMessage.objects.count() == 2
 
 
-def test_sending_again_is_confirmed(visit, look, picture):
+def test_sending_again_is_confirmed(visit, look):
     failed(3)
     page = visit(person(*EVERYTHING), LIST, look)
     page.check("#action-toggle")
@@ -173,7 +170,6 @@ def test_sending_again_is_confirmed(visit, look, picture):
     page.wait_for_selector("[name=_confirm]")
     assert page.violations() == []
     assert page.too_wide() == 0
-    picture(page, "sending-again")
     assert SmsMessage.objects.count() == 3
     page.click("[name=_confirm]")
     page.wait_for_selector(".messagelist")
