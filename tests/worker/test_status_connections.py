@@ -53,7 +53,7 @@ def before(gateway, worker):
     return held()
 
 
-@pytest.mark.parametrize("fault", ["body"])
+@pytest.mark.parametrize("fault", ["headers", "body"])
 def test_dripped_replies_are_given_up_with_their_thread_and_connection(
     gateway, worker, before, fault
 ):
