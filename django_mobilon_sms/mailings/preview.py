@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..conf import conf
 from ..models import SmsMailing, chunked
-from ..outbox import DUPLICATE, STOPPED, clean, recently_sent, stopped_numbers
+from ..outbox import DUPLICATE, STOPPED, HourlyRoom, clean, recently_sent, stopped_numbers
 from ..segments import count_segments
 from . import columns, placeholders, spreadsheets
 from .columns import Columns
@@ -127,15 +127,19 @@ def entries(mailing: SmsMailing) -> Iterator[Entry]:
     Raises ``ValidationError`` for an error of the whole list: an unreadable file, too many rows,
     an expiry that has passed.
     """
+    room = HourlyRoom()
     for chunk in chunked(_entries(mailing)):
         numbers = {entry.number for entry in chunk if not entry.reason}
         stopped = stopped_numbers(numbers)
         duplicates = recently_sent(numbers, conf.DUPLICATE_WITHIN)
+        room.look_up(numbers)
         for entry in chunk:
             if entry.number in stopped:
                 yield entry._replace(reason=str(STOPPED))
             elif (entry.number, entry.text) in duplicates:
                 yield entry._replace(reason=str(DUPLICATE))
+            elif entry.is_good and (reason := room.take(entry.number)):
+                yield entry._replace(reason=reason)
             else:
                 yield entry
 

@@ -25,6 +25,7 @@ from ..segments import count_segments
 from ..signals import wake_up_after_commit
 from .duplicates import duplicates
 from .guid_conflicts import conflicts, messages_by_guid
+from .recipient_limit import lock_numbers, over_limit
 from .stop_list import to_stopped_numbers
 from .validation import clean, clean_repeated, database_time, default_expiry, named_guid
 
@@ -230,9 +231,10 @@ def _insert(messages: Sequence[SmsMessage], alias: str) -> Faults:
     if not new:
         return {}
     with transaction.atomic(using=alias):
+        lock_numbers(message.number for message in new)
         SmsMessage.objects.using(alias).bulk_create(new, batch_size=ROWS_PER_STATEMENT)
         # Checked after the INSERT because of SQLite (see ``_write``).
-        refused = {**duplicates(new), **to_stopped_numbers(new)}
+        refused = {**duplicates(new), **over_limit(new), **to_stopped_numbers(new)}
         if refused:
             transaction.set_rollback(True, using=alias)
         else:

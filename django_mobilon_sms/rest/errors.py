@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ..exceptions import InvalidRows
-from .recipient_limit import HOUR
+from ..outbox import HOUR
 
 #: The HTTP code of a request in which nothing else is wrong.
 STATUSES = {"conflict": 409, "number_limit": 429}

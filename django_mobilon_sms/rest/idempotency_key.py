@@ -16,7 +16,6 @@ from rest_framework.request import Request
 
 from ..models import SmsMessage
 from .permissions import sees
-from .recipient_limit import over_limit
 
 HEADER = "Idempotency-Key"
 
@@ -59,7 +58,7 @@ class Repeatable:
             if not missing and self._was_longer():
                 missing = {max(self.keyed)}
             refused |= {n: _another_list() for n in missing}
-        return {**over_limit(messages), **refused}
+        return refused
 
     def _was_longer(self) -> bool:
         after = SmsMessage.objects.for_write().filter(guid=self._guid(len(self.rows)))

@@ -168,5 +168,6 @@ class MessageForm(CommonForm):
                 if fault.field == "guid":
                     self.add_error(None, ValidationError(CONFLICT, code="conflict"))
                 else:
-                    self.add_error(fault.field, ValidationError(fault.message, code=fault.code))
+                    field = "numbers" if fault.field == "number" else fault.field
+                    self.add_error(field, ValidationError(fault.message, code=fault.code))
             return None
