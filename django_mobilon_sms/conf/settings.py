@@ -226,15 +226,17 @@ class Conf:
         " messages.",
         hint="Write True or False without quotes.",
     )
-    REST_HOURLY_PER_NUMBER = Setting[int | None](
+    HOURLY_PER_NUMBER = Setting[int | None](
         None,
         "E029",
         validators.whole_number(1000),
-        doc="Most messages to one number within an hour before REST refuses more;"
+        doc="Most messages that are written to one number within an hour, by all callers together;"
         " ``None``: no limit.",
-        more="All messages to the number count, whoever wrote them and however, unless they failed,"
-        " expired or were cancelled. This protects a number when strangers can make a form send it"
-        " codes. Callers at the same moment do not see each other.",
+        more="More are refused in Python, the admin, lists and REST. Messages that failed, expired"
+        " or were cancelled do not count. This protects a number when strangers can make a form"
+        " send it codes. A transaction that writes to a number makes others that write to it wait"
+        " until it ends, so keep it short. Two that write to several numbers one by one can meet a"
+        " deadlock, an ``OperationalError`` after which they may be repeated.",
         hint="None sets no limit; 10 refuses the eleventh message to a number within an hour.",
     )
     WAKE_UP = Setting[str | None](

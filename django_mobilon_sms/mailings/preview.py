@@ -15,7 +15,16 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..conf import conf
 from ..models import SmsMailing, chunked
-from ..outbox import DUPLICATE, STOPPED, Past, clean, confined, recently_sent, stopped_numbers
+from ..outbox import (
+    DUPLICATE,
+    STOPPED,
+    HourlyRoom,
+    Past,
+    clean,
+    confined,
+    recently_sent,
+    stopped_numbers,
+)
 from ..segments import count_segments
 from . import spreadsheets
 from .columns import Columns, find
@@ -145,16 +154,20 @@ def entries(mailing: SmsMailing) -> Iterator[Entry]:
 def _judged(
     mailing: SmsMailing, columns: Columns, rows: Iterator[spreadsheets.Row]
 ) -> Iterator[Entry]:
+    room = HourlyRoom()
     for chunk in chunked(_entries(mailing, columns, rows)):
         numbers = {entry.number for entry in chunk if not entry.reason}
         stopped = stopped_numbers(numbers)
         author = confined(mailing.created_by)
         duplicates = recently_sent(numbers, conf.DUPLICATE_WITHIN, confined_to=author)
+        room.look_up(numbers)
         for entry in chunk:
             if entry.number in stopped:
                 yield entry._replace(reason=str(STOPPED))
             elif (entry.number, entry.text) in duplicates:
                 yield entry._replace(reason=str(DUPLICATE))
+            elif entry.is_good and (reason := room.take(entry.number)):
+                yield entry._replace(reason=reason)
             else:
                 yield entry
 

@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..choices import Status
 from ..models import ROWS_PER_STATEMENT, SmsMailing, SmsMessage, chunked
-from ..outbox import database_time, default_expiry, insert_alike
+from ..outbox import database_time, default_expiry, insert_alike, lock_numbers
 from ..signals import wake_up_after_commit
 from .preview import clean_common, entries, recently
 
@@ -33,6 +33,7 @@ def confirm(mailing: SmsMailing, *, by: AbstractBaseUser, leave_out_recent: bool
     with transaction.atomic(using=alias):
         if not rows.confirm(by=by):
             return None
+        lock_numbers(entry.number for entry in entries(mailing) if entry.number)
         prototype = _prototype(mailing, by)
         written = 0
         for chunk in chunked(entry for entry in entries(mailing) if entry.is_good):

@@ -54,6 +54,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='NumberLock',
+            fields=[
+                ('slot', models.PositiveSmallIntegerField(primary_key=True, serialize=False, verbose_name='slot')),
+                ('locked_at', models.DateTimeField(verbose_name='locked at')),
+            ],
+            options={
+                'verbose_name': 'lock of numbers',
+                'verbose_name_plural': 'locks of numbers',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
             name='SenderPace',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -10,6 +10,7 @@ from .mailings import SmsMailing
 from .message_changes import MessageQuerySet
 from .message_queries import ENDED, has
 from .messages import SmsMessage
+from .number_locks import NumberLock
 from .pause_and_breaker import LONGEST_WAIT, GatewayState
 from .prepared_sql import INTEGER, TEXT, TIME, CasePerPk, Change, PkIn, PrimaryKeys, select
 from .primary_queryset import quoting_no_row
@@ -21,6 +22,7 @@ from .stopped_numbers import StoppedNumber
 __all__ = [
     "GatewayState",
     "IdempotencyKey",
+    "NumberLock",
     "SenderPace",
     "SmsBatch",
     "SmsMailing",

@@ -6,6 +6,7 @@ Projects import ``send_sms``, ``send_many`` and ``stop``. The other names serve 
 from .bulk_insert import insert_alike
 from .confinement import confined
 from .duplicates import DUPLICATE, recently_sent
+from .recipient_limit import HOUR, HourlyRoom, lock_numbers
 from .refusals import refusals
 from .stop_list import STOPPED, Stopped, read_numbers, stop, stopped_numbers, take_off
 from .validation import Past, clean, database_time, default_expiry, is_past

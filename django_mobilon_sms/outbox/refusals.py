@@ -1,4 +1,4 @@
-"""Why the outbox refuses valid messages: stopped numbers and duplicates."""
+"""Why the outbox refuses valid messages: stopped numbers, the hourly limit, duplicates."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 
 from ..models import SmsMessage
 from .duplicates import duplicates
+from .recipient_limit import over_limit
 from .stop_list import to_stopped_numbers
 
 
@@ -21,4 +22,4 @@ def refusals(
     It only reads, so a form can ask it about messages that are not written yet. ``confined_to`` is
     the user whose own messages alone count as duplicates.
     """
-    return {**duplicates(new, confined_to), **to_stopped_numbers(new)}
+    return {**duplicates(new, confined_to), **over_limit(new), **to_stopped_numbers(new)}

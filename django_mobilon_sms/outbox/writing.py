@@ -24,6 +24,7 @@ from ..models import ROWS_PER_STATEMENT, SmsMessage
 from ..segments import count_segments
 from ..signals import wake_up_after_commit
 from .guid_conflicts import conflicts, messages_by_guid
+from .recipient_limit import lock_numbers
 from .refusals import refusals
 from .validation import Past, clean, clean_repeated, database_time, default_expiry, named_guid
 
@@ -262,6 +263,7 @@ def _insert(
         return {}
     with transaction.atomic(using=alias):
         also_write(messages)
+        lock_numbers(message.number for message in new)
         SmsMessage.objects.using(alias).bulk_create(new, batch_size=ROWS_PER_STATEMENT)
         # Checked after the INSERT because of SQLite (see ``_write``).
         refused = refusals(new, confined_to)

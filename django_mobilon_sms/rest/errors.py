@@ -14,8 +14,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ..exceptions import InvalidRows
+from ..outbox import HOUR
 from .parsing import require_length
-from .recipient_limit import HOUR
 from .serializers import ExactSerializer
 
 #: The HTTP status of a request whose faults all have this code; any other is 400.

@@ -24,7 +24,6 @@ from ..exceptions import InvalidRows
 from ..models import IdempotencyKey, SmsMessage
 from ..outbox import write_many
 from .permissions import confined_to
-from .recipient_limit import over_limit
 
 HEADER = "Idempotency-Key"
 
@@ -66,7 +65,7 @@ class KeyedRequest:
         if (kept := self._kept()) is not None:
             return self._find(kept, rows)
         try:
-            return self._write(rows, extra_checks=over_limit, also_write=self._keep)
+            return self._write(rows, also_write=self._keep)
         except (IntegrityError, InvalidRows):
             # The same request may have been faster: then the key is taken, or its messages count.
             if (kept := self._kept()) is None:

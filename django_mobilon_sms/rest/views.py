@@ -30,7 +30,6 @@ from .idempotency_key import KeyedRequest, read_key
 from .pagination import MessagePagination
 from .parsing import StrictJSONParser
 from .permissions import ACT, SEE, WRITE, MessagePermission, confined_to
-from .recipient_limit import over_limit
 from .request_rows import read_rows
 from .serializers import (
     AcceptDuplicateSerializer,
@@ -137,9 +136,7 @@ class MessageViewSet(
         if key:
             write = partial(KeyedRequest(self.user, key, given).write, rows)
         else:
-            own = confined_to(self.user)
-            options: dict[str, Any] = {"extra_checks": over_limit, "confined_to": own}
-            write = partial(write_many, rows, past="refuse", **options)
+            write = partial(write_many, rows, confined_to=confined_to(self.user), past="refuse")
             if any(row.get("guid") is None for row in rows):
                 return write()
         # Requests that write the same rows at once may block each other. The key or the guids make

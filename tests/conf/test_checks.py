@@ -144,7 +144,7 @@ WRONG = {
     ],
     ("E027", "LIFETIME"): [0, 59, -1, "3600", True, math.inf, math.nan, 367 * 86_400],
     ("E028", "REST_OWN_MESSAGES_ONLY"): [None, 0, 1, "False", "True", ""],
-    ("E029", "REST_HOURLY_PER_NUMBER"): [0, -1, 1001, "10", 10.0, True, math.nan],
+    ("E029", "HOURLY_PER_NUMBER"): [0, -1, 1001, "10", 10.0, True, math.nan],
     ("E032", "WAKE_UP"): ["", 5, "celery", "django_mobilon_sms.contrib.celery.no_such", print],
 }
 
@@ -184,7 +184,7 @@ RIGHT = {
     "QUIET_HOURS": [None, "21:00-09:00", "13:00-14:30 Asia/Yekaterinburg", "00:00-06:00 UTC"],
     "LIFETIME": [None, 60, 366 * 86_400],
     "REST_OWN_MESSAGES_ONLY": [True, False],
-    "REST_HOURLY_PER_NUMBER": [None, 1, 10, 1000],
+    "HOURLY_PER_NUMBER": [None, 1, 10, 1000],
     "WAKE_UP": [None, "django_mobilon_sms.contrib.celery.wake_up"],
 }
 

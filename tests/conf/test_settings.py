@@ -42,7 +42,7 @@ DEFAULTS = {
     "QUIET_HOURS": None,
     "LIFETIME": None,
     "REST_OWN_MESSAGES_ONLY": False,
-    "REST_HOURLY_PER_NUMBER": None,
+    "HOURLY_PER_NUMBER": None,
     "WAKE_UP": None,
 }
 

@@ -237,6 +237,7 @@ def test_codes_are_those_of_the_code():
     own = (
         "outbox/validation",
         "outbox/duplicates",
+        "outbox/recipient_limit",
         "outbox/stop_list",
         "outbox/guid_conflicts",
         "outbox/writing",

@@ -168,7 +168,7 @@ def test_api5_broken_function_level_authorization():
 
 def test_api6_unrestricted_access_to_sensitive_business_flows(client, settings):
     """Messages cannot be pumped to one number, doubled, or sent to who does not want them."""
-    settings.MOBILON_SMS_REST_HOURLY_PER_NUMBER = 2
+    settings.MOBILON_SMS_HOURLY_PER_NUMBER = 2
     settings.MOBILON_SMS_DUPLICATE_WITHIN = 60
     asked = [GOOD | {"text": text} for text in ("1", "1", "2", "3")]
     assert [post(client, body).status_code for body in asked] == [201, 400, 201, 429]

@@ -1,4 +1,4 @@
-"""``MOBILON_SMS_REST_HOURLY_PER_NUMBER``: what one number gets within an hour over REST."""
+"""``MOBILON_SMS_HOURLY_PER_NUMBER`` over REST: which refusal is answered how."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OTHER = GOOD | {"number": "+79020000001"}
 
 @pytest.fixture
 def client(settings) -> APIClient:
-    settings.MOBILON_SMS_REST_HOURLY_PER_NUMBER = 3
+    settings.MOBILON_SMS_HOURLY_PER_NUMBER = 3
     return login(*ALL)
 
 
@@ -68,7 +68,7 @@ def test_request_that_is_made_again_finds_its_rows_over_the_limit(client):
     assert post(client, [*rows, GOOD]).status_code == 429
 
 
-def test_conflict_beside_the_limit_is_a_bad_request(client):
+def test_conflict_is_answered_before_the_limit(client):
     body = GOOD | {"guid": str(uuid4())}
     post(client, [body, GOOD, GOOD])
     response = post(client, [body | {"text": "другое"}, GOOD])
@@ -78,7 +78,6 @@ def test_conflict_beside_the_limit_is_a_bad_request(client):
     )
 
 
-def test_limit_is_for_rest_alone_and_off_by_default(client, settings):
-    write(5)
-    settings.MOBILON_SMS_REST_HOURLY_PER_NUMBER = None
+def test_limit_is_off_by_default(client, settings):
+    settings.MOBILON_SMS_HOURLY_PER_NUMBER = None
     assert post(client, [GOOD] * 5).status_code == 201

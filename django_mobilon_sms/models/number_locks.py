@@ -1,0 +1,52 @@
+"""Locks for numbers, so that messages to one number are counted and written one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from zlib import crc32
+
+from django.db import connections, models
+from django.utils.translation import gettext_lazy as _
+
+from .clock import db_now
+from .primary_queryset import PrimaryQuerySet
+
+#: Numbers share so many rows. Two that share a row only wait for one another.
+SLOTS = 1024
+
+
+class NumberLockQuerySet(PrimaryQuerySet):
+    """The rows to lock."""
+
+    def lock(self, numbers: Iterable[str]) -> None:
+        """Lock these numbers until the transaction ends.
+
+        One statement makes the rows or changes them, which locks them, and is a write, so that
+        SQLite waits for its lock instead of failing. All transactions lock in the same order.
+        """
+        slots = sorted({crc32(number.encode()) % SLOTS for number in numbers})
+        rows = [self.model(slot=slot, locked_at=db_now()) for slot in slots]
+        named = connections[self.db].features.supports_update_conflicts_with_target
+        self.bulk_create(
+            rows,
+            update_conflicts=True,
+            update_fields=["locked_at"],
+            unique_fields=["slot"] if named else None,
+        )
+
+
+class NumberLock(models.Model):
+    """A row that a transaction locks before it writes to a number; it holds nothing of numbers."""
+
+    slot = models.PositiveSmallIntegerField(_("slot"), primary_key=True)
+    locked_at = models.DateTimeField(_("locked at"))
+
+    objects = NumberLockQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("lock of numbers")
+        verbose_name_plural = _("locks of numbers")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.slot)
