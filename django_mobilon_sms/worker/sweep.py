@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, router, transaction
+from django.db import Error, router, transaction
 from django.db.models import QuerySet
 
 from ..choices import ErrorCode, Outcome, Status
@@ -46,7 +46,7 @@ def sweep_leftovers() -> RunReport:
         patience = 0.0 if report.failed else RETRY_SECONDS
         try:
             report.count(retry_on_lock(step, using=alias, seconds=patience))
-        except DatabaseError as error:
+        except Error as error:
             # Its type only: a database's own words can hold a row's contents.
             logger.error("sweep.failed batch=%s error=%s", name, type(error).__name__)
             report.failed = True

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
+from django.db import Error
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -96,7 +96,7 @@ def send(pks: list[int], *, waiting: int, by: AbstractBaseUser) -> Iterator[Line
         logger.error("send_now.configuration error=%s", type(error).__name__)
         text = _("Nothing was sent: a setting is wrong. Run “manage.py check” to find it.")
         yield messages.ERROR, text
-    except DatabaseError as error:
+    except Error as error:
         logger.error("send_now.database error=%s", type(error).__name__)
         text = _("The database did not answer in time. Check the messages before you go on.")
         yield messages.ERROR, text

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
-from django.db import DatabaseError, Error, connections
+from django.db import Error, connections
 from tqdm import tqdm
 
 from ...conf import database_trouble
@@ -134,7 +134,7 @@ class Command(BaseCommand):
         self.mailings_due = time.monotonic() + MAILINGS_INTERVAL
         try:
             SmsMailing.objects.forget()
-        except DatabaseError as error:  # no failure of the run: its messages are recorded
+        except Error as error:  # no failure of the run: its messages are recorded
             logger.warning("mailings.kept error=%s", type(error).__name__)
 
     def print_trouble(self, stream: OutputWrapper, text: str) -> None:
@@ -153,7 +153,7 @@ class Command(BaseCommand):
                 "lost_batches": SmsBatch.objects.lost().count(),
                 "unapplied_batches": SmsBatch.objects.unapplied().count(),
             }
-        except DatabaseError as error:
+        except Error as error:
             raise CommandError(database_trouble(error)) from error
         lines = [f"{name}: {count}" for name, count in plan.items()]
         self.stdout.write(json.dumps(plan) if as_json else "\n".join(lines))
