@@ -133,7 +133,26 @@ def apply(batch: SmsBatch, verdicts: Mapping[int, Verdict] | None = None) -> Cou
 
     ``verdicts`` are those of the reply, by primary key; without them the reply is read anew.
     """
-    messages = SmsMessage.objects.for_write().filter(batch=batch)
+    return _settle(batch, SmsMessage.objects.for_write().filter(batch=batch), verdicts)
+
+
+def settle_rest(batch: SmsBatch) -> Counter[Status]:
+    """Give the messages that an applied batch left behind what its outcome proves.
+
+    None waits again unless the outcome says so and the journal says that it was in the request.
+    """
+    sending = SmsMessage.objects.for_write().filter(batch=batch, status=Status.SENDING)
+    with transaction.atomic(using=_alias()):
+        counts: Counter[Status] = Counter()
+        if batch.outcome in ("", Outcome.REFUSED, Outcome.NEVER_LEFT):
+            carried = batch.guids if batch.outcome else []
+            counts[Status.UNKNOWN] = sending.exclude(guid__in=carried).hold(ErrorCode.LOST)
+        return counts + (_settle(batch, sending, None) if batch.outcome else Counter())
+
+
+def _settle(
+    batch: SmsBatch, messages: MessageQuerySet, verdicts: Mapping[int, Verdict] | None
+) -> Counter[Status]:
     if batch.outcome == Outcome.ANSWERED:
         if verdicts is None:
             verdicts = _verdicts(_pks(messages), batch.reply)

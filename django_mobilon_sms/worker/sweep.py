@@ -58,6 +58,7 @@ def leftovers() -> list[QuerySet[Any]]:
     rows: list[QuerySet[Any]] = [
         SmsBatch.objects.unapplied().order_by("lease_until"),
         SmsBatch.objects.lost().order_by("lease_until"),
+        SmsMessage.objects.left_behind(),
         SmsMessage.objects.past_expiry().order_by("expires_at"),
     ]
     if conf.FORGET_TEXT_AFTER is not None:
@@ -72,6 +73,10 @@ def _steps() -> Iterator[tuple[object, Callable[[], Mapping[Status, int]]]]:
         logger.warning("batch.lost batch=%s", batch.pk)
         lost = Proof(Outcome.LOST, ErrorCode.LOST)
         yield batch.pk, partial(outcome_recording.record, batch, lost, {})
+    left_behind = SmsMessage.objects.left_behind().order_by().values("batch")
+    for batch in SmsBatch.objects.for_write().filter(pk__in=left_behind):
+        logger.warning("batch.left batch=%s", batch.pk)
+        yield batch.pk, partial(outcome_recording.settle_rest, batch)
     yield "expired", SmsMessage.objects.expire
     if conf.FORGET_TEXT_AFTER is not None:
         yield "texts", _forget_texts

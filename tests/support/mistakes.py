@@ -165,6 +165,20 @@ MISTAKES = [
         "_is_replaced",
     ),
     Mistake(
+        "left behind for ever",
+        "worker/sweep.py",
+        "        SmsMessage.objects.left_behind(),\n",
+        "",
+        "worker/test_run.py::test_message_that_an_applied_batch_left_behind_gets_what_its_outcome_proves",
+    ),
+    Mistake(
+        "left behind and back to pending without proof",
+        "worker/outcome_recording.py",
+        "carried = batch.guids if batch.outcome else []",
+        'carried = list(sending.values_list("guid", flat=True))',
+        "worker/test_run.py::test_message_that_an_applied_batch_left_behind_gets_what_its_outcome_proves",
+    ),
+    Mistake(
         "resent row cancelled for good",
         "models/message_changes.py",
         "return sum(pending.end(Status.CANCELLED, ErrorCode.CANCELLED).values())",
