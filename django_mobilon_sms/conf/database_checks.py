@@ -1,4 +1,4 @@
-"""Checks that a database keeps times and texts right: only MariaDB and MySQL may not."""
+"""Checks that a database keeps times, texts and outcomes: only MariaDB and MySQL may not."""
 
 from __future__ import annotations
 
@@ -11,21 +11,31 @@ from django.utils.translation import gettext as _
 from .declaration import Problem
 
 #: By name, because the models import this room.
-MESSAGE = "mobilon_sms.SmsMessage"
+APP = "mobilon_sms"
+MESSAGE = f"{APP}.SmsMessage"
+
+#: The offset of the session's time zone in minutes, the character set of texts, and the tables
+#: whose engine has no transactions. One statement, because every run begins with it.
+_QUESTIONS = """
+SELECT TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), CURRENT_TIMESTAMP()),
+    (SELECT character_set_name FROM information_schema.columns
+        WHERE table_schema = DATABASE() AND table_name = %s AND column_name = 'text'),
+    (SELECT GROUP_CONCAT(made.table_name ORDER BY made.table_name SEPARATOR ', ')
+        FROM information_schema.tables AS made
+        LEFT JOIN information_schema.engines AS known ON known.engine = made.engine
+        WHERE made.table_schema = DATABASE() AND made.table_type = 'BASE TABLE'
+        AND made.table_name IN ({}) AND COALESCE(known.transactions, 'NO') <> 'YES')
+"""
 
 
 def database_problems(alias: str) -> Iterator[Problem]:
     """Yield what is wrong with this database."""
     if connections[alias].vendor != "mysql":
         return
+    tables = [model._meta.db_table for model in apps.get_app_config(APP).get_models()]
     with connections[alias].cursor() as cursor:
-        cursor.execute(
-            "SELECT TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), CURRENT_TIMESTAMP()),"
-            " (SELECT character_set_name FROM information_schema.columns"
-            " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = 'text')",
-            [_table()],
-        )
-        minutes, charset = cursor.fetchone()
+        cursor.execute(_QUESTIONS.format(", ".join(["%s"] * len(tables))), [_table(), *tables])
+        minutes, charset, unsafe = cursor.fetchone()
     if minutes != 0:
         message = f"The session of database '{alias}' is not in UTC, so due times would be wrong."
         hint = "Write OPTIONS = {'init_command': \"SET time_zone = '+00:00'\"} in DATABASES."
@@ -34,6 +44,12 @@ def database_problems(alias: str) -> Iterator[Problem]:
         message = f"Database '{alias}' stores texts in {charset}, so emoji would be lost."
         hint = "ALTER the database and the app's tables to CHARACTER SET utf8mb4."
         yield Problem("E031", alias, message, hint)
+    if unsafe:
+        message = (
+            f"Tables of database '{alias}' have no transactions, so outcomes get lost: {unsafe}."
+        )
+        hint = "ALTER TABLE ... ENGINE = InnoDB for each of them."
+        yield Problem("E033", alias, message, hint)
 
 
 def database_trouble(error: Error) -> str:

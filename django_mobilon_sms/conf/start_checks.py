@@ -24,7 +24,7 @@ def require_valid() -> None:
 
 
 def require_fit(alias: str) -> None:
-    """Raise ``ImproperlyConfigured`` if this database would store times or texts wrong."""
+    """Raise ``ImproperlyConfigured`` if this database would keep times, texts or outcomes wrong."""
     _require_none(database_problems(alias))
 
 

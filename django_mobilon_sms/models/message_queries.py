@@ -57,6 +57,17 @@ class MessageQueries(PrimaryQuerySet):
         """Pending messages that have expired, on the primary database."""
         return self.for_write().filter(status=Status.PENDING, expires_at__lte=db_now())
 
+    def left_behind(self) -> Self:
+        """Messages being sent in a batch that is applied, on the primary database.
+
+        Their own update was lost, as it is where a table has no transactions. In the order of the
+        index by the status: with "=", PostgreSQL would find this order in the primary key too, and
+        read the whole table.
+        """
+        sending = Q(status__gte=Status.SENDING, status__lte=Status.SENDING)
+        applied = self.for_write().filter(sending, batch__applied_at__isnull=False)
+        return applied.order_by("status", "pk")
+
     def undecided(self) -> Self:
         """Messages being sent, and unknown ones of a lost worker that nobody has decided about."""
         lost = Q(status=Status.UNKNOWN, error_code=ErrorCode.LOST, resolution="")

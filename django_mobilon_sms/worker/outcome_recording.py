@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any
 
-from django.db import DatabaseError, router, transaction
+from django.db import Error, router, transaction
 from django.db.models import F
 
 from ..choices import ErrorCode, Outcome, Status
@@ -68,24 +68,26 @@ class Result:
 def record_or_journal(results: Sequence[Result]) -> Sequence[Counter[Status] | None]:
     """Record these results together, or each alone if the database refuses them together.
 
-    One alone is retried until its lease is over. Returns for each how many messages reached which
-    status; ``None`` where they could not be updated, which is left to a later sweep.
+    One alone is retried until its lease is over, after any error but a refusal of its rows. Returns
+    for each how many messages reached which status; ``None`` where they could not be updated, which
+    is left to a later sweep.
     """
     write, alone = partial(record_all, results), len(results) == 1
     left = max(1.0, results[0].began + conf.LEASE - uptime())
+    seconds = left if alone else 0.0
     try:
-        return retry_on_lock(write, using=_alias(), seconds=left if alone else 0.0)
-    except DatabaseError as error:
+        return retry_on_lock(write, using=_alias(), seconds=seconds, reply_is_held=True)
+    except Error as error:
         if not alone:  # one that cannot be recorded must not stop the others
             return [counts for result in results for counts in record_or_journal([result])]
         _journal(results[0], error)
         return [None]
 
 
-def _journal(result: Result, error: DatabaseError) -> None:
+def _journal(result: Result, error: Error) -> None:
     """Write the outcome to the batch alone, so that the truth is not lost with the messages."""
     logger.error("batch.unrecorded batch=%s error=%s", result.batch.pk, type(error).__name__)
-    with suppress(DatabaseError):
+    with suppress(Error):
         close(result.batch, result.proof, result.pks)
 
 
@@ -131,7 +133,26 @@ def apply(batch: SmsBatch, verdicts: Mapping[int, Verdict] | None = None) -> Cou
 
     ``verdicts`` are those of the reply, by primary key; without them the reply is read anew.
     """
-    messages = SmsMessage.objects.for_write().filter(batch=batch)
+    return _settle(batch, SmsMessage.objects.for_write().filter(batch=batch), verdicts)
+
+
+def settle_rest(batch: SmsBatch) -> Counter[Status]:
+    """Give the messages that an applied batch left behind what its outcome proves.
+
+    None waits again unless the outcome says so and the journal says that it was in the request.
+    """
+    sending = SmsMessage.objects.for_write().filter(batch=batch, status=Status.SENDING)
+    with transaction.atomic(using=_alias()):
+        counts: Counter[Status] = Counter()
+        if batch.outcome in ("", Outcome.REFUSED, Outcome.NEVER_LEFT):
+            carried = batch.guids if batch.outcome else []
+            counts[Status.UNKNOWN] = sending.exclude(guid__in=carried).hold(ErrorCode.LOST)
+        return counts + (_settle(batch, sending, None) if batch.outcome else Counter())
+
+
+def _settle(
+    batch: SmsBatch, messages: MessageQuerySet, verdicts: Mapping[int, Verdict] | None
+) -> Counter[Status]:
     if batch.outcome == Outcome.ANSWERED:
         if verdicts is None:
             verdicts = _verdicts(_pks(messages), batch.reply)
@@ -202,10 +223,19 @@ def fail_invalid(claim: Claim, pks: Iterable[int]) -> Mapping[Status, int]:
     return retry_on_lock(end, using=rows.db, seconds=RETRY_SECONDS)
 
 
-def update_breaker(result: Result) -> None:
-    """Trip the breaker after trouble, and clear it after a probe that went well."""
+def update_breaker(result: Result) -> bool:
+    """Trip the breaker after trouble, and clear it after a probe that went well.
+
+    Return whether the database took it. Its error must not end a run that has other requests under
+    way, because their replies would be lost.
+    """
     update = partial(_update_breaker, result)
-    retry_on_lock(update, using=_alias(), seconds=RETRY_SECONDS)
+    try:
+        retry_on_lock(update, using=_alias(), seconds=RETRY_SECONDS)
+    except Error as error:
+        logger.error("breaker.failed batch=%s error=%s", result.batch.pk, type(error).__name__)
+        return False
+    return True
 
 
 def _update_breaker(result: Result) -> None:

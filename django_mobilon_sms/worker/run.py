@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
-from django.db import DatabaseError, router
+from django.db import Error, router
 
 from ..choices import ErrorCode, Outcome, Priority
 from ..conf import conf, require_fit, require_valid
@@ -142,7 +142,7 @@ class _Run:
         self.trusted = True
         # A late reply saves a resend, which must not be claimed before that is recorded.
         saved = {pk for result in results for pk in result.pks.values()}
-        with suppress(DatabaseError):  # the claim after the record meets it again, and raises it
+        with suppress(Error):  # the claim after the record meets it again, and raises it
             self._begin(len(results), without=saved)
 
     def _begin(
@@ -202,7 +202,8 @@ class _Run:
             self.report.exit_codes.append(exit_code(result.proof))
             self.trusted |= result.is_good
             self.stopped |= result.is_trouble
-            outcome_recording.update_breaker(result)
+            if not outcome_recording.update_breaker(result):
+                self.stopped = self.report.failed = True
             self.progress(len(result.pks))
 
 

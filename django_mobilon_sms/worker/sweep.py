@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, router, transaction
+from django.db import Error, router, transaction
 from django.db.models import QuerySet
 
 from ..choices import ErrorCode, Outcome, Status
@@ -46,7 +46,7 @@ def sweep_leftovers() -> RunReport:
         patience = 0.0 if report.failed else RETRY_SECONDS
         try:
             report.count(retry_on_lock(step, using=alias, seconds=patience))
-        except DatabaseError as error:
+        except Error as error:
             # Its type only: a database's own words can hold a row's contents.
             logger.error("sweep.failed batch=%s error=%s", name, type(error).__name__)
             report.failed = True
@@ -58,6 +58,7 @@ def leftovers() -> list[QuerySet[Any]]:
     rows: list[QuerySet[Any]] = [
         SmsBatch.objects.unapplied().order_by("lease_until"),
         SmsBatch.objects.lost().order_by("lease_until"),
+        SmsMessage.objects.left_behind(),
         SmsMessage.objects.past_expiry().order_by("expires_at"),
     ]
     if conf.FORGET_TEXT_AFTER is not None:
@@ -72,6 +73,10 @@ def _steps() -> Iterator[tuple[object, Callable[[], Mapping[Status, int]]]]:
         logger.warning("batch.lost batch=%s", batch.pk)
         lost = Proof(Outcome.LOST, ErrorCode.LOST)
         yield batch.pk, partial(outcome_recording.record, batch, lost, {})
+    left_behind = SmsMessage.objects.left_behind().order_by().values("batch")
+    for batch in SmsBatch.objects.for_write().filter(pk__in=left_behind):
+        logger.warning("batch.left batch=%s", batch.pk)
+        yield batch.pk, partial(outcome_recording.settle_rest, batch)
     yield "expired", SmsMessage.objects.expire
     if conf.FORGET_TEXT_AFTER is not None:
         yield "texts", _forget_texts

@@ -83,6 +83,7 @@ ELSEWHERE = {
     "validation.not_text": "the form gives strings",
     "validation.surrogate": "no form in UTF-8 has half a character",
     "validation.naive": "the form gives times with a zone",
+    "guid_conflicts.conflict": "a submission of somebody else: see test_compose",
     "recipient_limit.too_many": "the form merges repeated numbers",
     "stop_list.line": "a line of the stop list's own form",
     "writing.status": "a copy, not a new message",
@@ -162,7 +163,7 @@ def test_fault_of_a_field_that_the_form_lacks_is_shown_at_its_recipient(client, 
     from django_mobilon_sms.admin.compose import forms
     from django_mobilon_sms.exceptions import InvalidRows, RowError
 
-    def refuse(rows):
+    def refuse(rows, **options):
         raise InvalidRows([RowError(0, "no_such_field", "new", "A reason of the future.")], 1)
 
     monkeypatch.setattr(forms, "write_many", refuse)  # no field of today is unknown to the form

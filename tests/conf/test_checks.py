@@ -15,7 +15,7 @@ from django_mobilon_sms.conf import require_fit, require_valid
 from django_mobilon_sms.conf.settings import declared
 from django_mobilon_sms.conf.start_checks import setting_problems
 from django_mobilon_sms.gateway import MobilonGateway
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SenderPace, SmsMessage
 from tests.support.messages import write
 
 pytestmark = pytest.mark.django_db  # Django's own checks ask SQLite whether it knows JSON
@@ -369,3 +369,20 @@ def test_texts_in_another_character_set_are_an_error(mariadb):
     finally:
         mariadb.execute(alter % "utf8mb4")
     assert database_ids() == []
+
+
+@pytest.mark.databases
+@pytest.mark.django_db(transaction=True)
+def test_table_without_transactions_is_an_error(mariadb, sandbox, worker):
+    write()
+    table = SenderPace._meta.db_table  # the others have foreign keys, which need InnoDB
+    alter = f"ALTER TABLE {table} ENGINE = %s"
+    mariadb.execute(alter % "MyISAM")
+    try:
+        assert database_ids() == ["mobilon_sms.E033"]
+        with pytest.raises(CommandError, match=rf"^\(E033\) .*{table}.*InnoDB"):
+            worker()
+    finally:
+        mariadb.execute(alter % "InnoDB")
+    assert database_ids() == []
+    assert sandbox.exchanges == []

@@ -182,6 +182,7 @@ def test_copy_is_refused():
 def test_form_shows_the_refusal_beside_the_recipients():
     write(5)
     form = {"numbers": NUMBER, "text": "Код", "priority": "5", "source": "89234560000"}
+    form["_save"] = "yes"
     answer = person("add_smsmessage").post(ADD, form)
     assert "Only 5 messages an hour are written to one number." in text_of(answer)
     assert list(answer.context["adminform"].form.errors) == ["numbers"]

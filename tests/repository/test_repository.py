@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from io import StringIO
 from pathlib import Path
@@ -27,6 +28,17 @@ def meaningless(paths: Iterable[Path]) -> list[str]:
     return [path.name for path in paths if MEANINGLESS & {path.stem, *path.stem.split("_")}]
 
 
+def narrow_errors(source: str) -> list[int]:
+    """The lines that name ``DatabaseError``, of which ``InterfaceError`` is none in Django."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if (isinstance(node, ast.Name) and node.id == "DatabaseError")
+        or (isinstance(node, ast.Attribute) and node.attr == "DatabaseError")
+        or (isinstance(node, ast.ImportFrom) and "DatabaseError" in {n.name for n in node.names})
+    ]
+
+
 def unfinished(catalogue: polib.POFile) -> list[str]:
     """Strings that a person would see in English, or in a guess."""
     return [e.msgid for e in catalogue if not e.obsolete and (e.fuzzy or not e.translated())]
@@ -46,6 +58,15 @@ def test_no_module_has_a_name_that_says_nothing():
         "utils.py",
         "admin_helpers.py",
     ]
+
+
+def test_no_module_catches_fewer_errors_of_a_database_than_there_are():
+    found = {path.name: narrow_errors(path.read_text(encoding="utf-8")) for path in modules()}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert narrow_errors("try: pass\nexcept DatabaseError: pass") == [2]
+    assert narrow_errors("with suppress(db.DatabaseError): pass") == [1]
+    assert narrow_errors("from django.db import DatabaseError as Trouble") == [1]
+    assert narrow_errors("try: pass\nexcept Error: pass") == []
 
 
 @pytest.mark.django_db

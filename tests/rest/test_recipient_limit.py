@@ -72,10 +72,7 @@ def test_conflict_is_answered_before_the_limit(client):
     body = GOOD | {"guid": str(uuid4())}
     post(client, [body, GOOD, GOOD])
     response = post(client, [body | {"text": "другое"}, GOOD])
-    assert (response.status_code, list_codes(response)) == (
-        400,
-        [(0, "guid", "conflict"), (1, "number", "number_limit")],
-    )
+    assert (response.status_code, list_codes(response)) == (409, [(0, "guid", "conflict")])
 
 
 def test_limit_is_off_by_default(client, settings):

@@ -234,10 +234,39 @@ MISTAKES = [
     Mistake(
         "record without deadlock repeat",
         "worker/outcome_recording.py",
-        "return retry_on_lock(write, using=_alias(), seconds=left if alone else 0.0)",
+        "return retry_on_lock(write, using=_alias(), seconds=seconds, reply_is_held=True)",
         "return write()",
         "worker/test_outcome_recording.py::test_database_that_was_away_when_the_reply_came_gets_the_truth"
         "_when_it_is_back",
+    ),
+    Mistake(
+        "reply held as if it could be had again",
+        "worker/outcome_recording.py",
+        "return retry_on_lock(write, using=_alias(), seconds=seconds, reply_is_held=True)",
+        "return retry_on_lock(write, using=_alias(), seconds=seconds)",
+        "worker/test_outcome_recording.py::test_reply_outlives_every_error_that_is_not_about_its_rows",
+    ),
+    Mistake(
+        "session of a replaced server kept",
+        "models/retry_on_lock.py",
+        "connections[using].close()",
+        "connections[using].close_if_unusable_or_obsolete()",
+        "worker/test_outcome_recording.py::test_session_that_became_useless_while_the_reply_was_awaited"
+        "_is_replaced",
+    ),
+    Mistake(
+        "left behind for ever",
+        "worker/sweep.py",
+        "        SmsMessage.objects.left_behind(),\n",
+        "",
+        "worker/test_run.py::test_message_that_an_applied_batch_left_behind_gets_what_its_outcome_proves",
+    ),
+    Mistake(
+        "left behind and back to pending without proof",
+        "worker/outcome_recording.py",
+        "carried = batch.guids if batch.outcome else []",
+        'carried = list(sending.values_list("guid", flat=True))',
+        "worker/test_run.py::test_message_that_an_applied_batch_left_behind_gets_what_its_outcome_proves",
     ),
     Mistake(
         "resent row cancelled for good",

@@ -7,15 +7,26 @@ import signal
 import socket
 import sqlite3
 import threading
+from collections import Counter
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import (
+    DatabaseError,
+    Error,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    transaction,
+)
 
 from django_mobilon_sms.choices import Resolution
-from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
-from django_mobilon_sms.worker import deliver, sweep_leftovers
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.worker import deliver, outcome_recording, sweep_leftovers
 from tests.endurance.test_processes import start
 from tests.support.messages import write
 
@@ -248,6 +259,122 @@ def test_connection_that_was_killed_between_reply_and_record_is_opened_anew(sand
         assert worker("--no-refresh") == (0, "Messages: 3 accepted\n")
     assert rows("status") == [("accepted",)] * 3
     assert len(sandbox.posts) == 1
+
+
+#: What makes a session refuse every write.
+READ_ONLY = {
+    "sqlite": "PRAGMA query_only = ON",
+    "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    "mysql": "SET SESSION TRANSACTION READ ONLY",
+}
+
+
+@pytest.fixture
+def own_session(monkeypatch):
+    """A session that lives on, as with ``CONN_MAX_AGE``, until the test ends."""
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    connection.close()
+    yield
+    connection.close()
+
+
+def make_read_only(session):
+    cursor = session.cursor()
+    cursor.execute(READ_ONLY[connection.vendor])
+    cursor.close()
+
+
+@pytest.mark.parametrize("act", [make_read_only, lambda session: session.close()])
+def test_session_that_became_useless_while_the_reply_was_awaited_is_replaced(
+    sandbox, worker, settings, own_session, act
+):
+    settings.MOBILON_SMS_TIMEOUT, settings.MOBILON_SMS_LEASE = 10, 30
+    write(3)
+    session = connection.connection
+    sandbox.on_request = lambda exchange: act(session)
+    with at_the_first_retry(lambda: None):
+        assert worker("--no-refresh") == (0, "Messages: 3 accepted\n")
+    assert rows("status") == [("accepted",)] * 3
+    assert len(sandbox.posts) == 1
+
+
+def test_reply_waits_until_a_database_is_no_longer_read_only(sandbox, worker, own_session):
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL makes one database read-only, even for its superuser")
+    write(3)
+    name, session = connection.settings_dict["NAME"], connection.connection
+
+    def switch(word):
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = off")
+            cursor.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {word}")
+        connection.close()
+
+    def switch_over(exchange):
+        switch("on")
+        make_read_only(session)
+
+    sandbox.on_request = switch_over
+    try:
+        with at_the_first_retry(lambda: switch("off")):
+            assert worker("--no-refresh") == (0, "Messages: 3 accepted\n")
+    finally:
+        switch("off")
+    assert rows("status") == [("accepted",)] * 3
+    assert len(sandbox.posts) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Error,
+        InterfaceError,
+        DatabaseError,
+        OperationalError,
+        InternalError,
+        ProgrammingError,
+        NotSupportedError,
+    ],
+)
+def test_reply_outlives_every_error_that_is_not_about_its_rows(sandbox, worker, monkeypatch, error):
+    write(3)
+    record, raised = outcome_recording.record_all, []
+
+    def fail_twice(results):
+        if len(raised) < 2:
+            raised.append(error)
+            raise error
+        return record(results)
+
+    # No server raises each of them when it is asked to.
+    monkeypatch.setattr(outcome_recording, "record_all", fail_twice)
+    assert worker("--no-refresh") == (0, "Messages: 3 accepted\n")
+    assert rows("status") == [("accepted",)] * 3
+    assert len(sandbox.posts) == 1
+
+
+def test_breaker_that_cannot_be_written_does_not_cost_the_replies_of_others(
+    sandbox, worker, monkeypatch
+):
+    GatewayState.objects.current()  # writes the row
+    write(9)
+    together = threading.Barrier(4, timeout=30)
+    sandbox.fault("code_200", times=1)
+    sandbox.fault("http", code=500, times=4)
+    sandbox.on_request = lambda exchange: len(sandbox.posts) > 1 and together.wait()
+
+    def refuse(result):
+        if result.is_trouble:
+            raise ProgrammingError
+
+    # No server refuses this one row only.
+    monkeypatch.setattr(outcome_recording, "_update_breaker", refuse)
+    assert worker("--no-refresh", "--batch-size=1", "--concurrency=4").code == 1
+    assert Counter(rows("status", "batch__outcome")) == {
+        ("accepted", "answered"): 1,
+        ("unknown", "no_proof"): 4,
+        ("pending", None): 4,
+    }
 
 
 def test_outcome_that_the_database_could_not_take_in_time_is_held_and_never_sent_again(

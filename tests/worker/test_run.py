@@ -207,6 +207,50 @@ def test_batch_that_cannot_be_swept_does_not_stop_the_others(sandbox, worker):
     assert statuses() == ["sending", "accepted"]
 
 
+ACCEPTED = ("accepted", "", "58adc4b8")
+NO_PROOF = ("unknown", "timeout", "")
+NOBODY_KNOWS = ("unknown", "lost", "")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error_code", "carried", "answered", "then"),
+    [
+        ("answered", "", True, True, ACCEPTED),
+        ("answered", "", True, False, ("unknown", "no_answer", "")),
+        ("refused", "payment", True, False, ("pending", "payment", "")),
+        ("never_left", "connection", True, False, ("pending", "connection", "")),
+        ("refused", "rejected", True, False, ("failed", "rejected", "")),
+        ("refused", "payment", False, False, NOBODY_KNOWS),
+        ("never_left", "connection", False, False, NOBODY_KNOWS),
+        ("no_proof", "timeout", True, False, NO_PROOF),
+        ("lost", "lost", False, False, NOBODY_KNOWS),
+        ("", "", True, False, NOBODY_KNOWS),
+    ],
+)
+def test_message_that_an_applied_batch_left_behind_gets_what_its_outcome_proves(
+    outcome, error_code, carried, answered, then
+):
+    GatewayState.objects.current()  # writes the row
+    _batch, [message, decided] = claimed(2)
+    SmsMessage.objects.filter(pk=decided.pk).hold(ErrorCode.LOST)
+    SmsMessage.objects.resolve(Resolution.GIVEN_UP, by=None)
+    # As where a table without transactions kept the one change and lost the other.
+    SmsBatch.objects.update(
+        outcome=outcome,
+        error_code=error_code,
+        closed_at=db_now(),
+        applied_at=db_now(),
+        guids=[str(message.guid)] * carried,
+        reply=[[str(one.guid), 0, f"58adc4b{8 - n}"] for n, one in enumerate([message, decided])]
+        * answered,
+    )
+    report = sweep_leftovers()
+    rows = SmsMessage.objects.order_by("pk").values_list("status", "error_code", "gateway_id")
+    assert list(rows) == [then, ("unknown", "lost", "")]
+    assert (report.statuses, report.failed) == ({then[0]: 1}, False)
+    assert sweep_leftovers().statuses == {}
+
+
 # Record
 
 

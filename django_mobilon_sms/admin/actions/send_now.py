@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
+from django.db import Error
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -146,7 +146,7 @@ def send(pks: list[int], *, waiting: int, by: AbstractBaseUser) -> Iterator[Line
     except (ImproperlyConfigured, ImportError) as error:
         logger.error("send_now.configuration error=%s", type(error).__name__)
         yield messages.ERROR, WRONG_SETTING
-    except DatabaseError as error:
+    except Error as error:
         logger.error("send_now.database error=%s", type(error).__name__)
         yield messages.ERROR, DATABASE
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import DatabaseError
+from django.db import Error
 from django.utils.translation import ngettext
 
 from ...conf import database_trouble
@@ -40,7 +40,7 @@ class Command(WorkingCommand):
         only_text, dry_run = options["only_text"], options["dry_run"]
         try:
             purged = purge(options["older_than"], only_text=only_text, dry_run=dry_run)
-        except DatabaseError as error:
+        except Error as error:
             raise CommandError(database_trouble(error)) from error
         self.stdout.write(summary(purged, only_text=only_text, dry_run=dry_run))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
-from django.db import DatabaseError, Error, connections
+from django.db import Error, connections
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
@@ -139,7 +139,7 @@ class Command(WorkingCommand):
         self.mailings_due = time.monotonic() + MAILINGS_INTERVAL
         try:
             SmsMailing.objects.forget()
-        except DatabaseError as error:  # no failure of the run: its messages are recorded
+        except Error as error:  # no failure of the run: its messages are recorded
             logger.warning("mailings.kept error=%s", type(error).__name__)
 
     def print_trouble(self, stream: OutputWrapper, text: str) -> None:
@@ -158,7 +158,7 @@ class Command(WorkingCommand):
                 "lost_batches": SmsBatch.objects.lost().count(),
                 "unapplied_batches": SmsBatch.objects.unapplied().count(),
             }
-        except DatabaseError as error:
+        except Error as error:
             raise CommandError(database_trouble(error)) from error
         lines = [f"{name}: {count}" for name, count in plan.items()]
         self.stdout.write(json.dumps(plan) if as_json else "\n".join(lines))

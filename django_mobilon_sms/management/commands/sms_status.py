@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import DatabaseError
+from django.db import Error
 from django.utils.formats import localize
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -72,7 +72,7 @@ class Command(WorkingCommand):
         """Print the figures, and exit with a code that an option asks for."""
         try:
             snapshot = observe()
-        except DatabaseError as error:
+        except Error as error:
             raise CommandError(database_trouble(error)) from error
         self.stdout.write(as_json(snapshot) if options["json"] else "\n".join(lines(snapshot)))
         if code := exit_code(snapshot, options):
