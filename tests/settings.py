@@ -69,7 +69,7 @@ elif DATABASES["default"]["ENGINE"].endswith("postgresql"):
     DATABASES["default"]["OPTIONS"] = {"options": "-c synchronous_commit=off"}
 elif DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file and not memory: several processes and threads work on it. The process id keeps two
-    # runs of the suite apart; a process that a test starts is told the name by DATABASE_URL.
+    # runs of the suite apart; DATABASE_URL gives the name to a process that a test starts.
     _name = f"test_mobilon_sms_{os.getpid()}.sqlite3"
     DATABASES["default"]["TEST"] = {"NAME": str(_folder / _name)}
     DATABASES["default"]["OPTIONS"] = {"init_command": "PRAGMA synchronous=off"}

@@ -15,11 +15,11 @@ from tests.support.admin_door import (
     become,
     decide,
     history,
+    notices,
     page,
     person,
     statuses,
     text_of,
-    told,
     unknown,
 )
 from tests.support.messages import write
@@ -67,7 +67,7 @@ def confirm(client, question):
     data = {}
     for name, value in question.context["fields"]:
         data.setdefault(name, []).append(value)
-    return told(client.post(LIST, data, follow=True))
+    return notices(client.post(LIST, data, follow=True))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_action_from_the_page_leads_back_to_it(sandbox, client):
     data = {"action": "send_now", "_selected_action": message.pk, "from_page": "yes"}
     response = client.post(LIST, data, follow=True)
     assert response.redirect_chain == [(page(message), 302)]
-    assert told(response) == ["The gateway accepted 1 message."]
+    assert notices(response) == ["The gateway accepted 1 message."]
     assert sandbox.copies(message.guid) == 1
 
 
@@ -156,7 +156,7 @@ def test_action_that_is_none_does_nothing(client, action):
 
 def test_message_that_is_gone_is_skipped(client):
     data = {"action": "cancel", "_selected_action": 77, "index": 0}
-    assert told(client.post(LIST, data, follow=True)) == []
+    assert notices(client.post(LIST, data, follow=True)) == []
 
 
 ACTIONS = ("send_now", "refresh", "cancel", "copy", "decide")

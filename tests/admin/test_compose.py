@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from django_mobilon_sms.models import SmsMessage
-from tests.support.admin_door import ADD, LIST, page, person, statuses, text_of, told
+from tests.support.admin_door import ADD, LIST, notices, page, person, statuses, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +42,7 @@ def test_form_writes_a_pending_message(client):
         expires_at_0="2030-01-03", expires_at_1="03:04:05",
     )  # fmt: skip
     assert response.redirect_chain == [(LIST, 302)]
-    assert told(response) == ["The message is queued."]
+    assert notices(response) == ["The message is queued."]
     message = SmsMessage.objects.get()
     assert {
         name: str(getattr(message, name))
@@ -67,7 +67,7 @@ def test_form_writes_a_pending_message(client):
 def test_form_sent_twice_writes_one_message(client):
     submission_id = str(uuid4())
     form(client, submission_id=submission_id)
-    assert told(form(client, submission_id=submission_id)) == [
+    assert notices(form(client, submission_id=submission_id)) == [
         "This form was already submitted. Its message was not created again."
     ]
     assert (SmsMessage.objects.count(), LogEntry.objects.count()) == (1, 1)
@@ -190,7 +190,7 @@ CHECK = f"{ADD}recipients/"
 
 def test_form_writes_one_message_to_each_recipient_and_merges_duplicates(client):
     response = form(client, numbers=MANY, tag="sale")
-    assert told(response) == ["2 messages are queued."]
+    assert notices(response) == ["2 messages are queued."]
     rows = SmsMessage.objects.order_by("pk").values_list("number", "text", "tag")
     assert list(rows) == [
         ("+79135292926", "Ваш заказ готов", "sale"),
@@ -202,7 +202,7 @@ def test_form_writes_one_message_to_each_recipient_and_merges_duplicates(client)
 def test_form_sent_again_with_another_recipient_writes_only_to_that_one(client):
     submission_id = str(uuid4())
     form(client, submission_id=submission_id)
-    assert told(form(client, submission_id=submission_id, numbers=MANY)) == [
+    assert notices(form(client, submission_id=submission_id, numbers=MANY)) == [
         "The message is queued.",
         "This form was already submitted. Its message was not created again.",
     ]
@@ -300,7 +300,7 @@ def answer(client, question, **buttons):
 
 
 def test_twenty_recipients_get_their_message_without_a_question(client):
-    assert told(form(client, numbers=many(20))) == ["20 messages are queued."]
+    assert notices(form(client, numbers=many(20))) == ["20 messages are queued."]
 
 
 @pytest.mark.parametrize("button", ["_save", "_addanother", "_send_now"])
@@ -311,9 +311,9 @@ def test_more_recipients_get_nothing_before_it_is_confirmed(client, sandbox, but
     assert "Messages 21 Parts in each 2 Total parts 42" in shown
     assert (SmsMessage.objects.count(), sandbox.posts) == (0, [])
     assert (question.context["button"].name, "Tag sale" in shown) == (button, True)
-    assert "21 messages" in told(answer(client, question))[0]
+    assert "21 messages" in notices(answer(client, question))[0]
     assert set(SmsMessage.objects.values_list("tag", "priority")) == {("sale", 9)}
-    again = told(answer(client, question))
+    again = notices(answer(client, question))
     assert again[0].startswith("This form was already submitted. 21 of its messages")
     assert SmsMessage.objects.count() == 21
 
@@ -379,7 +379,7 @@ def test_send_now_sends_as_many_messages_as_one_post_holds(client, sandbox, sett
     settings.MOBILON_SMS_BATCH_SIZE = 2
     numbers = "\n".join(f"8913529292{number}" for number in range(3))
     response = form(client, numbers=numbers, _send_now="yes")
-    assert told(response) == [
+    assert notices(response) == [
         "3 messages were created.",
         "The gateway accepted 2 messages.",
         "1 message stays in the queue for the worker: one click sends one request.",
@@ -393,7 +393,7 @@ def test_send_now_sends_as_many_messages_as_one_post_holds(client, sandbox, sett
 def test_send_now_leads_to_the_page_of_a_single_message(client, sandbox):
     response = form(client, _send_now="yes")
     assert response.redirect_chain == [(page(SmsMessage.objects.get()), 302)]
-    assert told(response) == ["The message was created.", "The gateway accepted 1 message."]
+    assert notices(response) == ["The message was created.", "The gateway accepted 1 message."]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -401,7 +401,9 @@ def test_send_now_of_a_form_sent_twice_sends_once(client, sandbox):
     submission_id = str(uuid4())
     form(client, submission_id=submission_id, _send_now="yes")
     response = form(client, submission_id=submission_id, _send_now="yes")
-    assert told(response) == ["This form was already submitted. Its message was not created again."]
+    assert notices(response) == [
+        "This form was already submitted. Its message was not created again."
+    ]
     assert len(sandbox.posts) == 1
 
 
@@ -438,7 +440,7 @@ def test_form_of_another_cannot_be_tried_with_guesses():
         text_of(form(anna, submission_id=submission_id, text=text))
         for text in ("Ваш заказ готов", "Другой текст")
     ]
-    assert ["This form was already submitted with other values." in page for page in pages] == [
+    assert ["This form was already submitted with other values" in page for page in pages] == [
         True,
         True,
     ]

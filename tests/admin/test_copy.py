@@ -10,7 +10,7 @@ import pytest
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.outbox import database_time, stop
-from tests.support.admin_door import ADD, LIST, act, become, history, page, person, text_of, told
+from tests.support.admin_door import ADD, LIST, act, become, history, notices, page, person, text_of
 from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
@@ -38,7 +38,7 @@ def confirm(client, question, **fields):
     data = {}
     for name, value in question.context["fields"]:
         data.setdefault(name, []).append(value)
-    return told(client.post(LIST, data | {"_confirm": "yes"} | fields, follow=True))
+    return notices(client.post(LIST, data | {"_confirm": "yes"} | fields, follow=True))
 
 
 # By the form
@@ -65,7 +65,7 @@ def test_copied_form_writes_a_message_of_its_own(client):
     [message] = failed(tag="order 7")
     form = client.get(f"{ADD}?copy={message.pk}").context["adminform"].form
     data = {name: form[name].value() or "" for name in form.fields if not name.endswith("_at")}
-    assert told(client.post(ADD, data | {"_save": "yes"}, follow=True)) == [
+    assert notices(client.post(ADD, data | {"_save": "yes"}, follow=True)) == [
         "The message is queued."
     ]
     copy = SmsMessage.objects.latest("pk")
@@ -86,12 +86,12 @@ def test_copy_keeps_no_time_that_is_past_and_no_expiry_of_the_settings(client):
 @pytest.mark.parametrize("pk", ["0", "9" * 40, "abc", "", "-1", "\0"])
 def test_copy_of_no_message_leads_to_the_list(client, pk):
     response = client.get(ADD, {"copy": pk}, follow=True)
-    assert (response.redirect_chain, told(response)) == ([(LIST, 302)], [SKIPPED])
+    assert (response.redirect_chain, notices(response)) == ([(LIST, 302)], [SKIPPED])
 
 
 def test_copy_of_a_message_that_may_still_go_out_is_refused(client):
     [message] = write()
-    assert told(client.get(ADD, {"copy": message.pk}, follow=True)) == [SKIPPED]
+    assert notices(client.get(ADD, {"copy": message.pk}, follow=True)) == [SKIPPED]
 
 
 @pytest.mark.parametrize("lacking", ["view_smsmessage", "view_smsmessage_text", "add_smsmessage"])
@@ -134,7 +134,7 @@ def test_one_message_asks_too_and_leads_back_to_its_page(client):
     assert question.context["back"] == page(message)
     response = client.post(LIST, dict(question.context["fields"]), follow=True)
     assert response.redirect_chain == [(page(message), 302)]
-    assert told(response) == ["1 new message is queued."]
+    assert notices(response) == ["1 new message is queued."]
 
 
 def test_messages_keep_the_times_that_are_to_come(client):

@@ -16,11 +16,11 @@ from tests.support.admin_door import (
     act,
     decide,
     history,
+    notices,
     page,
     person,
     statuses,
     text_of,
-    told,
     unknown,
 )
 from tests.support.messages import write
@@ -95,7 +95,7 @@ def test_whole_batch_is_decided_about_from_its_page(client):
     assert SmsMessage.objects.get(pk=others[0].pk).resolution == ""
     gone = client.get(way, follow=True)
     assert gone.redirect_chain == [(f"{JOURNAL}{batch.pk}/change/", 302)]
-    assert told(gone) == ["None of these messages waits for a decision."]
+    assert notices(gone) == ["None of these messages waits for a decision."]
     assert "decide/" not in client.get(f"{JOURNAL}{batch.pk}/change/").content.decode()
 
 
@@ -193,7 +193,7 @@ def test_decision_from_a_stale_page_skips_what_has_changed(client, choice, chang
     assert change(rows, User.objects.create(username="ivan")) == 1
     before = rows.values().get()
     response = client.post(DECIDE, {"choice": choice, "pks": pks}, follow=True)
-    assert told(response) == [DECISIONS[choice], SKIPPED]
+    assert notices(response) == [DECISIONS[choice], SKIPPED]
     assert rows.values().get() == before
     assert SmsMessage.objects.get(pk=same.pk).resolved_by.username == "anna"
     assert [(who, what) for who, what, _sentence in history()] == [("anna", str(same))]

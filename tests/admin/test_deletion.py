@@ -13,9 +13,9 @@ from tests.support.admin_door import (
     act,
     become,
     change,
+    notices,
     page,
     text_of,
-    told,
     unknown,
 )
 from tests.support.messages import write
@@ -39,7 +39,7 @@ def test_chosen_messages_are_deleted_after_a_question(client):
     data = {"action": "delete_selected", "_selected_action": [m.pk for m in messages]}
     assert "Are you sure" in text_of(client.post(LIST, data))
     assert SmsMessage.objects.count() == 2
-    lines = told(client.post(LIST, data | {"post": "yes"}, follow=True))
+    lines = notices(client.post(LIST, data | {"post": "yes"}, follow=True))
     assert lines == ["Successfully deleted 2 messages."]
     assert SmsMessage.objects.count() == 0
 
@@ -70,7 +70,7 @@ def test_page_of_a_message_that_lives_offers_and_does_no_deleting(client, alive)
     [alive] = alive()
     assert b"deletelink" not in client.get(page(alive)).content
     for answer in ({}, {"post": "yes"}):
-        lines = told(client.post(f"{LIST}{alive.pk}/delete/", answer, follow=True))
+        lines = notices(client.post(f"{LIST}{alive.pk}/delete/", answer, follow=True))
         assert lines == [f"{alive}: only ended messages can be deleted."]
     assert SmsMessage.objects.get() == alive
 
@@ -82,8 +82,8 @@ def test_message_that_changed_while_it_was_deleted_stays(client, monkeypatch):
     [alive] = write()
     data = {"action": "delete_selected", "_selected_action": alive.pk, "post": "yes"}
     line = "Nothing was deleted: a message has changed meanwhile. Only ended ones can be deleted."
-    assert told(client.post(LIST, data, follow=True)) == [line]
-    assert told(client.post(f"{LIST}{alive.pk}/delete/", {"post": "yes"}, follow=True)) == [line]
+    assert notices(client.post(LIST, data, follow=True)) == [line]
+    assert notices(client.post(f"{LIST}{alive.pk}/delete/", {"post": "yes"}, follow=True)) == [line]
     assert SmsMessage.objects.count() == 1
     assert LogEntry.objects.count() == 0
 

@@ -21,7 +21,7 @@ from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.mailings import spreadsheets
 from django_mobilon_sms.mailings.columns import find
 from django_mobilon_sms.models import SmsMessage
-from tests.support.admin_door import LIST, change, person, text_of, told
+from tests.support.admin_door import LIST, change, notices, person, text_of
 from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
@@ -163,7 +163,7 @@ def test_too_many_messages_for_an_xlsx_are_refused(client, monkeypatch):
     write(3)
     response = client.get(address("xlsx"), {"status__exact": "pending"}, follow=True)
     assert response.redirect_chain == [(f"{LIST}?status__exact=pending", 302)]
-    assert told(response) == [
+    assert notices(response) == [
         "An XLSX file holds at most 2 messages. Export as CSV, or narrow the list."
     ]
     assert len(csv_of(client)) == 4

@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from django_mobilon_sms.models import GatewayState, db_now
-from tests.support.admin_door import LIST, person, text_of, told
+from tests.support.admin_door import LIST, notices, person, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -23,26 +23,26 @@ def switch(client, name):
 def test_sending_is_paused_and_resumed_with_a_word_in_the_history(client):
     assert "Sending is on. Pause sending" in text_of(client.get(LIST))
     response = switch(client, "pause")
-    assert told(response) == [
+    assert notices(response) == [
         "Sending is paused. Requests under way finish; other messages stay in the queue."
     ]
     assert "by anna. Resume sending" in text_of(response)
     assert GatewayState.objects.get().paused_by.username == "anna"
-    assert told(switch(client, "pause")) == ["Nothing changed."]
-    assert told(switch(client, "resume")) == ["Sending is resumed."]
+    assert notices(switch(client, "pause")) == ["Nothing changed."]
+    assert notices(switch(client, "resume")) == ["Sending is resumed."]
     assert GatewayState.objects.get().paused_at is None
     assert [entry.user.username for entry in LogEntry.objects.all()] == ["anna", "anna"]
 
 
 def test_gateway_is_tried_now(client):
-    assert told(switch(client, "try-now")) == ["Nothing changed."]
+    assert notices(switch(client, "try-now")) == ["Nothing changed."]
     GatewayState.objects.current()
     GatewayState.objects.update(blocked_until=db_now() + HOUR)
     shown = text_of(client.get(LIST))
     assert "After trouble with the gateway, sending waits until" in shown
     assert "Try now" in shown
     response = switch(client, "try-now")
-    assert told(response) == ["The worker tests the gateway now, with one message."]
+    assert notices(response) == ["The worker tests the gateway now, with one message."]
     assert "the next message goes alone, to test it. Pause sending" in text_of(response)
 
 

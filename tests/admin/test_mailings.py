@@ -19,7 +19,7 @@ from django_mobilon_sms.models.mailings import MailingQuerySet
 from django_mobilon_sms.outbox import stop
 from tests.mailings.test_spreadsheets import xlsx
 from tests.support.admin_door import LIST as LIST_OF_MESSAGES
-from tests.support.admin_door import change, person, statuses, text_of, told
+from tests.support.admin_door import change, notices, person, statuses, text_of
 from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
@@ -96,7 +96,7 @@ def test_upload_writes_no_message_and_shows_what_would_be_written(client):
 def test_confirmed_list_is_written_and_its_file_forgotten(client):
     mailing, page = uploaded(client)
     response = confirm(client, mailing)
-    assert told(response) == ["3 messages are queued."]
+    assert notices(response) == ["3 messages are queued."]
     assert response.redirect_chain == [(page, 302)]
     tag = f"Акция #{mailing.pk}"
     assert rows() == [
@@ -133,7 +133,7 @@ def test_written_message_is_like_any_other(client, sandbox, worker):
 def test_confirming_twice_writes_once(client):
     mailing, _page = uploaded(client)
     confirm(client, mailing)
-    assert told(confirm(client, mailing)) == [NOT_WAITING]
+    assert notices(confirm(client, mailing)) == [NOT_WAITING]
     assert SmsMessage.objects.count() == 3
 
 
@@ -209,7 +209,7 @@ def test_numbers_with_a_recent_duplicate_are_shown_and_left_out(client):
     mailing, page = uploaded(client)
     html = text_of(client.get(page))
     assert "1 number got the same text in the last 24 hours: +79135292927 Leave them out" in html
-    assert told(confirm(client, mailing, leave_out_recent="yes")) == ["2 messages are queued."]
+    assert notices(confirm(client, mailing, leave_out_recent="yes")) == ["2 messages are queued."]
     assert [number for number, _text, tag in rows() if tag] == ["+79135292926"] * 2
 
 
@@ -251,10 +251,10 @@ def test_pending_messages_of_a_mailing_are_cancelled(client):
     question = client.post(f"{MAILINGS}{mailing.pk}/cancel/")
     assert "Cancel 2 pending messages" in text_of(question)
     assert statuses().count("pending") == 3
-    assert told(cancel(client, mailing)) == ["2 messages were cancelled."]
+    assert notices(cancel(client, mailing)) == ["2 messages were cancelled."]
     assert sorted(statuses()) == ["cancelled", "cancelled", "failed", "pending"]
     assert others[0].status == "pending"
-    assert told(cancel(client, mailing)) == ["No pending messages are left to cancel."]
+    assert notices(cancel(client, mailing)) == ["No pending messages are left to cancel."]
 
 
 def test_messages_of_a_mailing_are_known_by_its_key_and_not_by_a_tag(client):
@@ -269,7 +269,7 @@ def test_messages_of_a_mailing_are_known_by_its_key_and_not_by_a_tag(client):
         assert client.get(unescape(link)).context["cl"].result_count == 3
     for value in ("", "x", "-1", "1" * 30, "\0"):
         assert client.get(LIST_OF_MESSAGES, {"mailing__exact": value}).status_code in (302, 400)
-    assert told(cancel(client, mailing)) == ["3 messages were cancelled."]
+    assert notices(cancel(client, mailing)) == ["3 messages were cancelled."]
     typed.refresh_from_db()
     assert (typed.status, typed.mailing_id) == ("pending", None)
     assert list(sending.messages(mailing).values_list("status", flat=True)) == ["cancelled"] * 3
@@ -353,7 +353,7 @@ def test_list_past_its_expiry_cannot_be_confirmed(client):
     SmsMailing.objects.update(expires_at=db_now() - timedelta(hours=1))
     assert "It must expire after it is to be sent." in text_of(client.get(page))
     mailing.refresh_from_db()
-    assert told(confirm(client, mailing)) == ["It must expire after it is to be sent."]
+    assert notices(confirm(client, mailing)) == ["It must expire after it is to be sent."]
     mailing.refresh_from_db()
     assert (mailing.confirmed_at, SmsMessage.objects.count()) == (None, 0)
 
@@ -382,17 +382,17 @@ def test_list_whose_time_passed_before_it_was_confirmed_asks_for_another(client)
     later = {"when": "later", "send_at_0": "2900-01-01", "send_at_1": "10:00"}
     html = confirm(client, mailing, **later | {"when": "x"}).content.decode()
     assert ('value="2900-01-01"' in html, 'value="10:00"' in html) == (True, True)
-    assert told(confirm(client, mailing, **later)) == ["3 messages are queued."]
+    assert notices(confirm(client, mailing, **later)) == ["3 messages are queued."]
     mailing.refresh_from_db()
     assert {one.send_at for one in sending.messages(mailing)} == {mailing.send_at}
     assert mailing.send_at.year == 2900
-    assert told(confirm(client, mailing)) == [NOT_WAITING]
+    assert notices(confirm(client, mailing)) == [NOT_WAITING]
 
 
 def test_list_whose_time_passed_is_sent_now_on_request(client):
     mailing, _page = uploaded(client, expires_at_0="2900-01-01", expires_at_1="10:00")
     SmsMailing.objects.update(send_at=GatewayState.objects.current().now - timedelta(days=31))
-    assert told(confirm(client, mailing, when="now")) == ["3 messages are queued."]
+    assert notices(confirm(client, mailing, when="now")) == ["3 messages are queued."]
     mailing.refresh_from_db()
     assert mailing.send_at is None
     assert all(one.send_at == one.created_at for one in sending.messages(mailing))
@@ -487,7 +487,7 @@ def test_writer_uploads_and_confirms_but_does_not_cancel():
     writer = person("add_smsmessage", name="writer")
     mailing, page = uploaded(writer)
     assert "Анна, готов заказ 1" in text_of(writer.get(page))
-    assert told(confirm(writer, mailing)) == ["3 messages are queued."]
+    assert notices(confirm(writer, mailing)) == ["3 messages are queued."]
     shown = writer.get(page).content.decode()
     assert TEXT not in shown
     assert "cancel/" not in shown
@@ -519,12 +519,12 @@ def test_list_of_somebody_else_is_confirmed_only_by_those_who_may_see_its_texts(
         True,
         False,
     )
-    assert told(confirm(writer, mailing)) == [refusal]
+    assert notices(confirm(writer, mailing)) == [refusal]
     mailing.refresh_from_db()
     assert (mailing.confirmed_at, SmsMessage.objects.count()) == (None, 0)
     proofreader = person("add_smsmessage", "view_smsmessage_text", name="proofreader")
     assert refusal not in text_of(proofreader.get(page))
-    assert told(confirm(proofreader, mailing)) == ["3 messages are queued."]
+    assert notices(confirm(proofreader, mailing)) == ["3 messages are queued."]
 
 
 def test_another_writer_does_not_get_the_list_of_somebody_else(client):

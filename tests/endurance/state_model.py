@@ -532,7 +532,7 @@ def canonical(state: State) -> State:
             batch.outcome,
             batch.applied,
             batch.worker != "",
-            [row.batch == place for row in state.rows],  # tells two equal batches apart
+            [row.batch == place for row in state.rows],  # keeps two equal batches apart
             place,
         )
         for place, batch in enumerate(state.batches)

@@ -20,7 +20,7 @@ from tests.support.broken_replies import BROKEN_REPLIES
 from tests.support.ports import PATIENT, Listener, full_port, https, resolve_to, take
 from tests.support.workers import wait_until
 
-NAMED = "http://gateway.example/"
+NAMED = "http://localhost/"  # a name that the sandbox answers to; the tests resolve it themselves
 
 
 @pytest.fixture

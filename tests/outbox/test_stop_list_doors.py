@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from django_mobilon_sms.admin import stop_list
 from django_mobilon_sms.models import SmsMessage, StoppedNumber
 from django_mobilon_sms.outbox import stop
-from tests.support.admin_door import person, text_of, told
+from tests.support.admin_door import notices, person, text_of
 from tests.support.messages import write
 from tests.support.rest_door import codes, login
 
@@ -45,7 +45,7 @@ def numbers():
 def test_numbers_are_added_and_what_waits_is_cancelled(client):
     write(2)
     form = {"typed": "8 913 529-29-26\n+7 902 980-12-12", "note": "asked"}
-    assert told(client.post(ADD, form, follow=True)) == [
+    assert notices(client.post(ADD, form, follow=True)) == [
         "2 numbers were added to the stop list.",
         "2 pending messages were cancelled.",
     ]
@@ -60,10 +60,10 @@ def test_numbers_are_added_and_what_waits_is_cancelled(client):
 
 def test_numbers_are_added_from_a_file(client):
     file = SimpleUploadedFile("stop.csv", "\ufeff89135292926;Анна\n89029801212;Пётр\n".encode())
-    lines = told(client.post(ADD, {"typed": "", "note": "", "file": file}, follow=True))
+    lines = notices(client.post(ADD, {"typed": "", "note": "", "file": file}, follow=True))
     assert lines == ["2 numbers were added to the stop list."]
     assert numbers() == [NUMBER, OTHER]
-    again = told(client.post(ADD, {"typed": NUMBER}, follow=True))
+    again = notices(client.post(ADD, {"typed": NUMBER}, follow=True))
     assert again == ["0 numbers were added to the stop list."]
 
 

@@ -53,18 +53,18 @@ def text_of(response: Any) -> str:
 
 
 def act(client: Client, action: str, chosen: Iterable[Any], **fields: Any) -> list[str]:
-    """Do this with these messages of the list; what is told after it."""
+    """Do this with these messages of the list, and return the notices."""
     data = {"action": action, "_selected_action": [m.pk for m in chosen], "index": 0} | fields
-    return told(client.post(LIST, data, follow=True))
+    return notices(client.post(LIST, data, follow=True))
 
 
 def decide(client: Client, choice: str, chosen: Iterable[Any], **fields: Any) -> list[str]:
-    """Decide so about these messages; what is told after it."""
+    """Decide so about these messages, and return the notices."""
     data = {"choice": choice, "pks": ",".join(str(m.pk) for m in chosen)} | fields
-    return told(client.post(DECIDE, data, follow=True))
+    return notices(client.post(DECIDE, data, follow=True))
 
 
-def told(response: Any) -> list[str]:
+def notices(response: Any) -> list[str]:
     """The lines above the page that a POST led to."""
     assert response.status_code == 200
     return [str(line) for line in response.context["messages"]]
