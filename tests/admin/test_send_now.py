@@ -146,7 +146,7 @@ HALTS = {
 
 @pytest.mark.parametrize("halt", HALTS)
 def test_halted_message_is_said_to_go_out_without_another_click(sandbox, client, settings, halt):
-    """Whoever is told that nothing was sent writes it again, and the person gets it twice."""
+    """A false "nothing was sent" makes people write it again, and the recipient gets it twice."""
     halt(settings)
     [message], posts = write(), len(sandbox.posts)
     [line] = act(client, "send_now", [message])

@@ -175,7 +175,9 @@ def _results(report: RunReport, pks: list[int], waiting: int) -> Iterator[Line]:
         if count := report.statuses[status]:
             yield level, sentence % {"count": count}
     pending = catalogue.SEND_NOW.eligible(SmsMessage.objects.for_write().filter(pk__in=pks)).count()
-    left = max(0, pending - report.statuses[Status.PENDING])  # those that had trouble are told of
+    left = max(
+        0, pending - report.statuses[Status.PENDING]
+    )  # messages with trouble are shown apart
     if queued := waiting - len(pks) + left:
         yield messages.INFO, LEFT_TO_WORKER % {"count": queued}
     if changed := len(pks) - report.claimed - left:

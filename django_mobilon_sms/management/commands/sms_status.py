@@ -23,7 +23,7 @@ from ...worker import TROUBLE, UNKNOWN
 from ..arguments import duration
 from ..output import WorkingCommand
 
-#: When a person is told that nothing is sent although messages wait.
+#: After this time without a request a person reads that nothing is sent although messages wait.
 LONG_IDLE = timedelta(minutes=5)
 
 #: By the word of ``Snapshot.gateway``.
