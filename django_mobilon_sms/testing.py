@@ -12,7 +12,9 @@ from .gateway import OutgoingMessage, SendResult, StatusReport
 
 
 class MemoryBackend:
-    """Accepts every message, keeps it in ``sent`` and reports it as sent. For tests::
+    """Accepts every message, keeps it in ``sent`` and reports it as sent.
+
+    For tests::
 
     @override_settings(MOBILON_SMS_BACKEND="django_mobilon_sms.testing.MemoryBackend")
     def test_buyer_gets_a_message(self):
