@@ -16,12 +16,12 @@ class MemoryBackend:
 
     For tests::
 
-    @override_settings(MOBILON_SMS_BACKEND="django_mobilon_sms.testing.MemoryBackend")
-    def test_buyer_gets_a_message(self):
-        MemoryBackend.clear()
-        order.ship()
-        call_command("send_sms")
-        assert MemoryBackend.sent[0].number == "89135292926"
+        @override_settings(MOBILON_SMS_BACKEND="django_mobilon_sms.testing.MemoryBackend")
+        def test_buyer_gets_a_message(self):
+            MemoryBackend.clear()
+            order.ship()
+            call_command("send_sms")
+            assert MemoryBackend.sent[0].number == "89135292926"
     """
 
     #: All messages of this process, in the order of sending, until ``clear()``.
