@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution
 from django_mobilon_sms.exceptions import NeverLeft, OutcomeUnknown, Refused
 from django_mobilon_sms.gateway import SendResult, StatusReport
-from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.signals import status_changed
 from django_mobilon_sms.worker import (
     outcome_recording,
@@ -154,6 +154,7 @@ class Outbox:
     def claim(self, worker: str, indexes) -> None:
         rows = SmsMessage.objects.filter(pk__in=[self.messages[index].pk for index in indexes])
         found = map(Candidate._make, rows.order_by("pk").values_list(*Candidate._fields))
+        GatewayState.objects.current()  # the row that a claim locks, as a run has it
         claims = take([list(found)])
         self.model = PROTOCOL.claim(self.model, worker, tuple(indexes))
         assert len(claims) == (self.model.held_by(worker) is not None)

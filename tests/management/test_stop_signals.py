@@ -19,6 +19,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 #: A project's process: it does what a test says, and then waits for a signal.
 CALLER = """
 import os, signal, threading, time
+# A shell starts background jobs with this signal ignored, which the process would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 import django
 django.setup()
