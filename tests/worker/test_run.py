@@ -356,6 +356,17 @@ def test_late_acceptance_does_not_touch_a_resend_in_another_batch():
     assert list(SmsMessage.objects.values_list("status", "batch")) == [("sending", second.pk)]
 
 
+def test_late_never_left_does_not_touch_a_resend_in_another_batch():
+    batch, messages = claimed(1, lease=-HOUR)
+    sweep_leftovers()
+    SmsMessage.objects.resend(by=None)
+    second = SmsBatch.objects.create(worker="w", lease_until=db_now() + HOUR)
+    claim(second)
+    never = proofs.Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)
+    outcome_recording.record(batch, never, by_guid(messages))
+    assert list(SmsMessage.objects.values_list("status", "batch")) == [("sending", second.pk)]
+
+
 def test_outcome_is_applied_once():
     batch, messages = claimed(1)
     guids = by_guid(messages)
