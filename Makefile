@@ -112,7 +112,7 @@ types: $(VENV)/.installed-test $(VENV)/.installed-types
 docs: $(VENV)/.installed-test $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
 
-# The tables of settings in README.rst and docs/settings.rst.
+# The tables of settings in README.rst and docs/reference/settings.rst.
 settings: $(VENV)/.installed-test
 	$(BIN)/python -m tests.support.settings_tables
 

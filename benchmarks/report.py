@@ -1,4 +1,4 @@
-"""The table and the plots of the results, for ``docs/performance.rst``."""
+"""The table and the plots of the results, for ``docs/explanation/performance.rst``."""
 
 from __future__ import annotations
 

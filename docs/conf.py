@@ -14,11 +14,11 @@ django.setup()
 project = "django-mobilon-sms"
 author = "django-mobilon-sms contributors"
 copyright = f"2026, {author}"
-extensions = ["sphinx.ext.autodoc"]
+extensions = ["sphinx.ext.autodoc", "sphinx_copybutton"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
-html_theme = "alabaster"
-html_theme_options = {"page_width": "1200px", "body_max_width": "none"}  # wide tables
+html_theme = "furo"
+copybutton_prompt_text = "$ "
 html_static_path: list[str] = []
 html_extra_path = ["openapi.yaml"]
 exclude_patterns = ["_build"]

@@ -27,7 +27,7 @@ class Setting(Generic[T]):
 
     A setting whose default is ``None`` may also be set to ``None``.
     ``hint`` is the way out that ``manage.py check`` prints. ``doc`` is the meaning in one line of
-    reStructuredText, and ``more`` is what only docs/settings.rst adds.
+    reStructuredText, and ``more`` is what only docs/reference/settings.rst adds.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Every setting, written once: its default, allowed values, check, hint and meaning.
 
 ``conf.TIMEOUT`` reads ``MOBILON_SMS_TIMEOUT`` at the moment of use. The tables of README.rst and
-docs/settings.rst are rendered from these entries.
+docs/reference/settings.rst are rendered from these entries.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class Conf:
         doc="Most segments that each sender sends in a second, minute or hour, such as"
         ' ``"20/m"``; ``None``: no limit.',
         more='Or a rate for each sender: ``{"89234560000": "10/m", "*": "60/m"}``, in which ``*``'
-        " stands for all others. See :doc:`production`.",
+        " stands for all others. See :doc:`/howto/production`.",
         hint="For the senders that a dict does not name, write '*'.",
     )
     DAILY_LIMIT = Setting[int | Mapping[str, int] | None](
@@ -247,7 +247,7 @@ class Conf:
         " ``django_mobilon_sms.contrib.celery.wake_up``; ``None``: nothing is called.",
         more="It runs once in the process that committed, also after messages were resent. Its"
         " exceptions are logged and change nothing. ``django_mobilon_sms.contrib`` has one for"
-        " Celery and one for Django's Tasks: see :doc:`operations`.",
+        " Celery and one for Django's Tasks: see :doc:`/howto/operations`.",
         hint="Write 'django_mobilon_sms.contrib.celery.wake_up' to start a Celery task that sends.",
     )
 

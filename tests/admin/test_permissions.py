@@ -1,6 +1,6 @@
 """Who may do what in the admin. These tests try it, and compare the table of the docs.
 
-``PERMISSIONS=docs/permissions.csv`` writes it anew.
+``PERMISSIONS=docs/reference/permissions.csv`` writes it anew.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.support.messages import write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TABLE = DOCS / "permissions.csv"
+TABLE = DOCS / "reference/permissions.csv"
 MAILINGS = "/admin/mobilon_sms/smsmailing/"
 #: Before the status of an accepted message would be queried without the action.
 SOON = db_now() + HOUR / 2

@@ -49,7 +49,7 @@ def test_error_of_the_database_is_raised_without_its_text(sandbox, monkeypatch):
 
 
 def test_settings_in_the_docs_name_existing_tasks():
-    [given] = [b for b in blocks(DOCS / "operations.rst", "Celery") if b.language == "python"]
+    [given] = [b for b in blocks(DOCS / "howto/operations.rst", "Celery") if b.language == "python"]
     named: dict[str, object] = {}
     exec(given.text, named)
     assert named["MOBILON_SMS_WAKE_UP"] == WAKE_UP

@@ -180,7 +180,7 @@ def test_worker_asked_to_stop_records_what_is_under_way_and_ends(sandbox):
 
 
 def test_python_of_the_docs_names_what_there_is():
-    settings, code = blocks(DOCS / "operations.rst", "Django's Tasks")[0::2]
+    settings, code = blocks(DOCS / "howto/operations.rst", "Django's Tasks")[0::2]
     named: dict[str, Any] = {"INSTALLED_APPS": []}
     exec(settings.text, named)
     assert named["MOBILON_SMS_WAKE_UP"] == WAKE_UP

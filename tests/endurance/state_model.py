@@ -1,4 +1,4 @@
-"""A second writing of the rules in docs/protocol.rst, without Django and without a database.
+"""A second writing of the rules in docs/explanation/protocol.rst, without Django or a database.
 
 A state holds the rows, the journal, the memory of each worker, and the number of copies of each
 message that the gateway took. ``Protocol`` holds the rules as functions from a state to the next

@@ -1,4 +1,4 @@
-"""No state that the rules of docs/protocol.rst can lead to is a violation."""
+"""No state that the rules of docs/explanation/protocol.rst can lead to is a violation."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 ``python -m tests.repository.imports`` prints them. A room is a folder of the package, or a module
 at its root; an arrow is an import from one room to another. ``test_imports.py`` holds what must be
-true of them, and ``docs/architecture.rst`` shows them.
+true of them, and ``docs/explanation/architecture.rst`` shows them.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from tests.repository import imports
 from tests.repository.picture import PICTURE, draw, without_implied
 from tests.support.documents import DOCS, ROOT, column
 
-ARCHITECTURE = DOCS / "architecture.rst"
-API = DOCS / "api.rst"
+ARCHITECTURE = DOCS / "explanation/architecture.rst"
+API = DOCS / "reference/python.rst"
 PACKAGE = imports.PACKAGE.name
 
 

@@ -47,7 +47,7 @@ def unit(text: str) -> configparser.SectionProxy:
 
 def test_cron_lines_and_unit_of_the_readme_let_a_request_finish():
     texts = {block.language: block.text for block in blocks(README)}
-    [operations] = [b.text for b in blocks(DOCS / "operations.rst", "One host")]
+    [operations] = [b.text for b in blocks(DOCS / "howto/operations.rst", "One host")]
     for line in (texts["text"], operations):
         assert line.endswith(" && venv/bin/python manage.py send_sms")
     service = unit(texts["ini"])
@@ -68,7 +68,7 @@ def test_links_and_images_lead_somewhere(path):
     assert [link for link in inside if not (path.parent / link).is_file()] == []
 
 
-@pytest.mark.parametrize("path", [README, DOCS / "protocol.rst"], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [README, DOCS / "explanation/protocol.rst"], ids=lambda p: p.name)
 def test_promise_is_printed(path):
     quotes = [quote.astext() for quote in document(path).findall(nodes.block_quote)]
     assert PROMISE in [" ".join(quote.split()) for quote in quotes]
@@ -77,11 +77,13 @@ def test_promise_is_printed(path):
 def test_figures_of_the_last_measurement_are_those_that_are_kept():
     with (ROOT / "benchmarks" / "results" / "table.csv").open(newline="") as file:
         [_names, *kept] = csv.reader(file)
-    assert [list(row) for row in table(DOCS / "performance.rst", "performance-table")] == kept
+    assert [
+        list(row) for row in table(DOCS / "explanation/performance.rst", "performance-table")
+    ] == kept
 
 
 def test_last_long_run_bears_out_what_is_said_of_it():
-    path = DOCS / "reliability.rst"
+    path = DOCS / "explanation/reliability.rst"
     zero = column(path, "zero-table")
     names = ["messages", "posts", "kills", "stops", "cuts", *zero]
     *storms, total = [
@@ -95,26 +97,32 @@ def test_last_long_run_bears_out_what_is_said_of_it():
 
 
 def test_checks_are_those_of_the_code():
-    settings = [(row[0], row[2]) for row in table(DOCS / "settings.rst", "settings-table")]
+    settings = [
+        (row[0], row[2]) for row in table(DOCS / "reference/settings.rst", "settings-table")
+    ]
     assert settings == [(setting.name, setting.id) for setting in declared()]
     modules = (ROOT / "django_mobilon_sms" / "conf").glob("*.py")
     source = "".join(module.read_text(encoding="utf-8") for module in modules)
     ids = set(re.findall(r'"(?:mobilon_sms\.)?([EW]\d{3})"', source))
-    listed = {id_ for _, id_ in settings} | set(column(DOCS / "settings.rst", "checks-table"))
+    listed = {id_ for _, id_ in settings} | set(
+        column(DOCS / "reference/settings.rst", "checks-table")
+    )
     assert listed == ids
 
 
-@pytest.mark.parametrize("path", [README, DOCS / "statuses.rst"], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [README, DOCS / "reference/statuses.rst"], ids=lambda p: p.name)
 def test_statuses_are_those_of_the_code(path):
     assert column(path, "statuses-table") == Status.values
 
 
 def test_outcomes_are_those_of_the_code():
-    assert column(DOCS / "statuses.rst", "outcomes-table") == Outcome.values
+    assert column(DOCS / "reference/statuses.rst", "outcomes-table") == Outcome.values
 
 
 def test_error_codes_and_their_sentences_are_those_of_the_code():
-    found = [(row[0], row[1]) for row in table(DOCS / "statuses.rst", "error-codes-table")]
+    found = [
+        (row[0], row[1]) for row in table(DOCS / "reference/statuses.rst", "error-codes-table")
+    ]
     assert found == [(code.value, str(code.label)) for code in ErrorCode]
 
 
@@ -150,5 +158,5 @@ def test_log_events_and_their_loggers_are_those_of_the_code():
         source = path.read_text(encoding="utf-8")
         events = re.findall(r'logger\.\w+\(\s*"([a-z_]+\.[a-z]+)\b', source)
         found |= {(event, logger) for event in events}
-    rows = table(DOCS / "production.rst", "log-events-table")
+    rows = table(DOCS / "howto/production.rst", "log-events-table")
     assert {(event, logger) for event, logger, _meaning in rows} == found

@@ -1,4 +1,4 @@
-"""Each request in docs/rest.rst is made, and answered as shown there."""
+"""Each request in docs/reference/rest.rst is made, and answered as shown there."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def comparable(answer: Any) -> Any:
 
 def test_walk_through_the_api(client):
     shown = []
-    for block in blocks(DOCS / "rest.rst"):
+    for block in blocks(DOCS / "reference/rest.rst"):
         if block.language == "sh":
             answers = [ask(client, words) for words in commands(block.text)]
             shown += [[answer.status_code, None] for answer in answers]

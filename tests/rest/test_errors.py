@@ -251,7 +251,9 @@ def test_codes_are_those_of_the_code():
     }  # of what only the admin does
     djangos = {"invalid_choice", "min_value", "null_characters_not_allowed"}
     documented = {
-        code for cell in column(DOCS / "rest.rst", "codes-table") for code in cell.split(", ")
+        code
+        for cell in column(DOCS / "reference/rest.rst", "codes-table")
+        for code in cell.split(", ")
     }
     assert documented == named | set(SENTENCES) | djangos
 
@@ -259,7 +261,7 @@ def test_codes_are_those_of_the_code():
 def test_fields_are_those_of_the_code():
     from django_mobilon_sms.rest.request_rows import WRITABLE
 
-    documented = column(DOCS / "rest.rst", "fields-table")
+    documented = column(DOCS / "reference/rest.rst", "fields-table")
     assert sorted(documented) == sorted(WRITABLE)
 
 

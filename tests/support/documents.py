@@ -17,7 +17,7 @@ README = ROOT / "README.rst"
 DOCS = ROOT / "docs"
 # Rendered as they are by others than Sphinx, whose own build fails on its warnings.
 PLAIN = [README, ROOT / "CHANGELOG.rst", ROOT / "CONTRIBUTING.rst"]
-DOCUMENTS = [*PLAIN, *sorted(DOCS.glob("*.rst"))]
+DOCUMENTS = [*PLAIN, *sorted(p for p in DOCS.rglob("*.rst") if "_build" not in p.parts)]
 
 roles.register_generic_role("doc", nodes.literal)
 

@@ -1,4 +1,4 @@
-"""The settings' tables of README.rst and docs/settings.rst, rendered from their declarations.
+"""The settings tables of README.rst and docs/reference/settings.rst, from their declarations.
 
 ``python -m tests.support.settings_tables`` writes both.
 """
@@ -23,7 +23,7 @@ def summary(setting: Setting[Any]) -> list[str]:
 
 
 def whole(setting: Setting[Any]) -> list[str]:
-    """Return the cells of a row of docs/settings.rst."""
+    """Return the cells of a row of docs/reference/settings.rst."""
     name, shown, doc = summary(setting)
     return [name, shown, setting.id, setting.allowed.words, f"{doc} {setting.more}".rstrip()]
 
@@ -40,7 +40,7 @@ def default(setting: Setting[Any]) -> str:
 
 TABLES: dict[Path, tuple[list[str], Callable[[Setting[Any]], list[str]]]] = {
     README: (["setting", "default", "meaning"], summary),
-    DOCS / "settings.rst": (
+    DOCS / "reference/settings.rst": (
         ["setting", "default", "check", "must be", "meaning"],
         whole,
     ),
