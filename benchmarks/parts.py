@@ -119,7 +119,9 @@ def hidden(bench: Bench) -> Iterator[Figure]:
         def app(concurrency: int = concurrency, count: int = count) -> float:
             rows.clear()
             rows.due(count)
-            return bench.rate("drain", count, latency=200, concurrency=concurrency)
+            return bench.rate(
+                "drain", count, latency=200, concurrency=concurrency + 1
+            )  # one is kept
 
         [ours] = bench.in_turn(app)
         possible = concurrency * 100 / 0.2

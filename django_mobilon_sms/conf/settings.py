@@ -95,10 +95,11 @@ class Conf:
         hint="The gateway takes at most 100 messages in a request.",
     )
     CONCURRENCY = Setting(
-        4,
+        5,
         "E009",
         validators.whole_number(64),
-        doc="Most requests under way at once in one process.",
+        doc="Most requests under way at once in one process. Above 1, one of them is kept for"
+        " urgent messages.",
     )
     LEASE = Setting[float](
         300,

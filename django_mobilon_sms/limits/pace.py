@@ -7,6 +7,8 @@ windows are not full; the segments beyond a limit are charged to the next window
 A clock that is set back does not open an earlier window again: the row of the next window holds.
 Only a clock that ran ahead leaves a row of a later window. What it holds then counts for the
 current window.
+
+A tenth of each window, rounded down, is kept for urgent messages: a mailing leaves it.
 """
 
 from __future__ import annotations
@@ -36,11 +38,38 @@ OTHERS = "*"
 UNLIMITED = 2**62
 
 
+#: The share of each window that only urgent messages use: one segment of so many.
+KEPT_OF = 10
+
+
 class Limit(NamedTuple):
     """The segments that each window of so many seconds takes."""
 
     seconds: int
     segments: int
+
+    @property
+    def for_others(self) -> int:
+        """The segments for messages that are not urgent."""
+        return self.segments - self.segments // KEPT_OF
+
+
+class Room(NamedTuple):
+    """In how many segments of a window a message may begin, if it is urgent or if it is not."""
+
+    urgent: int
+    others: int
+
+
+class Load(NamedTuple):
+    """The segments of a claim's messages of one sender.
+
+    ``begun``: those before its last message, which must begin while there is room for it.
+    """
+
+    segments: int
+    begun: int
+    is_urgent: bool
 
 
 class Window(NamedTuple):
@@ -70,7 +99,7 @@ def limits(source: str) -> list[Limit]:
     return found
 
 
-def room(sources: Iterable[str], now: datetime) -> dict[str, int]:
+def room(sources: Iterable[str], now: datetime) -> dict[str, Room]:
     """Return in how many segments each of these senders may begin a message.
 
     ``now`` is the database's time. The rows are made those of its windows first, for ``charge()``.
@@ -80,8 +109,8 @@ def room(sources: Iterable[str], now: datetime) -> dict[str, int]:
     return {source: _room(source, rows) for source in wanted}
 
 
-def charge(segments: Mapping[str, Sequence[int]], now: datetime) -> bool:
-    """Charge the segments of each sender's messages to its windows; return whether they fit.
+def charge(loads: Mapping[str, Load], now: datetime) -> bool:
+    """Charge the messages of each sender to its windows; return whether they fit.
 
     A message fits if it begins in a window that is not full. Call this inside the transaction of
     the claim, and roll that back if they do not fit: other workers were faster, or the window
@@ -89,8 +118,8 @@ def charge(segments: Mapping[str, Sequence[int]], now: datetime) -> bool:
     """
     # In one order everywhere, so that no two workers wait for one another.
     return all(
-        _charge(source, limit, window_at(now, limit.seconds), segments[source])
-        for source in sorted(segments)
+        _charge(source, limit, window_at(now, limit.seconds), loads[source])
+        for source in sorted(loads)
         for limit in limits(source)
     )
 
@@ -135,9 +164,12 @@ def _rows(sources: Iterable[str]) -> Rows:
     return {(row.source, row.seconds): row for row in rows}
 
 
-def _room(source: str, rows: Rows) -> int:
-    left = [limit.segments - rows[source, limit.seconds].used for limit in limits(source)]
-    return min(left, default=UNLIMITED)
+def _room(source: str, rows: Rows) -> Room:
+    used = [(limit, rows[source, limit.seconds].used) for limit in limits(source)]
+    return Room(
+        min((limit.segments - count for limit, count in used), default=UNLIMITED),
+        min((limit.for_others - count for limit, count in used), default=UNLIMITED),
+    )
 
 
 def _open_windows(sources: Sequence[str], now: datetime) -> Rows:
@@ -181,17 +213,17 @@ def _used(row: SenderPace, limit: Limit, window: Window) -> int:
     return max(0, row.used - limit.segments * max(0, window.number - row.window))
 
 
-def _charge(source: str, limit: Limit, window: Window, segments: Sequence[int]) -> bool:
-    begun = sum(segments[:-1])  # the window must not be full before the last one
+def _charge(source: str, limit: Limit, window: Window, load: Load) -> bool:
+    most = limit.segments if load.is_urgent else limit.for_others
     rows = SenderPace.objects.for_write().alias(now=db_now())
     fitting = rows.filter(
         source=source,
         seconds=limit.seconds,
         window__in=_charged_in(window),
-        used__lt=limit.segments - begun,
+        used__lt=most - load.begun,
         now__lt=window.end,
     )
-    return bool(fitting.update(used=F("used") + sum(segments)))
+    return bool(fitting.update(used=F("used") + load.segments))
 
 
 def _wait(segments: int, limit: Limit, now: datetime, row: SenderPace | None) -> timedelta:
@@ -199,7 +231,9 @@ def _wait(segments: int, limit: Limit, now: datetime, row: SenderPace | None) ->
     used = _used(row, limit, window) if row else 0
     if row and row.window == window.number + 1:
         window = window_at(window.end, limit.seconds)
-    if (beyond := segments - (limit.segments - used)) <= 0:
+    # What is used of the part that is kept leaves the next window whole.
+    left = max(limit.for_others - used, min(0, limit.segments - used))
+    if (beyond := segments - left) <= 0:
         return timedelta()
-    windows = ceil(beyond / limit.segments) - 1
+    windows = ceil(beyond / limit.for_others) - 1
     return window.end - now + timedelta(seconds=windows * limit.seconds)

@@ -11,9 +11,14 @@ from django.db import router, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from ..choices import Status
-from ..models import ROWS_PER_STATEMENT, SmsMailing, SmsMessage, chunked
+from ..models import (
+    ROWS_PER_STATEMENT,
+    SmsMailing,
+    SmsMessage,
+    chunked,
+    wake_up_after_commit,
+)
 from ..outbox import database_time, default_expiry, insert_alike, lock_numbers
-from ..signals import wake_up_after_commit
 from .preview import clean_common, entries, recently
 
 if TYPE_CHECKING:

@@ -2,35 +2,56 @@
 
 from __future__ import annotations
 
+import select
 import signal
+import socket
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stop:
-    """A flag for a signal handler to set.
+    """A flag for a signal handler to set, and a sleep that it ends, as another thread may.
 
     A ``threading.Event`` would not do: the handler would wait for ever for the lock that the
-    interrupted ``wait()`` holds.
+    interrupted ``wait()`` holds. A byte in a pipe also ends a sleep that begins just after it.
     """
 
     requested = False
     number = 0  # of the signal
 
+    def __init__(self) -> None:
+        self._sleeper, self._waker = socket.socketpair()
+        self._sleeper.setblocking(False)
+        self._waker.setblocking(False)
+
     def is_set(self) -> bool:
         """Return whether a signal has asked the process to stop."""
         return self.requested
 
-    def wait(self, seconds: float) -> None:
-        """Sleep for this time, or until a signal."""
-        until = time.monotonic() + seconds
-        while not self.requested and (left := until - time.monotonic()) > 0:
-            # In short steps, because a signal just before a sleep does not end the sleep.
-            time.sleep(min(left, 0.1))
+    def request(self, number: int) -> None:
+        """Set the flag, by a signal of this number, and end the sleep."""
+        self.requested, self.number = True, number
+        self.wake()
+
+    def wake(self) -> None:
+        """End the sleep, or the next one."""
+        with suppress(OSError):  # full: it was woken often enough; closed: nobody sleeps
+            self._waker.send(b"\0")
+
+    def wait(self, seconds: float | None) -> bool:
+        """Sleep for this time, or ``None``: until it is woken. Return whether it was."""
+        select.select([self._sleeper], [], [], seconds)
+        with suppress(BlockingIOError):
+            return bool(self._sleeper.recv(4096))
+        return False
+
+    def close(self) -> None:
+        """Close the pipe."""
+        self._sleeper.close()
+        self._waker.close()
 
 
 @contextmanager
@@ -45,7 +66,7 @@ def stop_on_signals(*, hand_on: bool = False) -> Iterator[Stop]:
     is_main = threading.current_thread() is threading.main_thread()
 
     def request_stop(number: int, frame: object) -> None:
-        stop.requested, stop.number = True, number
+        stop.request(number)
         signal.signal(number, signal.SIG_DFL)
 
     former = {number: signal.signal(number, request_stop) for number in STOP_SIGNALS if is_main}
@@ -54,5 +75,6 @@ def stop_on_signals(*, hand_on: bool = False) -> Iterator[Stop]:
     finally:
         for number, handler in former.items():
             signal.signal(number, handler or signal.SIG_DFL)
+        stop.close()
         if hand_on and stop.requested:
             signal.raise_signal(stop.number)

@@ -17,6 +17,7 @@ from .primary_queryset import quoting_no_row
 from .retry_on_lock import RETRY_SECONDS, retry_on_lock
 from .sender_pace import SenderPace
 from .stopped_numbers import StoppedNumber
+from .wake_up import CHANNEL, DEBOUNCE, wake_up_after_commit
 
 #: Public; the other names are for the rooms of this package.
 __all__ = [

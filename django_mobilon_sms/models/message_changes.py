@@ -18,7 +18,7 @@ from django.db.models import Case, Expression, F, Q, When
 
 from ..choices import ErrorCode, Resolution, Status
 from ..exceptions import MessageIsWritten
-from ..signals import call_or_hold, status_changed, wake_up_after_commit
+from ..signals import call_or_hold, status_changed
 from .batches import SmsBatch
 from .clock import db_now
 from .forgetting_texts import forget_from, unless_sensitive
@@ -35,6 +35,7 @@ from .prepared_sql import (
     update,
 )
 from .primary_queryset import quoting_no_row
+from .wake_up import wake_up_after_commit
 
 #: How long after acceptance the first status query is due.
 FIRST_CHECK = timedelta(seconds=10)

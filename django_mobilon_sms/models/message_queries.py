@@ -45,6 +45,10 @@ class MessageQueries(PrimaryQuerySet):
         """Pending messages to send now: their time has come, and they have not expired."""
         return self.unexpired().filter(status=Status.PENDING, due_at__lte=db_now())
 
+    def due_later(self) -> Self:
+        """Pending messages whose time has not come."""
+        return self.filter(status=Status.PENDING, due_at__gt=db_now())
+
     def checkable(self) -> Self:
         """Messages whose status is due to be queried."""
         return self.filter(next_check_at__lte=db_now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -63,10 +64,24 @@ class StateQuerySet(PrimaryQuerySet):
         Each queryset must have an order, so that it is searched by the index with this order.
         Otherwise a planner that expects many rows would read the whole table to find none.
         """
-        first = [Subquery(rows.values("pk")[:1]) for rows in querysets]
-        any_row = Q(*(IsNull(pk, False) for pk in first), _connector=Q.OR)
-        found = self.for_write().filter(pk=1).annotate(any_row=any_row)
+        found = self.for_write().filter(pk=1).annotate(any_row=_any_row(querysets))
         return found.values_list("any_row", flat=True).first() is not False
+
+    def seconds_until(
+        self, querysets: Iterable[QuerySet[Any]], times: Iterable[QuerySet[Any]]
+    ) -> float:
+        """Return 0 if ``any_exist()``, otherwise the seconds to the first of these times.
+
+        ``times`` are querysets of one time in the future, in the order of an index. Infinity if
+        there is none. One query.
+        """
+        firsts = [Subquery(rows[:1]) for rows in times]
+        found = self.for_write().filter(pk=1).annotate(any_row=_any_row(querysets), now=db_now())
+        row = found.values_list("any_row", "now", *firsts).first()
+        if row is None or row[0]:
+            return 0.0
+        _, now, *found_times = row
+        return min(((at - now).total_seconds() for at in found_times if at), default=inf)
 
     def update(self, **values: Any) -> int:
         """Update the row, and wait for its lock only shortly.
@@ -201,3 +216,8 @@ def _admitted(
     begun = SmsBatch(**values, lease_until=db_now() + lease)
     may_send = Q(blocked_until__isnull=True) | Q(probe=batch)
     return begun, states.filter(ShortLockWaits(), may_send, paused_at__isnull=True)
+
+
+def _any_row(querysets: Iterable[QuerySet[Any]]) -> Q:
+    first = [Subquery(rows.values("pk")[:1]) for rows in querysets]
+    return Q(*(IsNull(pk, False) for pk in first), _connector=Q.OR)

@@ -20,9 +20,8 @@ from django.views.decorators.debug import sensitive_variables
 from ..choices import NOT_SENT
 from ..conf import conf
 from ..exceptions import GuidConflict, InvalidRows, RowError
-from ..models import ROWS_PER_STATEMENT, SmsMessage
+from ..models import ROWS_PER_STATEMENT, SmsMessage, wake_up_after_commit
 from ..segments import count_segments
-from ..signals import wake_up_after_commit
 from .guid_conflicts import conflicts, messages_by_guid
 from .recipient_limit import lock_numbers
 from .refusals import refusals

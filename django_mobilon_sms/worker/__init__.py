@@ -2,7 +2,8 @@
 
 from .candidates import senders
 from .exit_codes import TROUBLE, UNKNOWN
-from .run import anything_to_do, deliver, send_now
+from .listening import listener
+from .run import deliver, seconds_to_work, send_now
 from .run_report import RunReport
 from .status_queries import refresh
 from .sweep import sweep_leftovers

@@ -19,6 +19,7 @@ from django.db.models import Expression
 from ..choices import Priority, Status
 from ..conf import is_source
 from ..gateway import OutgoingMessage
+from ..limits import pace
 from ..models import SmsMessage, db_now
 from ..phone_numbers import wire_number
 
@@ -53,11 +54,11 @@ ALL = tuple(Priority)
 
 
 #: Returns for each of these senders in how many segments it may begin a message now.
-Room = Callable[[Sequence[str]], Mapping[str, int]]
+RoomOf = Callable[[Sequence[str]], Mapping[str, pace.Room]]
 
 
 def due(
-    limit: int, batch_size: int, *, priorities: Sequence[Priority] = ALL, room: Room | None = None
+    limit: int, batch_size: int, *, priorities: Sequence[Priority] = ALL, room: RoomOf | None = None
 ) -> list[list[Candidate]]:
     """Return at most ``limit`` due messages in batches, the most urgent priority first.
 
@@ -68,9 +69,9 @@ def due(
         return _batches(_first(limit, priorities), batch_size)
     turns = [
         (candidate.priority, turn, candidate)
-        for source, segments in room(senders()).items()
-        if segments > 0
-        for turn, candidate in enumerate(_fitting(_first(limit, priorities, source), segments))
+        for source, own_room in room(senders()).items()
+        if own_room.urgent > 0
+        for turn, candidate in enumerate(_fitting(_first(limit, priorities, source), own_room))
     ]
     turns.sort(key=itemgetter(0, 1))
     return _batches([candidate for *_, candidate in turns[:limit]], batch_size)
@@ -81,7 +82,7 @@ def pending(
     batch_size: int,
     *,
     priorities: Sequence[Priority] = ALL,
-    room: Room | None = None,
+    room: RoomOf | None = None,
 ) -> list[list[Candidate]]:
     """Return one batch of these messages, or none; ``due_at`` does not matter."""
     waiting = SmsMessage.objects.for_write().unexpired().filter(pk__in=pks, status=Status.PENDING)
@@ -90,11 +91,11 @@ def pending(
     candidates = [Candidate(*row) for row in rows]
     if room is not None:
         own_by_sender = by_sender(candidates)
-        segments = room(list(own_by_sender))
+        rooms = room(list(own_by_sender))
         candidates = [
             candidate
             for source, own in own_by_sender.items()
-            for candidate in _fitting(own, segments[source])
+            for candidate in _fitting(own, rooms[source])
         ]
     return _batches(candidates, batch_size)[:1]
 
@@ -119,12 +120,13 @@ def by_sender(candidates: Iterable[Candidate]) -> dict[str, list[Candidate]]:
     return found
 
 
-def _fitting(candidates: Iterable[Candidate], segments: int) -> Iterator[Candidate]:
+def _fitting(candidates: Iterable[Candidate], room: pace.Room) -> Iterator[Candidate]:
     """Yield the first of these messages, as long as segments are left to begin one in."""
+    begun = 0
     for candidate in candidates:
-        if segments <= 0:
+        if begun >= (room.urgent if candidate.priority == Priority.HIGH else room.others):
             return
-        segments -= candidate.segments
+        begun += candidate.segments
         yield candidate
 
 

@@ -61,8 +61,9 @@ def claim_next(
     *,
     pks: Sequence[int] | None = None,
     without: Collection[int] = (),
+    priorities: Sequence[Priority] = candidates.ALL,
 ) -> tuple[list[Claim], Halt | None]:
-    """Claim the next batches, of these messages or of all that is due.
+    """Claim the next batches, of these messages or of all that is due with these priorities.
 
     Returns no claims where nothing can be claimed, and why if something halts sending. Batches
     that begin with a message of ``without`` are left out.
@@ -77,7 +78,7 @@ def claim_next(
             max_batches = batch_size = 1
         limit = min(max_messages, max_batches * batch_size)
         now = state.now if state else None
-        found, halt = _choose(now, limit, batch_size, pks)
+        found, halt = _choose(now, limit, batch_size, pks, priorities)
         found = [batch for batch in found[:max_batches] if batch[0].pk not in without]
         write = partial(take, found, is_probe=is_probe, paced_at=now if pace.is_set() else None)
         alias = router.db_for_write(SmsMessage)
@@ -90,14 +91,19 @@ def claim_next(
 
 
 def _choose(
-    now: datetime | None, limit: int, batch_size: int, pks: Sequence[int] | None
+    now: datetime | None,
+    limit: int,
+    batch_size: int,
+    pks: Sequence[int] | None,
+    priorities: Sequence[Priority],
 ) -> tuple[list[list[Candidate]], Halt | None]:
     """Return the next messages in batches, or why there are none, where a limit is the cause.
 
     ``now`` is the database's time, which may be missing where there is no limit.
     """
     quiet_end = quiet_until(now) if now else None
-    priorities = [Priority.HIGH] if quiet_end else candidates.ALL
+    if quiet_end:
+        priorities = [Priority.HIGH]
     room = partial(pace.room, now=now) if now and pace.is_set() else None
     if pks is None:
         found = candidates.due(limit, batch_size, priorities=priorities, room=room)
@@ -134,7 +140,7 @@ def take(
             Claim(batch, messages, began, is_probe)
             for batch, messages in zip(batches, _claim_messages(batches, found))
         ]
-        if paced_at is not None and not pace.charge(_segments_by_sender(claims), paced_at):
+        if paced_at is not None and not pace.charge(_loads(claims), paced_at):
             raise OthersWereFaster
         if empty := [claim.batch.pk for claim in claims if not claim.messages]:
             SmsBatch.objects.using(alias).filter(pk__in=empty).delete()
@@ -200,10 +206,16 @@ def _ours(batch: SmsBatch, messages: Sequence[Candidate]) -> list[Candidate]:
     return [candidate for candidate in messages if candidate.pk in ours]
 
 
-def _segments_by_sender(claims: Iterable[Claim]) -> dict[str, list[int]]:
+def _loads(claims: Iterable[Claim]) -> dict[str, pace.Load]:
     claimed = chain.from_iterable(claim.messages for claim in claims)
-    by_sender = candidates.by_sender(claimed).items()
-    return {source: [message.segments for message in own] for source, own in by_sender}
+    return {
+        source: pace.Load(
+            segments=sum(one.segments for one in own),
+            begun=sum(one.segments for one in own[:-1]),
+            is_urgent=own[-1].priority == Priority.HIGH,
+        )
+        for source, own in candidates.by_sender(claimed).items()
+    }
 
 
 def worker_name() -> str:

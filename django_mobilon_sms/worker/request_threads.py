@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import queue
 from collections.abc import Callable
+from math import inf
 from typing import Generic, TypeVar
 
 from ..exceptions import GatewayError, NeverLeft
@@ -52,13 +53,13 @@ class RequestThreads(Generic[K, R]):
         except (RuntimeError, MemoryError):
             self._done.put((key, NeverLeft("request")))
 
-    def wait(self) -> list[tuple[K, R | BaseException]]:
+    def wait(self, seconds: float | None = None) -> list[tuple[K, R | BaseException]]:
         """Return the requests that are over, or wait for the next one if none is.
 
         Each comes as its key with its value or its error. The error of an abandoned request is what
-        ``Call.abandon()`` proved.
+        ``Call.abandon()`` proved. Returns none if nothing is over after so many ``seconds``.
         """
-        return self._over_by_now() or [self._next()]
+        return self._over_by_now() or self._next(inf if seconds is None else uptime() + seconds)
 
     def _over_by_now(self) -> list[tuple[K, R | BaseException]]:
         over: list[tuple[K, R | BaseException]] = []
@@ -70,17 +71,20 @@ class RequestThreads(Generic[K, R]):
             if self._forget(key):
                 over.append((key, answer))
 
-    def _next(self) -> tuple[K, R | BaseException]:
+    def _next(self, until: float) -> list[tuple[K, R | BaseException]]:
         while True:
             key = min(self._waits, key=self._waits.__getitem__)
+            end = min(until, self._waits[key])
             try:
-                over, answer = self._done.get(timeout=max(0.0, self._waits[key] - uptime()))
+                over, answer = self._done.get(timeout=max(0.0, end - uptime()))
             except queue.Empty:
+                if end == until:
+                    return []
                 if (error := self._given_up(key)) is None:
                     continue
                 over, answer = key, error
             if self._forget(over):
-                return over, answer
+                return [(over, answer)]
 
     def _given_up(self, key: K) -> GatewayError | None:
         """Abandon a request and return its error; ``None`` where it gets more time instead."""

@@ -32,6 +32,10 @@ from .sweep import leftovers, sweep_leftovers
 
 logger = logging.getLogger(__name__)
 
+#: How often a run looks for an urgent message while all its requests wait for the gateway, in
+#: seconds.
+LOOK_SECONDS = 0.05
+
 #: While this many calls of receivers of ``status_changed`` wait, nothing is claimed.
 MOST_CALLS = 1000
 
@@ -88,7 +92,8 @@ class _Run:
         self.gateway: Backend = get_backend()
         self.requests: RequestThreads[Claim, list[SendResult]] = RequestThreads()
         self.trusted = False  # one POST at a time until the first good reply
-        self.stopped = False
+        self.drained = False  # nothing was left to claim
+        self.stopped = False  # by trouble
         self.calls: Calls = Calls()  # of receivers, until no request is under way
 
     def deliver(self) -> None:
@@ -108,11 +113,16 @@ class _Run:
         Finished requests are recorded together, and as many batches claimed as were recorded:
         fewer commits where the database is slower than the gateway, and where the gateway is
         slower, requests that do not all wait for it at the same time.
+
+        One slot is kept for urgent messages. A run looks for them while its other slots wait.
         """
         try:
             self._claim_all(1)
             while self.requests:
-                results = self._finished()
+                looks = self._free(urgent=True) and not self.stopping()
+                if not (results := self._finished(LOOK_SECONDS if looks else None)):
+                    self._begin(1, urgent=True)
+                    continue
                 try:
                     self._claim_early(results)
                 finally:
@@ -133,7 +143,7 @@ class _Run:
         """Claim and POST until as many requests are under way as allowed, or nothing is left."""
         while self._free() and not self.stopping():
             if not self._begin(at_once):
-                self.stopped = True
+                self.drained = True
 
     def _claim_early(self, results: Sequence[Result]) -> None:
         """After good replies, POST the next batches before the replies are recorded."""
@@ -146,18 +156,26 @@ class _Run:
             self._begin(len(results), without=saved)
 
     def _begin(
-        self, at_once: int, *, pks: Sequence[int] | None = None, without: Collection[int] = ()
+        self,
+        at_once: int,
+        *,
+        pks: Sequence[int] | None = None,
+        without: Collection[int] = (),
+        urgent: bool = False,
     ) -> int:
-        """Claim and POST at most ``at_once`` batches; return how many."""
-        batches = min(at_once, self._free())
+        """Claim and POST at most ``at_once`` batches, or only urgent ones; return how many."""
+        batches = min(at_once, self._free(urgent=urgent))
         messages = batches * self.batch_size
         if self.limit is not None:
             messages = min(messages, self.limit - self.report.claimed)
         if messages <= 0:
             return 0
-        claims, halt = claim_next(batches, messages, self.batch_size, pks=pks, without=without)
+        priorities = [Priority.HIGH] if urgent else candidates.ALL
+        claims, halt = claim_next(
+            batches, messages, self.batch_size, pks=pks, without=without, priorities=priorities
+        )
         self.report.claimed += sum(len(claim.messages) for claim in claims)
-        if halt:
+        if halt and not urgent:
             self.report.halt(halt)
             if halt.reason == "blocked" and candidates.due(1, 1):
                 self.report.exit_codes.append(TROUBLE)
@@ -165,11 +183,13 @@ class _Run:
             self._post(claim)
         return len(claims)
 
-    def _free(self) -> int:
-        """Return how many more POSTs may begin now."""
-        if self.stopped or self.report.halted or self._is_full():
+    def _free(self, *, urgent: bool = False) -> int:
+        """Return how many more POSTs may begin now; one slot is only for urgent messages."""
+        if self.stopped or self.report.halted or self._is_full() or (self.drained and not urgent):
             return 0
-        return (self.concurrency if self.trusted else 1) - len(self.requests)
+        slots = self.concurrency if self.trusted else 1
+        kept = 1 if slots > 1 and not urgent else 0
+        return max(0, slots - kept - len(self.requests))
 
     def _is_full(self) -> bool:
         return len(self.calls) >= MOST_CALLS
@@ -186,10 +206,14 @@ class _Run:
         else:
             self._record([Result.of(claim, Proof(Outcome.NEVER_LEFT, ErrorCode.INVALID))])
 
-    def _finished(self) -> list[Result]:
-        """Return the results of the requests that are over; if there are none, of the next one."""
+    def _finished(self, seconds: float | None = None) -> list[Result]:
+        """Return the results of the requests that are over; if there are none, of the next one.
+
+        None if the next one takes longer than so many seconds.
+        """
         return [
-            Result.of(claim, _proof_of(claim, answer)) for claim, answer in self.requests.wait()
+            Result.of(claim, _proof_of(claim, answer))
+            for claim, answer in self.requests.wait(seconds)
         ]
 
     def _record(self, results: Sequence[Result]) -> None:
@@ -227,11 +251,17 @@ def _proof_of(claim: Claim, answer: list[SendResult] | BaseException) -> Proof:
     return proofs.of_error(answer)
 
 
-def anything_to_do() -> bool:
-    """Whether a run would find anything to sweep, to send or to ask the status of."""
+def seconds_to_work() -> float:
+    """Return in how many seconds a run has something to sweep, to send or to ask about.
+
+    0: now. Infinity: nothing has a time yet. One query.
+    """
     messages = SmsMessage.objects.for_write()
     # One query for each priority, as in the index: it then reads no message of the future.
     due = messages.due().order_by("due_at")
-    by_priority = [due.filter(priority=priority) for priority in Priority]
+    later = messages.due_later().order_by("due_at").values("due_at")
     checkable = messages.checkable().order_by("next_check_at")
-    return GatewayState.objects.any_exist([*by_priority, checkable, *leftovers()])
+    return GatewayState.objects.seconds_until(
+        [*(due.filter(priority=one) for one in Priority), checkable, *leftovers()],
+        [later.filter(priority=one) for one in Priority],
+    )

@@ -27,7 +27,7 @@ DEFAULTS = {
     "ENABLED": True,
     "TIMEOUT": 20,
     "BATCH_SIZE": 100,
-    "CONCURRENCY": 4,
+    "CONCURRENCY": 5,
     "LEASE": 300,
     "REFUSED_HTTP_CODES": {401, 402, 403, 404, 405, 407, 411, 413, 415, 429},
     "SEND_REPLIES": {0: "accepted"},

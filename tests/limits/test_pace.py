@@ -145,7 +145,9 @@ def test_senders_take_turns_and_the_sooner_priority_comes_first(settings, clock)
     write(5, source=A)
     write(2, source=A, priority=Priority.HIGH)
     write(3, source=B)
-    [[*found]] = candidates.due(8, 100, room=lambda sources: dict.fromkeys(sources, 100))
+    [[*found]] = candidates.due(
+        8, 100, room=lambda sources: dict.fromkeys(sources, pace.Room(100, 90))
+    )
     assert [one.source for one in found] == [A, A, B, B, A, B, A, A]
 
 

@@ -6,6 +6,7 @@ import logging
 import signal
 from collections.abc import Callable
 from contextlib import contextmanager
+from datetime import timedelta
 from io import StringIO
 from itertools import pairwise
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from django_mobilon_sms.management.commands.send_sms import Command
 from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
@@ -179,7 +181,7 @@ def others() -> list[int]:
     """The connections of other processes to this database, as the server numbers them."""
     query = {
         "postgresql": "SELECT pid FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND query NOT LIKE 'LISTEN%'",
         "mysql": "SELECT id FROM information_schema.processlist"
         " WHERE db = DATABASE() AND id <> CONNECTION_ID()",
     }[connection.vendor]
@@ -218,3 +220,37 @@ def test_loop_reopens_connections_that_the_server_cut(sandbox):
     assert process.returncode == 0
     assert len(sandbox.messages) == 3
     assert "Traceback" not in output
+
+
+def test_message_that_becomes_due_wakes_the_loop_at_its_time(sandbox):
+    def schedule() -> None:
+        GatewayState.objects.current()
+        write(send_at=timezone.now() + timedelta(minutes=30))
+
+    _output, script = loop(nothing, schedule, nothing, options=("--interval=3600",))
+    assert script.waits[:2] == [3600, 3600]
+    assert 1700 < script.waits[2] <= 1800
+
+
+@pytest.mark.slow
+def test_message_is_sent_at_once_although_the_next_poll_is_far_away(sandbox):
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL notifies")
+    with service(sandbox, "--interval=80000") as process:
+        assert process.stdout.readline() == (
+            "New messages are sent at once; the database is polled every 80000 seconds too.\n"
+        )
+        for count in (1, 2):
+            write()
+            wait_until(lambda n=count: statuses() == ["accepted"] * n)
+        # A lost connection comes back, and what was written meanwhile is found then.
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+            )
+        write()
+        wait_until(lambda: statuses() == ["accepted"] * 3)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django_mobilon_sms.choices import Priority, Status
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.models.lock_waits import LOCK_SECONDS
-from django_mobilon_sms.worker import anything_to_do, candidates, deliver, refresh
+from django_mobilon_sms.worker import candidates, deliver, refresh, seconds_to_work
 from tests.support.messages import write
 from tests.support.plans import faults, fill, steps
 
@@ -151,7 +151,7 @@ def test_due_messages_are_found_by_their_index(full):
 
 
 def test_due_of_a_sender_with_a_pace_reads_nothing_of_another(sandbox, full, settings):
-    settings.MOBILON_SMS_RATE = {"89234560009": "1/h", "*": "100/s"}
+    settings.MOBILON_SMS_RATE = {"89234560009": "1/h", "*": "200/s"}
     write(3, source="89234560009")
     settings.MOBILON_SMS_DAILY_LIMIT = {"*": 200}
     asked = statements(lambda: deliver(limit=100))
@@ -186,7 +186,7 @@ def test_refresh_reads_no_whole_table(sandbox, full):
 
 def test_poll_of_an_idle_loop_is_one_query_that_reads_no_whole_table(full):
     GatewayState.objects.current()
-    [asked] = statements(anything_to_do)
+    [asked] = statements(seconds_to_work)
     assert not faults(asked)
     used = indexes(asked)
     for name in ("claim", "check", "expiry"):
@@ -200,7 +200,7 @@ def test_poll_reads_no_whole_table_even_if_many_were_being_sent_at_the_last_anal
     assert SmsMessage.objects.claim(batch, list(waiting[:1000])) == 1000
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE mobilon_sms_smsmessage")
-    [asked] = statements(anything_to_do)
+    [asked] = statements(seconds_to_work)
     assert not faults(asked)
     assert "mobilon_sms_status" in indexes(asked)
     assert SmsMessage._meta.db_table + "_pkey" not in indexes(asked)

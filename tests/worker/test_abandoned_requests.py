@@ -133,7 +133,7 @@ def test_own_backend_keeps_its_batch_and_stops_no_other(own, settings):
     write(text="first")
     write(text="slow")
     write(3, text="others")
-    report = deliver(batch_size=1, concurrency=2)
+    report = deliver(batch_size=1, concurrency=3)
     assert report.statuses == {"accepted": 5}
     assert [message.text for message in MemoryBackend.sent][-1] == "slow"
 

@@ -369,7 +369,7 @@ def test_breaker_that_cannot_be_written_does_not_cost_the_replies_of_others(
 
     # No server refuses this one row only.
     monkeypatch.setattr(outcome_recording, "_update_breaker", refuse)
-    assert worker("--no-refresh", "--batch-size=1", "--concurrency=4").code == 1
+    assert worker("--no-refresh", "--batch-size=1", "--concurrency=5").code == 1
     assert Counter(rows("status", "batch__outcome")) == {
         ("accepted", "answered"): 1,
         ("unknown", "no_proof"): 4,

@@ -51,7 +51,7 @@ def test_receiver_that_takes_longer_than_a_lease_makes_nothing_unknown(sandbox, 
     sandbox.on_request = lambda exchange: len(sandbox.posts) > 1 and together.wait()
     connect(outlast_leases)
     connect(lambda message, old, new, **kwargs: heard.append((message.pk, old, new)))
-    report = deliver(batch_size=1, concurrency=4)
+    report = deliver(batch_size=1, concurrency=5)
     assert report.statuses == {"accepted": 9}
     assert statuses() == ["accepted"] * 9
     assert sorted(heard) == [(message.pk, "sending", "accepted") for message in messages]
@@ -65,7 +65,7 @@ def test_everything_under_way_is_recorded_before_a_receiver_is_called(sandbox, c
     write(5)
     recorded = []
     connect(lambda **kwargs: recorded.append(statuses().count("accepted")))
-    assert deliver(batch_size=1, concurrency=4).statuses == {"accepted": 5}
+    assert deliver(batch_size=1, concurrency=5).statuses == {"accepted": 5}
     assert recorded == [5] * 5
 
 

@@ -157,7 +157,7 @@ def test_requests_overlap_after_the_first_good_reply(sandbox):
             together.wait()  # breaks unless four are under way at the same moment
 
     sandbox.on_request = meet
-    report = deliver(batch_size=1, limit=9, concurrency=4)
+    report = deliver(batch_size=1, limit=9, concurrency=5)
     assert (report.claimed, report.statuses) == (9, {"accepted": 9})
 
 
@@ -488,7 +488,7 @@ def test_failures_of_posts_under_way_together_trip_once(sandbox):
     sandbox.fault("code_200", times=1)
     sandbox.fault("http", code=500, times=4)
     sandbox.on_request = lambda exchange: len(sandbox.posts) > 1 and together.wait()
-    deliver(batch_size=1, concurrency=4)
+    deliver(batch_size=1, concurrency=5)
     state = GatewayState.objects.current()
     assert (state.failures, statuses().count("unknown")) == (1, 4)
 

@@ -18,8 +18,16 @@ from django.utils.translation import gettext as _
 from tqdm import tqdm
 
 from ...conf import database_trouble
-from ...models import SmsBatch, SmsMailing, SmsMessage
-from ...worker import RunReport, anything_to_do, candidates, deliver, refresh, sweep_leftovers
+from ...models import DEBOUNCE, SmsBatch, SmsMailing, SmsMessage
+from ...worker import (
+    RunReport,
+    candidates,
+    deliver,
+    listener,
+    refresh,
+    seconds_to_work,
+    sweep_leftovers,
+)
 from ..arguments import batch_size, interval, positive
 from ..output import Output, WorkingCommand
 from ..run_summary import summary
@@ -71,25 +79,34 @@ class Command(WorkingCommand):
         # A signal is what ends a loop. A single run leaves it to whoever called the command.
         with stop_on_signals(hand_on=not (self.is_process or options["loop"])) as stop:
             if options["loop"]:
-                self.loop(options, stop)
+                with listener(stop.wake) as hears:
+                    self.stderr.write(how_it_waits(options["interval"], hears=hears))
+                    self.loop(options, stop)
             elif code := self.run(options, stop.is_set).exit_code:
                 sys.exit(code)
 
     def loop(self, options: dict[str, Any], stop: Stop) -> None:
-        """Run whenever there is something to do, until a signal. No trouble ends the loop."""
+        """Run whenever there is something to do, until a signal. No trouble ends the loop.
+
+        After a notification it polls again shortly, because the writer does not repeat one at once.
+        """
         idle = False  # the first run shows a wrong setting, even if there is nothing to do
+        woken = False
         while not stop.is_set():
+            pause: float = 2 * DEBOUNCE if woken else options["interval"]
             try:
-                if idle and not anything_to_do():
-                    self.last_trouble = ""
-                else:
+                if not idle or not (seconds := seconds_to_work()):
                     idle = not self.run(options, stop.is_set).failed
+                    seconds = seconds_to_work()
+                else:
+                    self.last_trouble = ""
+                pause = min(pause, seconds or pause)
             except Exception as error:
                 idle = False
                 self.print_trouble(self.stderr, describe(error))
                 for connection in connections.all(initialized_only=True):
                     connection.close_if_unusable_or_obsolete()
-            stop.wait(options["interval"])
+            woken = stop.wait(pause)
 
     def run(self, options: dict[str, Any], stopping: Callable[[], bool]) -> RunReport:
         """Do one run and print what it did. Raise ``CommandError`` if it could not work."""
@@ -162,6 +179,16 @@ class Command(WorkingCommand):
             raise CommandError(database_trouble(error)) from error
         lines = [f"{name}: {count}" for name, count in plan.items()]
         self.stdout.write(json.dumps(plan) if as_json else "\n".join(lines))
+
+
+def how_it_waits(interval: float, *, hears: bool) -> str:
+    """Return the first line of the loop: how it learns of new messages."""
+    if hears:
+        return (
+            _("New messages are sent at once; the database is polled every %g seconds too.")
+            % interval
+        )
+    return _("New messages are sent within %g seconds: the database is polled.") % interval
 
 
 def or_message_due(stopping: Callable[[], bool]) -> Callable[[], bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -61,7 +60,7 @@ class Command(WorkingCommand):
                 self.say([f"Sandbox gateway on {sandbox.url}"])
                 if not is_loopback(options["host"]):
                     self.say([_("Warning: whoever reaches this address can read the messages.")])
-                stop.wait(math.inf)
+                stop.wait(None)
             finally:
                 sandbox.stop()
 
