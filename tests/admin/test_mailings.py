@@ -426,6 +426,13 @@ def test_rows_with_errors_are_downloaded(client):
     assert end == ""
 
 
+def test_rows_with_errors_of_a_confirmed_list_lead_to_its_page(client):
+    """The file is forgotten by then. Only a stale page links to its rows."""
+    mailing, page = uploaded(client)
+    confirm(client, mailing)
+    assert client.get(f"{MAILINGS}{mailing.pk}/invalid.csv").url == page
+
+
 @pytest.mark.parametrize(
     "typed", ["=1+1", "+7495", "-2", "@SUM(A1)", "＝1+1", "＋1", "－1", "＠A1"]
 )

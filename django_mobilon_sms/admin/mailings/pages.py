@@ -169,7 +169,11 @@ class MailingPages(MailingList):
         if not self.may_read(request, mailing):
             raise PermissionDenied
         header = [gettext("Line"), gettext("Number"), gettext("Reason")]
-        rows = ([row.line, row.typed, row.reason] for row in preview.bad_rows(mailing))
+        try:
+            # All of them before the answer begins, which could not say that a later row is refused.
+            rows = [[row.line, row.typed, row.reason] for row in preview.bad_rows(mailing)]
+        except ValidationError:  # as after the confirmation, which forgets the file
+            return self._redirect(mailing)
         return spreadsheet_files.csv_response("invalid-rows.csv", chain([header], rows))
 
     @method_decorator(require_POST)
