@@ -502,11 +502,13 @@ def test_writer_uploads_and_confirms_but_does_not_cancel():
     assert statuses() == ["pending"] * 3
 
 
-def test_reader_confirms_nothing_and_sees_no_text(client):
+def test_reader_confirms_nothing_and_sees_no_row(client):
     mailing, page = uploaded(client)
     reader = person("view_smsmessage", name="reader")
     shown = reader.get(page).content.decode()
     assert "готов" not in shown
+    assert "79135292926" not in shown
+    assert "8 495 123-45-67" not in shown  # where a text may stand in place of a number
     assert "confirm/" not in shown
     assert reader.post(f"{MAILINGS}{mailing.pk}/confirm/").status_code == 403
     assert reader.get(f"{MAILINGS}{mailing.pk}/invalid.csv").status_code == 403
