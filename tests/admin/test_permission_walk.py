@@ -114,7 +114,7 @@ POSTS: dict[str, list[Post]] = {
         act("refresh", ASKED, {SEE, SEND}),
         act("cancel", PENDING, {SEE, SEND}),
         act("copy", FAILED),  # asks
-        act("copy", FAILED, {SEE, SEND}, pks=FAILED),
+        act("copy", FAILED, {SEE, SEND, TEXT}, pks=FAILED),
         act("decide", UNKNOWN),  # asks
         act("delete_selected", FAILED, {SEE, DELETE}),
         act("delete_selected", PENDING),
