@@ -6,7 +6,9 @@ for those alone whom the table names. ``test_permissions.py`` tries combinations
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -16,10 +18,13 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, reverse
 
+from django_mobilon_sms.admin import database_busy
 from django_mobilon_sms.models import GatewayState, SmsMailing, db_now
+from tests.support.admin_door import text_of
 from tests.support.permission_walk import (
     ASKED,
     BATCH,
@@ -40,6 +45,7 @@ from tests.support.permission_walk import (
     WAITING,
     WORD,
     WRITE,
+    dump,
     has_any,
     leaks,
     people,
@@ -49,6 +55,10 @@ from tests.support.permission_walk import (
 )
 
 pytestmark = pytest.mark.django_db
+
+BUSY = "The database is busy. Nothing was changed; try again."
+#: Where the messages were written already.
+IN_QUEUE = "The database did not answer in time. The messages are in the queue"
 
 NOBODY: tuple[set[str], ...] = ()
 
@@ -220,19 +230,25 @@ def walk() -> Iterator[tuple[str, Post | None]]:
             yield reverse(f"admin:mobilon_sms_{name}", args=post.args), post
 
 
-def ask(client: Client, address: str, post: Post | None) -> str:
-    """Return all that is answered, with the notices that the next page would show."""
-    if post is None:
-        response = client.get(address)
-    else:
-        fields = {
-            name: SimpleUploadedFile("list.csv", value) if isinstance(value, bytes) else value
-            for name, value in post.fields.items()
-        }
-        response = client.post(address, fields)
-    notices = [str(line) for line in getattr(response.wsgi_request, "_messages", ())]
+def send(client: Client, address: str, post: Post) -> Any:
+    """Post it and return the answer."""
+    fields = {
+        name: SimpleUploadedFile("list.csv", value) if isinstance(value, bytes) else value
+        for name, value in post.fields.items()
+    }
+    return client.post(address, fields)
+
+
+def notices(client: Client, response: Any) -> str:
+    """Return the notices that the next page would show, and drop them."""
     client.cookies.pop("messages", None)
-    return said(response) + "\n".join(notices)
+    return "\n".join(str(line) for line in getattr(response.wsgi_request, "_messages", ()))
+
+
+def ask(client: Client, address: str, post: Post | None) -> str:
+    """Return all that is answered."""
+    response = send(client, address, post) if post else client.get(address)
+    return said(response) + notices(client, response)
 
 
 @pytest.fixture
@@ -271,3 +287,23 @@ def test_table_names_every_address_and_every_action():
         if model._meta.app_label == "mobilon_sms":
             posts = POSTS[f"{model._meta.model_name}_changelist"]
             assert {*page.get_actions(request)} == {post.fields["action"] for post in posts}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_locked_database_leaves_every_button_undone_and_says_so(persons, monkeypatch):
+    """SQLite, where a writer locks the whole database and another can be refused at once."""
+    monkeypatch.setattr(database_busy, "PATIENCE", -1)  # seconds: there is no second attempt
+    user, _permissions = persons["all"]
+    client = Client()
+    client.force_login(user)
+    writing = [(address, post) for address, post in walk() if post and post.needs]
+    for address, post in writing:
+        post.before(user)
+        rows = dump()
+        with closing(sqlite3.connect(connection.settings_dict["NAME"])) as other:
+            other.execute("BEGIN IMMEDIATE")
+            connection.cursor().execute("PRAGMA busy_timeout = 0")
+            response = send(client, address, post)
+        words = text_of(response) + notices(client, response)
+        assert BUSY in words or IN_QUEUE in words, (address, post.fields, words)
+        assert dump() == rows

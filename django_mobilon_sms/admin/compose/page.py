@@ -19,9 +19,10 @@ from django.utils.translation import ngettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from ...models import SmsMessage, retry_on_lock
+from ...models import SmsMessage
 from ..actions import catalogue, confirmation, copy, menu, send_now
 from ..actions.changelist_actions import SKIPPED
+from ..database_busy import write
 from ..messages.permissions import MessagePermissions
 from ..messages.responses import Responses
 from . import form_page, forms, preview
@@ -142,7 +143,7 @@ class WritePage(MessagePermissions, Responses):
                     self._record_copy(request, form)
                 return written
 
-        return retry_on_lock(attempt, using=alias, seconds=catalogue.PATIENCE)
+        return write(attempt, SmsMessage)
 
     def _record_copy(self, request: HttpRequest, form: forms.MessageForm) -> None:
         """Add the copy to the history of its original, so that nobody sends it once more."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from itertools import chain
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import router
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -25,19 +23,17 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ...choices import Status
 from ...mailings import preview, sending
-from ...models import SmsMailing, retry_on_lock
+from ...models import SmsMailing
 from ...outbox import database_time, is_past
 from .. import spreadsheet_files
 from ..actions import confirmation
-from ..actions.catalogue import PATIENCE
 from ..badges import badge
 from ..compose import form_page
 from ..compose.form_page import Button
+from ..database_busy import write
 from . import form as mailing_form
 from . import samples
 from .changelist import MailingList
-
-T = TypeVar("T")
 
 QUEUED = ngettext_lazy("%(count)s message is queued.", "%(count)s messages are queued.", "count")
 CANCELLED = ngettext_lazy(
@@ -111,7 +107,7 @@ class MailingPages(MailingList):
 
     def _save(self, request: HttpRequest, form: mailing_form.MailingForm) -> HttpResponse:
         writer = cast(AbstractBaseUser, request.user)
-        mailing = _retried(partial(form.save, writer))
+        mailing = write(partial(form.save, writer), SmsMailing)
         LogEntry.objects.log_actions(writer.pk, [mailing], ADDITION, [{"added": {}}])
         return self._redirect(mailing)
 
@@ -191,7 +187,9 @@ class MailingPages(MailingList):
         form.apply(mailing)
         leave_out = form.cleaned_data["leave_out_recent"]
         try:
-            written = _retried(partial(sending.confirm, mailing, by=by, leave_out_recent=leave_out))
+            written = write(
+                partial(sending.confirm, mailing, by=by, leave_out_recent=leave_out), SmsMailing
+            )
         except ValidationError as error:
             return self._not_confirmed(request, mailing, form, error)
         if written is None:
@@ -222,7 +220,7 @@ class MailingPages(MailingList):
         mailing = self._get_or_404(request, pk)
         if "confirmed" not in request.POST and (question := self._ask_to_cancel(request, mailing)):
             return question
-        if count := _retried(partial(sending.cancel, mailing)):
+        if count := write(partial(sending.cancel, mailing), SmsMailing):
             self._record(request, mailing, str(CANCELLED % {"count": count}))
         else:
             self.message_user(request, str(NOTHING_TO_CANCEL), messages.INFO)
@@ -259,10 +257,6 @@ class MailingPages(MailingList):
     def _redirect(self, mailing: SmsMailing) -> HttpResponseRedirect:
         name, site = "admin:mobilon_sms_smsmailing_change", self.admin_site.name
         return HttpResponseRedirect(reverse(name, args=[mailing.pk], current_app=site))
-
-
-def _retried(change: Callable[[], T]) -> T:
-    return retry_on_lock(change, using=router.db_for_write(SmsMailing), seconds=PATIENCE)
 
 
 def _preview(mailing: SmsMailing) -> dict[str, Any]:
