@@ -35,7 +35,7 @@ LIST = """Телефон;Имя;Данные
 89135292928;;заказ 5
 """
 TEXT = "{{NAME}}, готов {{ДАННЫЕ}}"
-NOT_WAITING = "This list was already confirmed, or it has expired. No messages were created."
+NOT_WAITING = "This list was already confirmed and its messages are queued, or it has expired."
 
 
 def upload(client, data=LIST, file_name="list.csv", **fields):

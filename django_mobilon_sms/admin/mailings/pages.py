@@ -42,7 +42,7 @@ CANCELLED = ngettext_lazy(
 CANCEL = ngettext_lazy(
     "Cancel %(count)s pending message", "Cancel %(count)s pending messages", "count"
 )
-NOT_WAITING = _("This list was already confirmed, or it has expired. No messages were created.")
+NOT_WAITING = _("This list was already confirmed and its messages are queued, or it has expired.")
 NOT_YOURS = _(
     "You cannot confirm this list: somebody else uploaded it, and you may not see its texts. Ask"
     " them, or somebody who may see the texts."
