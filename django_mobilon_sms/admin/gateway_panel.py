@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
-from django.db import router
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -18,9 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from ..limits import quiet_until
-from ..models import GatewayState, retry_on_lock
+from ..models import GatewayState
 from ..operations import gateway_condition
-from .actions.catalogue import PATIENCE
+from .database_busy import write
 from .messages.permissions import MessagePermissions
 from .messages.responses import Responses
 
@@ -77,8 +76,7 @@ class GatewaySwitches(MessagePermissions, Responses):
             raise Http404
         switch = SWITCHES[name]
         by = cast(AbstractBaseUser, request.user)
-        alias = router.db_for_write(GatewayState)
-        if retry_on_lock(partial(switch.change, by), using=alias, seconds=PATIENCE):
+        if write(partial(switch.change, by), GatewayState):
             state = GatewayState.objects.current()
             LogEntry.objects.log_actions(by.pk, [state], CHANGE, str(switch.result))
             self.message_user(request, str(switch.result), messages.SUCCESS)
