@@ -28,7 +28,7 @@ class Conf:
         "E001",
         Allowed(
             validators.is_base_url,
-            "an https:// address (http:// only for loopback)"
+            "an HTTPS address (HTTP only for loopback)"
             " without user name, password, query or fragment",
         ),
         doc="Address of the gateway.",

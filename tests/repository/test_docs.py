@@ -7,6 +7,7 @@ import csv
 import re
 from argparse import ArgumentParser
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 from docutils import nodes
@@ -17,6 +18,7 @@ from django_mobilon_sms.management.commands.send_sms import Command
 from django_mobilon_sms.models import SmsMessage, StoppedNumber
 from django_mobilon_sms.worker import exit_codes
 from django_mobilon_sms.worker.request_threads import GRACE
+from tests.repository.links import is_well_formed
 from tests.support.documents import (
     DOCS,
     DOCUMENTS,
@@ -24,11 +26,14 @@ from tests.support.documents import (
     README,
     ROOT,
     blocks,
+    claims,
     column,
     document,
     table,
+    unclaimed,
 )
 
+EXECUTED = [("README.rst", "Going to production")]
 DATABASES = ("SQLite", "SQLite WAL", "PostgreSQL", "MariaDB")
 PROMISE = (
     "The program repeats a message only when it never left or when the gateway refused the whole"
@@ -60,12 +65,24 @@ def test_document_renders_without_a_warning(path):
     document(path, level=2)
 
 
+def test_every_code_block_is_executed_by_a_test():
+    claimed = claims()
+    assert [b for path in DOCUMENTS for b in unclaimed(path, claimed.get(path, set()))] == []
+
+
+def test_every_claimed_section_exists():
+    for path, sections in claims().items():
+        titles = {s[0].astext() for s in document(path).findall(nodes.section)}
+        assert sections - {""} <= titles, path
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
 def test_links_and_images_lead_somewhere(path):
     links = [n["refuri"] for n in document(path).findall(nodes.reference) if "refuri" in n]
     images = [n["uri"] for n in document(path).findall(nodes.image)]
-    inside = [link for link in links + images if not re.match("(https?|mailto):", link)]
+    inside = [link for link in links + images if not urlsplit(link).scheme]
     assert [link for link in inside if not (path.parent / link).is_file()] == []
+    assert [link for link in links if link not in inside and not is_well_formed(link)] == []
 
 
 @pytest.mark.parametrize("path", [README, DOCS / "explanation/protocol.rst"], ids=lambda p: p.name)

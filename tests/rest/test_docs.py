@@ -14,6 +14,7 @@ from tests.support.documents import DOCS, blocks
 from tests.support.rest_door import ALL, basic, with_password
 
 pytestmark = pytest.mark.django_db
+EXECUTED = ["docs/reference/rest.rst"]
 HOST = "https://shop.example"
 #: What differs each time.
 MOMENTS = ("send_at", "created_at")
