@@ -23,7 +23,7 @@ help:
 	@echo "make coverage     name the lines that no test reaches; fails below 95 %"
 	@echo
 	@echo "make docs         the documentation; make map draws the picture of the rooms,"
-	@echo "                  make settings the tables of settings"
+	@echo "                  make settings what it has of settings and tables"
 	@echo "make openapi      docs/openapi.yaml from the code"
 	@echo "make messages     the Russian catalogue from the code"
 	@echo "make bench        what it costs here, beside a bare loop and django-post_office"
@@ -126,9 +126,10 @@ docs: $(VENV)/.installed-test $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
 	$(BIN)/python -m tests.repository.links docs/_build/html
 
-# The tables of settings in README.rst and docs/reference/settings.rst.
+# What docs/reference/settings.rst and schema.rst have from the code.
 settings: $(VENV)/.installed-test
 	$(BIN)/python -m tests.support.settings_tables
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m tests.support.schema_tables
 
 map: $(VENV)/.installed-test
 	$(BIN)/python -m tests.repository.picture

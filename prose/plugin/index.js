@@ -5,7 +5,7 @@
 const { parse } = require("@textlint/markdown-to-ast");
 
 // Directives whose content is prose. The content of all others is blanked with them.
-const PROSE = /^(list-table|note|warning|tip|important|seealso|versionadded|versionchanged|deprecated)$/;
+const PROSE = /^(confval|list-table|note|warning|tip|important|seealso|versionadded|versionchanged|deprecated)$/;
 const ADORNMENT = /^([=~^"'+#*-])\1{2,}$/;
 const OPTION = /^\s+:[\w-]+:(\s|$)/;
 

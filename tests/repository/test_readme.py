@@ -29,6 +29,7 @@ EXECUTED = [
     ("README.rst", "REST"),
     ("README.rst", "Testing your own project"),
     "docs/howto/production.rst",  # nothing but commands
+    "docs/reference/commands.rst",
 ]
 
 
