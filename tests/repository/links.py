@@ -1,11 +1,12 @@
 """Dead links of a built site: ``python -m tests.repository.links FOLDER``.
 
-Pages, anchors and images inside the site must exist. Other addresses are only read, because nothing
+Pages, anchors and images inside the site must exist, and so must the copies that llms.txt lists. Other addresses are only read, because nothing
 is fetched: they must be absolute and use HTTPS.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import cache
 from html.parser import HTMLParser
@@ -57,9 +58,17 @@ def leads_somewhere(link: str, path: Path) -> bool:
     return target.suffix != ".html" or unquote(parts.fragment) in page(target).anchors
 
 
+def dead_copies(root: Path) -> list[str]:
+    """Return the links of llms.txt that have no file."""
+    listing = root / "llms.txt"
+    text = listing.read_text(encoding="utf-8") if listing.exists() else ""
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    return [f"llms.txt: {link}" for link in links if not (root / link).is_file()]
+
+
 def dead_links(root: Path) -> list[str]:
     """Return the dead links of a site, each after the page that has it."""
-    return [
+    return dead_copies(root) + [
         f"{path.relative_to(root)}: {link}"
         for path in sorted(root.rglob("*.html"))
         for link in dict.fromkeys(page(path).links)

@@ -138,8 +138,9 @@ def test_outcomes_are_those_of_the_code():
 
 
 def test_error_codes_and_their_sentences_are_those_of_the_code():
-    found = [(row[0], row[1]) for row in table(DOCS / "reference/error-codes.rst", CODES)]
-    assert found == [(code.value, str(code.label)) for code in ErrorCode]
+    rows = table(DOCS / "reference/error-codes.rst", CODES)
+    assert [row[0] for row in rows] == ErrorCode.values
+    assert [row for row in rows if not row[1].startswith(str(ErrorCode(row[0]).label))] == []
 
 
 def test_a_message_that_may_have_left_is_never_called_free():

@@ -21,6 +21,7 @@ SITE = {
     "guide/first.html": '<h2 id="steps">Steps</h2> <a href="../index.html#here">back</a>',
     "guide/index.html": '<img src="../image.png">',
     "image.png": "",
+    "llms.txt": "- [Guide](guide/index.html)\n- [Gone](guide/gone.md)\n",
 }
 
 
@@ -29,7 +30,10 @@ def test_dead_links_of_a_site_are_found(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     dead = ["guide/gone.html", "guide/first.html#gone", "gone.png", "#gone", "http://example.com/"]
-    assert dead_links(tmp_path) == [f"index.html: {link}" for link in dead]
+    assert dead_links(tmp_path) == [
+        "llms.txt: guide/gone.md",
+        *(f"index.html: {link}" for link in dead),
+    ]
     command = [sys.executable, "-m", "tests.repository.links", str(tmp_path)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr.splitlines()) == (1, dead_links(tmp_path))
