@@ -1,7 +1,7 @@
 """Dead links of a built site: ``python -m tests.repository.links FOLDER``.
 
-Pages, anchors and images inside the site must exist, and so must the copies that llms.txt lists. Other addresses are only read, because nothing
-is fetched: they must be absolute and use HTTPS.
+Pages, anchors and images inside the site must exist, and so must the copies that llms.txt lists.
+Other addresses are only read, because nothing is fetched: they must be absolute and use HTTPS.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def test_links_and_images_lead_somewhere(path):
     assert [link for link in links if link not in inside and not is_well_formed(link)] == []
 
 
-@pytest.mark.parametrize("path", [README, DOCS / "explanation/protocol.rst"], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [README, DOCS / "explanation/promise.rst"], ids=lambda p: p.name)
 def test_promise_is_printed(path):
     quotes = [quote.astext() for quote in document(path).findall(nodes.block_quote)]
     assert PROMISE in [" ".join(quote.split()) for quote in quotes]
