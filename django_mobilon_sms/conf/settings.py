@@ -147,8 +147,8 @@ class Conf:
         10,
         "E015",
         validators.whole_number(255),
-        doc="Most segments (SMS parts) of a text; a longer text is an error and is never cut.",
-        more="The app counts them; the gateway may count differently.",
+        doc="Most segments of a text; a longer text is an error and is never cut.",
+        more="A segment is one SMS on the line. The app counts them; the gateway may count differently.",
     )
     NUMBER_PATTERN = Setting(
         r"\+79\d{9}",
@@ -202,7 +202,7 @@ class Conf:
         validators.per_sender(validators.whole_number(999_999)),
         doc="Most segments that each sender sends in a day of ``TIME_ZONE``; ``None``: no limit.",
         more="A dict sets a limit for each sender, as in the rate.",
-        hint="It counts SMS parts. For the senders that a dict does not name, write '*'.",
+        hint="It counts segments. For the senders that a dict does not name, write '*'.",
         use="policy",
     )
     QUIET_HOURS = Setting[str | None](
