@@ -148,7 +148,8 @@ class Conf:
         "E015",
         validators.whole_number(255),
         doc="Most segments of a text; a longer text is an error and is never cut.",
-        more="A segment is one SMS on the line. The app counts them; the gateway may count differently.",
+        more="A segment is one SMS on the line. The app counts them; the gateway may count"
+        " differently.",
     )
     NUMBER_PATTERN = Setting(
         r"\+79\d{9}",
