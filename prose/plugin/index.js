@@ -24,8 +24,8 @@ function withoutBlocks(lines) {
             return blanked(line);
         }
         if (OPTION.test(line) || ADORNMENT.test(line.trim())) return blanked(line);
-        if (/::$/.test(line)) hidden = indentation(line);
-        return line.replace(/::$/, ": ");
+        if (/::\s*$/.test(line)) hidden = indentation(line);
+        return line.replace(/::(?=\s*$)/, ": ");
     });
 }
 
