@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.settings_tables import BEGIN, END, TABLES, rendered
+from django_mobilon_sms.conf.settings import declared
+from tests.support.documents import DOCS
+from tests.support.settings_tables import RENDERED, rendered
 
 
-@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)
-def test_table_is_rendered_from_the_declarations(path):
+@pytest.mark.parametrize("path", RENDERED, ids=lambda path: path.name)
+def test_settings_are_rendered_from_the_declarations(path):
     text = path.read_text(encoding="utf-8")
-    assert (text.count(BEGIN), text.count(END)) == (1, 1)
     assert text == rendered(path), "run: python -m tests.support.settings_tables"
+
+
+def test_every_setting_stands_in_one_section():
+    text = (DOCS / "reference/settings.rst").read_text(encoding="utf-8")
+    for setting in declared():
+        assert text.count(f".. confval:: {setting.name}\n") == 1, setting.name

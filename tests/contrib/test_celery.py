@@ -19,6 +19,7 @@ from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
+EXECUTED = [("docs/howto/operations.rst", "Celery")]
 WAKE_UP = "django_mobilon_sms.contrib.celery.wake_up"
 
 

@@ -23,6 +23,7 @@ from tests.support.workers import PATIENCE, group, wait_until
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
+EXECUTED = [("docs/howto/operations.rst", "Django's Tasks")]
 WAKE_UP = "django_mobilon_sms.contrib.django_tasks.wake_up"
 
 

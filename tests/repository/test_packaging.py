@@ -16,9 +16,12 @@ import pytest
 pytestmark = pytest.mark.packaging
 
 ROOT = Path(__file__).parents[2]
-FILES = ("CHANGELOG.rst", "LICENSE", "MANIFEST.in", "README.rst", "pyproject.toml", "setup.cfg")
-FOLDERS = ("django_mobilon_sms", "docs", "example_project", "tests")
-JUNK = shutil.ignore_patterns("_build", "*.sqlite3*", ".env", ".*_cache")
+FILES = (
+    *("AGENTS.md", "CHANGELOG.rst", "LICENSE", "MANIFEST.in", "README.rst", "SECURITY.rst"),
+    *("pyproject.toml", "setup.cfg"),
+)
+FOLDERS = ("django_mobilon_sms", "docs", "example_project", "prose", "tests")
+JUNK = shutil.ignore_patterns("_build", "node_modules", "*.sqlite3*", ".env", ".*_cache")
 
 # Put into the copy before it is built: where the app's files of each kind may come to lie.
 SAMPLES = (

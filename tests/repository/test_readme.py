@@ -21,6 +21,17 @@ from django_mobilon_sms.sandbox import Sandbox
 from django_mobilon_sms.signals import status_changed
 from tests.support.documents import DOCUMENTS, README, ROOT, Typed, blocks, document, typed
 
+EXECUTED = [
+    ("README.rst", "To the first SMS"),
+    ("README.rst", "Try it"),
+    ("README.rst", "The command"),
+    ("README.rst", "Python"),
+    ("README.rst", "REST"),
+    ("README.rst", "Testing your own project"),
+    "docs/howto/production.rst",  # nothing but commands
+    "docs/reference/commands.rst",
+]
+
 
 def for_file(name: str) -> str:
     """The Python of the README that is meant for this file."""

@@ -1,11 +1,12 @@
-"""The settings tables of README.rst and docs/reference/settings.rst, from their declarations.
+"""The settings in README.rst and docs/reference/settings.rst, from their declarations.
 
 ``python -m tests.support.settings_tables`` writes both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,43 @@ from django_mobilon_sms.conf.declaration import Setting
 from django_mobilon_sms.conf.settings import declared
 from tests.support.documents import DOCS, README
 
-BEGIN = '.. "python -m tests.support.settings_tables" writes the table from conf/settings.py\n'
-END = ".. the table ends\n"
+Settings = Iterable[Setting[Any]]
+
+#: Between these lines stands what is generated. The word is a setting's ``use``, or "all".
+BLOCK = re.compile(
+    r'(\.\. "python -m tests\.support\.settings_tables" writes (\w+) from conf/settings\.py\n)'
+    r".*?(\.\. the settings end\n)",
+    re.DOTALL,
+)
 
 
-def summary(setting: Setting[Any]) -> list[str]:
-    """Return the cells of a row of README.rst."""
-    return [f"``{setting.name}``", default(setting), setting.doc]
+def as_table(settings: Settings) -> str:
+    """Return the settings as a table, each in one line."""
+    header = ["setting", "default", "meaning"]
+    rows = [header, *([f"``{s.name}``", default(s), s.doc] for s in settings)]
+    lines = ["   * - " + "\n     - ".join(row) for row in rows]
+    return "\n".join([".. list-table::\n   :header-rows: 1\n   :name: settings-table\n", *lines])
 
 
-def whole(setting: Setting[Any]) -> list[str]:
-    """Return the cells of a row of docs/reference/settings.rst."""
-    name, shown, doc = summary(setting)
-    return [name, shown, setting.id, setting.allowed.words, f"{doc} {setting.more}".rstrip()]
+def as_entries(settings: Settings) -> str:
+    """Return the settings as entries that a link can lead to."""
+    return "\n\n".join(map(entry, settings))
+
+
+def entry(setting: Setting[Any]) -> str:
+    """Return one setting with everything that there is to know about it."""
+    return (
+        f".. confval:: {setting.name}\n"
+        f"   :type: {setting.allowed.words}\n"
+        f"   :default: {default(setting)}\n"
+        "\n"
+        f"   {setting.doc} {setting.more}".rstrip()
+        + f" Checked by ``{setting.id}``."
+    )
 
 
 def default(setting: Setting[Any]) -> str:
-    """Return the cell of a default; settings that the vendor gives have an empty one."""
+    """Return the default as reStructuredText; settings that the vendor gives have none."""
     value = setting.default
     if value == "":
         return "required"
@@ -38,26 +59,23 @@ def default(setting: Setting[Any]) -> str:
     return f"``{value}``".replace("'", '"')
 
 
-TABLES: dict[Path, tuple[list[str], Callable[[Setting[Any]], list[str]]]] = {
-    README: (["setting", "default", "meaning"], summary),
-    DOCS / "reference/settings.rst": (
-        ["setting", "default", "check", "must be", "meaning"],
-        whole,
-    ),
+RENDERED: dict[Path, Callable[[Settings], str]] = {
+    README: as_table,
+    DOCS / "reference/settings.rst": as_entries,
 }
 
 
 def rendered(path: Path) -> str:
-    """Return the document with its table as the declarations are now."""
-    header, cells = TABLES[path]
-    rows = [header, *map(cells, declared())]
-    lines = ["   * - " + "\n     - ".join(row) for row in rows]
-    table = "\n".join([".. list-table::\n   :header-rows: 1\n   :name: settings-table\n", *lines])
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table}\n\n{END}{after}"
+    """Return the document with the settings as their declarations are now."""
+
+    def block(found: re.Match[str]) -> str:
+        begin, use, end = found.groups()
+        settings = [s for s in declared() if use in ("all", s.use)]
+        return f"{begin}\n{RENDERED[path](settings)}\n\n{end}"
+
+    return BLOCK.sub(block, path.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    for path in TABLES:
+    for path in RENDERED:
         path.write_text(rendered(path), encoding="utf-8")
