@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .PHONY: help demo run test endurance coverage browser screenshots celery chaos nightly bench openapi \
-	schemathesis mistakes lint format types docs map settings messages package clean
+	schemathesis mistakes lint format types docs map settings tutorial messages package clean
 
 help:
 	@echo "make demo         send sample messages through a local gateway and show the result"
@@ -22,7 +22,7 @@ help:
 	@echo "make coverage     name the lines that no test reaches; fails below 95 %"
 	@echo
 	@echo "make docs         the documentation; make map draws the picture of the rooms,"
-	@echo "                  make settings the tables of settings"
+	@echo "                  make settings the table of settings, make tutorial times the tutorial"
 	@echo "make openapi      docs/openapi.yaml from the code"
 	@echo "make messages     the Russian catalogue from the code"
 	@echo "make bench        what it costs here, beside a bare loop and django-post_office"
@@ -112,12 +112,17 @@ types: $(VENV)/.installed-test $(VENV)/.installed-types
 docs: $(VENV)/.installed-test $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
 
-# The tables of settings in README.rst and docs/reference/settings.rst.
+# The table of settings in docs/reference/settings.rst.
 settings: $(VENV)/.installed-test
 	$(BIN)/python -m tests.support.settings_tables
 
 map: $(VENV)/.installed-test
 	$(BIN)/python -m tests.repository.picture
+
+# How long the tutorial's commands take here, for the figure on its page.
+tutorial: export TUTORIAL_SECONDS := $(CURDIR)/benchmarks/results/tutorial.txt
+tutorial: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --quiet tests/repository/test_tutorial.py
 
 messages: $(VENV)/.installed-test
 	mkdir -p django_mobilon_sms/locale

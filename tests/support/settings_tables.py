@@ -1,6 +1,6 @@
-"""The settings tables of README.rst and docs/reference/settings.rst, from their declarations.
+"""The settings table of docs/reference/settings.rst, from the declarations.
 
-``python -m tests.support.settings_tables`` writes both.
+``python -m tests.support.settings_tables`` writes it.
 """
 
 from __future__ import annotations
@@ -11,21 +11,17 @@ from typing import Any
 
 from django_mobilon_sms.conf.declaration import Setting
 from django_mobilon_sms.conf.settings import declared
-from tests.support.documents import DOCS, README
+from tests.support.documents import DOCS
 
 BEGIN = '.. "python -m tests.support.settings_tables" writes the table from conf/settings.py\n'
 END = ".. the table ends\n"
 
 
-def summary(setting: Setting[Any]) -> list[str]:
-    """Return the cells of a row of README.rst."""
-    return [f"``{setting.name}``", default(setting), setting.doc]
-
-
 def whole(setting: Setting[Any]) -> list[str]:
     """Return the cells of a row of docs/reference/settings.rst."""
-    name, shown, doc = summary(setting)
-    return [name, shown, setting.id, setting.allowed.words, f"{doc} {setting.more}".rstrip()]
+    meaning = f"{setting.doc} {setting.more}".rstrip()
+    name = f"``{setting.name}``"
+    return [name, default(setting), setting.id, setting.allowed.words, meaning]
 
 
 def default(setting: Setting[Any]) -> str:
@@ -39,7 +35,6 @@ def default(setting: Setting[Any]) -> str:
 
 
 TABLES: dict[Path, tuple[list[str], Callable[[Setting[Any]], list[str]]]] = {
-    README: (["setting", "default", "meaning"], summary),
     DOCS / "reference/settings.rst": (
         ["setting", "default", "check", "must be", "meaning"],
         whole,
