@@ -17,7 +17,7 @@ from tests.support.documents import Block, typed
 #: Commands that run until Ctrl+C: each gets a terminal of its own.
 ENDLESS = ("runserver", "sms_sandbox", "--loop")
 #: The longest wait for a line: a minute after trouble the app tries the gateway again.
-PROMPT = 100.0
+PROMPT = 200.0
 DONE = "-- typed --"
 #: Nothing of the test's own environment leads the commands to this checkout.
 LEAKS = ("DATABASE_URL", "DJANGO_", "MOBILON_", "PYTEST_", "PYTHON", "VIRTUAL_ENV")
