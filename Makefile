@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .PHONY: help demo run test endurance coverage browser screenshots celery chaos nightly bench openapi \
-	schemathesis mistakes lint format prose types docs map settings messages package clean
+	schemathesis mistakes lint format prose types docs map settings tutorial messages package clean
 
 help:
 	@echo "make demo         send sample messages through a local gateway and show the result"
@@ -23,7 +23,7 @@ help:
 	@echo "make coverage     name the lines that no test reaches; fails below 95 %"
 	@echo
 	@echo "make docs         the documentation; make map draws the picture of the rooms,"
-	@echo "                  make settings what it has of settings and tables"
+	@echo "                  make settings what it has of settings and tables, make tutorial times the tutorial"
 	@echo "make openapi      docs/openapi.yaml from the code"
 	@echo "make messages     the Russian catalogue from the code"
 	@echo "make bench        what it costs here, beside a bare loop and django-post_office"
@@ -134,6 +134,11 @@ settings: $(VENV)/.installed-test
 
 map: $(VENV)/.installed-test
 	$(BIN)/python -m tests.repository.picture
+
+# How long the tutorial's commands take here, for the figure on its page.
+tutorial: export TUTORIAL_SECONDS := $(CURDIR)/benchmarks/results/tutorial.txt
+tutorial: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --quiet tests/repository/test_tutorial.py
 
 messages: $(VENV)/.installed-test
 	mkdir -p django_mobilon_sms/locale

@@ -1,7 +1,7 @@
 """Every setting, written once: its default, allowed values, check, hint and meaning.
 
-``conf.TIMEOUT`` reads ``MOBILON_SMS_TIMEOUT`` at the moment of use. The settings
-in README.rst and docs/reference/settings.rst are rendered from these entries.
+``conf.TIMEOUT`` reads ``MOBILON_SMS_TIMEOUT`` at the moment of use. The settings of
+docs/reference/settings.rst are rendered from these entries.
 """
 
 from __future__ import annotations

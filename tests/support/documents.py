@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from docutils import nodes
 from docutils.core import publish_doctree
-from docutils.parsers.rst import roles
+from docutils.parsers.rst import directives, roles
+from docutils.parsers.rst.directives.body import CodeBlock
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.rst"
@@ -28,10 +29,11 @@ RUNNABLE = {"console", "ini", "json", "python", "sh", "shell", "toml", "yaml"}
 
 
 class Block(NamedTuple):
-    """A code block."""
+    """A code block; its caption names the file that holds it."""
 
     language: str
     text: str
+    caption: str = ""
 
 
 class Typed(NamedTuple):
@@ -39,6 +41,21 @@ class Typed(NamedTuple):
 
     words: list[str]
     output: str
+
+
+class CaptionedCode(CodeBlock):
+    """Sphinx's code block with its caption, for plain docutils."""
+
+    option_spec = {**CodeBlock.option_spec, "caption": directives.unchanged}
+
+    def run(self) -> list[nodes.Node]:
+        """Keep the caption at the node."""
+        found = super().run()
+        found[0]["caption"] = self.options.get("caption", "")
+        return found
+
+
+directives.register_directive("code-block", CaptionedCode)
 
 
 @cache
@@ -62,7 +79,11 @@ def blocks(path: Path, section: str = "") -> list[Block]:
     if section:
         [part] = [s for s in part.findall(nodes.section) if s[0].astext() == section]
     found = part.findall(nodes.literal_block)
-    return [Block(b["classes"][-1], b.astext()) for b in found if "code" in b["classes"]]
+    return [
+        Block(b["classes"][-1], b.astext(), b.get("caption", ""))
+        for b in found
+        if "code" in b["classes"]
+    ]
 
 
 def headings(block: nodes.Node) -> set[str]:

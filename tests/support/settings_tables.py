@@ -1,35 +1,28 @@
-"""The settings in README.rst and docs/reference/settings.rst, from their declarations.
+"""The settings in docs/reference/settings.rst, from their declarations.
 
-``python -m tests.support.settings_tables`` writes both.
+``python -m tests.support.settings_tables`` writes it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 from django_mobilon_sms.conf.declaration import Setting
 from django_mobilon_sms.conf.settings import declared
-from tests.support.documents import DOCS, README
+from tests.support.documents import DOCS
+
+PAGE = DOCS / "reference/settings.rst"
 
 Settings = Iterable[Setting[Any]]
 
-#: Between these lines stands what is generated. The word is a setting's ``use``, or "all".
+#: Between these lines stands what is generated. The word is a setting's ``use``.
 BLOCK = re.compile(
     r'(\.\. "python -m tests\.support\.settings_tables" writes (\w+) from conf/settings\.py\n)'
     r".*?(\.\. the settings end\n)",
     re.DOTALL,
 )
-
-
-def as_table(settings: Settings) -> str:
-    """Return the settings as a table, each in one line."""
-    header = ["setting", "default", "meaning"]
-    rows = [header, *([f"``{s.name}``", default(s), s.doc] for s in settings)]
-    lines = ["   * - " + "\n     - ".join(row) for row in rows]
-    return "\n".join([".. list-table::\n   :header-rows: 1\n   :name: settings-table\n", *lines])
 
 
 def as_entries(settings: Settings) -> str:
@@ -59,23 +52,16 @@ def default(setting: Setting[Any]) -> str:
     return f"``{value}``".replace("'", '"')
 
 
-RENDERED: dict[Path, Callable[[Settings], str]] = {
-    README: as_table,
-    DOCS / "reference/settings.rst": as_entries,
-}
-
-
-def rendered(path: Path) -> str:
-    """Return the document with the settings as their declarations are now."""
+def rendered() -> str:
+    """Return the page with the settings as their declarations are now."""
 
     def block(found: re.Match[str]) -> str:
         begin, use, end = found.groups()
-        settings = [s for s in declared() if use in ("all", s.use)]
-        return f"{begin}\n{RENDERED[path](settings)}\n\n{end}"
+        settings = [s for s in declared() if s.use == use]
+        return f"{begin}\n{as_entries(settings)}\n\n{end}"
 
-    return BLOCK.sub(block, path.read_text(encoding="utf-8"))
+    return BLOCK.sub(block, PAGE.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    for path in RENDERED:
-        path.write_text(rendered(path), encoding="utf-8")
+    PAGE.write_text(rendered(), encoding="utf-8")
