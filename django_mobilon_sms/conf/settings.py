@@ -185,7 +185,7 @@ class Conf:
         doc="Most segments that each sender sends in a second, minute or hour, such as"
         ' ``"20/m"``; ``None``: no limit.',
         more='Or a rate for each sender: ``{"89234560000": "10/m", "*": "60/m"}``, in which ``*``'
-        " stands for all others. See :doc:`/howto/production`.",
+        " stands for all others. See :doc:`/explanation/performance`.",
         hint="For the senders that a dict does not name, write '*'.",
     )
     DAILY_LIMIT = Setting[int | Mapping[str, int] | None](
@@ -247,7 +247,8 @@ class Conf:
         " ``django_mobilon_sms.contrib.celery.wake_up``; ``None``: nothing is called.",
         more="It runs once in the process that committed, also after messages were resent. Its"
         " exceptions are logged and change nothing. ``django_mobilon_sms.contrib`` has one for"
-        " Celery and one for Django's Tasks: see :doc:`/howto/operations`.",
+        " Celery and one for Django's Tasks: see :doc:`/howto/celery` and"
+        " :doc:`/howto/django-tasks`.",
         hint="Write 'django_mobilon_sms.contrib.celery.wake_up' to start a Celery task that sends.",
     )
 

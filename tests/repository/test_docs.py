@@ -45,11 +45,9 @@ def unit(text: str) -> configparser.SectionProxy:
     return parser["Service"]
 
 
-def test_cron_lines_and_unit_of_the_readme_let_a_request_finish():
+def test_cron_line_and_unit_of_the_readme_let_a_request_finish():
     texts = {block.language: block.text for block in blocks(README)}
-    [operations] = [b.text for b in blocks(DOCS / "howto/operations.rst", "One host")]
-    for line in (texts["text"], operations):
-        assert line.endswith(" && venv/bin/python manage.py send_sms")
+    assert texts["text"].endswith(" && venv/bin/python manage.py send_sms")
     service = unit(texts["ini"])
     assert service["ExecStart"].endswith("/python manage.py send_sms --loop")
     assert service.getint("TimeoutStopSec") > Conf.TIMEOUT + GRACE
@@ -158,5 +156,5 @@ def test_log_events_and_their_loggers_are_those_of_the_code():
         source = path.read_text(encoding="utf-8")
         events = re.findall(r'logger\.\w+\(\s*"([a-z_]+\.[a-z]+)\b', source)
         found |= {(event, logger) for event in events}
-    rows = table(DOCS / "howto/production.rst", "log-events-table")
+    rows = table(DOCS / "howto/monitoring.rst", "log-events-table")
     assert {(event, logger) for event, logger, _meaning in rows} == found
