@@ -62,7 +62,6 @@ def test_service_of_celery_serves_the_queue_and_is_given_time_to_finish():
 @pytest.mark.slow
 def test_lines_of_cron_and_the_command_beside_them_work(tmp_path):
     project = NewProject(tmp_path, "http://127.0.0.1:9/")
-    project.manage("migrate")
     (tmp_path / "venv/bin").mkdir(parents=True)
     (tmp_path / "venv/bin/python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     (tmp_path / "venv/bin/python").chmod(0o755)

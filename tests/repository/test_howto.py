@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from docutils import nodes
 
+from django_mobilon_sms.conf.settings import Conf
 from django_mobilon_sms.contrib import jobs
+from django_mobilon_sms.exceptions import OutcomeUnknown
 from django_mobilon_sms.management.commands import sms_status
 from django_mobilon_sms.operations import COUNT_LIMIT
 from django_mobilon_sms.sandbox import Sandbox
-from django_mobilon_sms.worker import exit_codes
+from django_mobilon_sms.worker import exit_codes, proofs
 from django_mobilon_sms.worker.request_threads import GRACE
 from tests.support.documents import DOCS, column, document, table
 from tests.support.new_project import NewProject
@@ -28,6 +31,7 @@ EXECUTED = [
 ]
 FORM = ["What you need", "Steps", "How you see that it works", "What can go wrong"]
 WORKS = FORM[2]
+MINUTE = timedelta(minutes=1)
 WRITE = """
 from django_mobilon_sms.outbox import send_sms
 for number in range({count}):
@@ -67,8 +71,8 @@ def text_of(path: Path) -> str:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_page_states_its_goal_in_a_sentence_and_keeps_the_form(path):
-    [page] = [node for node in [document(path)] if isinstance(node, nodes.document)]
-    goal = page[1].astext() if isinstance(page[0], nodes.title) else ""
+    page = document(path)
+    goal = page[1].astext().replace("\n", " ")
     assert re.fullmatch(r"[A-Z][^.]+\.", goal), goal
     sections = [section[0].astext() for section in page.findall(nodes.section)]
     assert [name for name in sections if name in FORM] == FORM
@@ -85,6 +89,11 @@ def test_index_lists_every_page():
 
 def test_figures_are_those_of_the_code():
     grace, run = f"plus {GRACE:.0f} seconds", f"for {jobs.RUN_SECONDS:.0f} seconds"
+    # "a minute" for a deploy and "90 seconds" for a hard limit are enough.
+    assert jobs.RUN_SECONDS + Conf.TIMEOUT + GRACE < 60
+    # "first for one minute, later for at most 15 minutes"
+    trouble = proofs.of_error(OutcomeUnknown("timeout"))
+    assert [proofs.pause_after(trouble, failures) // MINUTE for failures in (0, 99)] == [1, 15]
     figures = [
         ("cron-and-systemd", grace),
         ("celery", grace),
@@ -149,7 +158,6 @@ def test_login_code_works_once_is_forgotten_and_given_up(project, gateway):
     cache = {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache"}
     cache["LOCATION"] = str(project.folder / "cache")
     project.write("shop/settings.py", f"CACHES = {{'default': {cache}}}")
-    project.manage("migrate")
     assert project.type_in(page, WORKS) == 2
     code = gateway.messages[0].text[-6:]
     use = "from accounts.codes import *\n"
@@ -171,7 +179,6 @@ def test_login_code_works_once_is_forgotten_and_given_up(project, gateway):
 
 def test_copy_of_production_sends_nothing_that_waited(project, gateway):
     page = HOWTO / "staging.rst"
-    project.manage("migrate")
     project.manage("shell", stdin=WRITE.format(count=2))
     assert project.type_in(page, "Steps") == 2
     assert project.type_in(page, WORKS) == 1
@@ -192,7 +199,6 @@ def test_copy_of_production_sends_nothing_that_waited(project, gateway):
 def test_settings_of_a_copy_let_nothing_reach_a_gateway(project, gateway, setting, printed):
     assert setting in column(HOWTO / "staging.rst", "staging-table", 1)
     project.write("shop/settings.py", setting)
-    project.manage("migrate")
     project.manage("shell", stdin=WRITE.format(count=1))
     assert printed in project.manage("send_sms")
     assert (project.code, gateway.messages) == (0, [])
@@ -207,7 +213,6 @@ def test_settings_of_a_copy_lead_to_the_sandbox_command(project):
 def test_monitor_sees_what_waits(project):
     page = HOWTO / "monitoring.rst"
     project.write_files(page)
-    project.manage("migrate")
     assert project.type_in(page, "Steps") == 2
     project.manage("shell", stdin=PAUSE + WRITE.format(count=1) + AGE)
     assert project.type_in(page, WORKS) == 1
@@ -216,7 +221,6 @@ def test_monitor_sees_what_waits(project):
 def test_texts_are_forgotten_old_messages_purged_and_a_person_erased(project):
     page = HOWTO / "privacy.rst"
     project.write_files(page)
-    project.manage("migrate")
     end = "SmsMessage.objects.cancel()\n"
     project.manage("shell", stdin=WRITE.format(count=1) + AGE + end)
     assert project.type_in(page, "Steps") == 1
@@ -236,8 +240,6 @@ def test_texts_are_forgotten_old_messages_purged_and_a_person_erased(project):
 
 def test_upgrade_pauses_migrates_and_goes_on(project, gateway):
     page = HOWTO / "upgrading.rst"
-    # What `check --deploy` wants of a project is not what the app's tag asks for.
-    project.manage("migrate")
     project.manage("shell", stdin=WRITE.format(count=1))
     assert project.type_in(page, "Steps") == 4
     assert project.type_in(page, WORKS) == 1

@@ -6,19 +6,41 @@ import doctest
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.support.documents import ROOT, Block, Typed, blocks, typed
 
 SETTINGS = """
 INSTALLED_APPS += ["django_mobilon_sms"]
-MOBILON_SMS_BASE_URL = {url!r}
 MOBILON_SMS_USERNAME = "sandbox"
 MOBILON_SMS_PASSWORD = "sandbox"
 MOBILON_SMS_SOURCE = "89234560000"
 """
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a project that knows only its own settings."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DJANGO_", "MOBILON_"))}
+    paths = filter(None, [str(ROOT), inherited.get("PYTHONPATH")])
+    return inherited | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
+
+
+@cache
+def template() -> TemporaryDirectory[str]:
+    """Return a folder with the project and its tables, which each test copies."""
+    folder = TemporaryDirectory(prefix="shop")
+    command = [sys.executable, "-m", "django", "startproject", "shop", folder.name]
+    subprocess.run(command, check=True)
+    with (Path(folder.name) / "shop/settings.py").open("a", encoding="utf-8") as file:
+        file.write(SETTINGS)
+    migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+    subprocess.run(migrate, cwd=folder.name, env=environment(), check=True)
+    return folder
 
 
 class NewProject:
@@ -27,13 +49,9 @@ class NewProject:
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         self.code = 0
-        self.env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("DJANGO_", "MOBILON_"))},
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-            "PYTHONIOENCODING": "utf-8",
-        }
-        subprocess.run([sys.executable, "-m", "django", "startproject", "shop", folder], check=True)
-        self.write("shop/settings.py", SETTINGS.format(url=url))
+        self.env = environment()
+        shutil.copytree(template().name, folder, dirs_exist_ok=True)
+        self.write("shop/settings.py", f"MOBILON_SMS_BASE_URL = {url!r}")
 
     def write(self, name: str, text: str) -> None:
         """Add the text to a file, in a package of its own if it is new."""
