@@ -193,7 +193,7 @@ class Conf:
         doc="Most segments that each sender sends in a second, minute or hour, such as"
         ' ``"20/m"``; ``None``: no limit.',
         more='Or a rate for each sender: ``{"89234560000": "10/m", "*": "60/m"}``, in which ``*``'
-        " stands for all others.",
+        " stands for all others. See :doc:`/explanation/performance`.",
         hint="For the senders that a dict does not name, write '*'.",
         use="policy",
     )
