@@ -20,7 +20,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..models import StoppedNumber
 from ..outbox import read_numbers, stop
-from ..phone_numbers import ANY_NUMBER, normalize_number
+from ..phone_numbers import ANY_NUMBER, normalize_number, readable_number
+from .badges import short_moment
 from .bounded_paginator import BoundedList
 from .database_busy import write
 from .non_atomic import NonAtomic
@@ -101,7 +102,7 @@ class StopListAdmin(NonAtomic, BoundedList):
 
     form = StopForm
     fields = ("typed", "file", "note")
-    list_display = ("number", "note", "created_by", "created_at")
+    list_display = ("readable", "note", "created_by", "added")
     list_select_related = ("created_by",)
     ordering = ("-pk",)
     search_fields = ("number",)
@@ -129,6 +130,16 @@ class StopListAdmin(NonAtomic, BoundedList):
     def get_fields(self, request: HttpRequest, obj: StoppedNumber | None = None) -> Any:
         """Return the fields of the form, or the columns of an existing row."""
         return self.fields if obj is None else self.list_display
+
+    @admin.display(description=_("number"))
+    def readable(self, stopped: StoppedNumber) -> str:
+        """Return the number in groups."""
+        return readable_number(stopped.number)
+
+    @admin.display(description=_("created at"))
+    def added(self, stopped: StoppedNumber) -> Any:
+        """Return the time when the number was added."""
+        return short_moment(stopped.created_at)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[StoppedNumber], search_term: str

@@ -1,4 +1,4 @@
-"""The panel that shows whether messages go out, with its switches: pause, resume, try now."""
+"""The line that shows whether messages go out, with its switches: pause, resume, try now."""
 
 from __future__ import annotations
 
@@ -49,18 +49,20 @@ SWITCHES = {
 }
 
 
-def panel() -> dict[str, Any]:
-    """Return the state of sending, a word for it, and the switches that are useful now."""
+def status_line(request: HttpRequest) -> dict[str, Any]:
+    """Return what the template of the line shows: the state of sending and the useful switches."""
     state = GatewayState.objects.peek()  # because showing a page writes nothing
     word = gateway_condition(state)
     names = ["resume" if state.paused_at else "pause"]
     if word == "blocked" or (word == "probing" and state.probe):
         names.append("try-now")  # of no use while sending is paused or switched off
+    may_switch = request.user.has_perm("mobilon_sms.send_smsmessage")
     return {
+        "back": request.get_full_path(),
         "word": word,
         "quiet_until": quiet_until(state.now) if word == "quiet" else None,
         "state": state,
-        "switches": [(name, SWITCHES[name].label) for name in names],
+        "switches": [(name, SWITCHES[name].label) for name in names if may_switch],
     }
 
 
