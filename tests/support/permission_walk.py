@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -122,7 +123,8 @@ def said(response: Any) -> str:
     if body.startswith(b"PK"):
         with zipfile.ZipFile(BytesIO(body)) as book:
             body = b"\n".join(book.read(name) for name in book.namelist())
-    return f"{body.decode()}\n{response.headers}\n{response.cookies}"
+    words = f"{body.decode()}\n{response.headers}\n{response.cookies}"
+    return words + re.sub(r"(?<=\d)[ \xa0-](?=\d)", "", words)  # numbers also without their spaces
 
 
 def leaks(
