@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .PHONY: help demo run test endurance coverage browser screenshots celery chaos nightly bench openapi \
-	schemathesis mistakes lint format types docs map settings messages package clean
+	schemathesis mistakes lint format prose types docs map settings tutorial messages package clean
 
 help:
 	@echo "make demo         send sample messages through a local gateway and show the result"
@@ -13,6 +13,7 @@ help:
 	@echo
 	@echo "make test         the suite on SQLite; make endurance is the part of it that takes long"
 	@echo "make lint types   ruff, mypy; make format mends what it can"
+	@echo "make prose        the words of the documentation; needs npm"
 	@echo "make browser      the admin's pages in Chromium; make screenshots renews the docs' pictures"
 	@echo "make celery       the tasks by real workers on Redis and RabbitMQ"
 	@echo "make mistakes     plant known mistakes and show which test catches each"
@@ -22,7 +23,7 @@ help:
 	@echo "make coverage     name the lines that no test reaches; fails below 95 %"
 	@echo
 	@echo "make docs         the documentation; make map draws the picture of the rooms,"
-	@echo "                  make settings the tables of settings"
+	@echo "                  make settings what it has of settings and tables, make tutorial times the tutorial"
 	@echo "make openapi      docs/openapi.yaml from the code"
 	@echo "make messages     the Russian catalogue from the code"
 	@echo "make bench        what it costs here, beside a bare loop and django-post_office"
@@ -105,19 +106,39 @@ format: $(VENV)/.installed-lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The words of the documentation: the rules are in prose/words.yml, and `file:line` says where.
+PROSE := README.rst CHANGELOG.rst CONTRIBUTING.rst SECURITY.rst AGENTS.md
+prose: prose/node_modules/.installed
+	prose/node_modules/.bin/textlint --config prose/.textlintrc.json --format unix \
+		--rules-base-directory $(CURDIR)/prose/node_modules \
+		$(PROSE) $$(find docs -name '*.rst' -not -path 'docs/ru/*' -not -path 'docs/_build/*')
+
+prose/node_modules/.installed: prose/package-lock.json
+	@command -v npm >/dev/null || { echo "make prose needs npm, which comes with Node.js 20 or newer" >&2; exit 1; }
+	npm ci --prefix prose --no-audit --no-fund --silent
+	@touch $@
+
 types: $(VENV)/.installed-test $(VENV)/.installed-types
 	$(BIN)/python -m mypy
 
 # autodoc imports the app and its tasks.
 docs: $(VENV)/.installed-test $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
+	$(BIN)/python -m sphinx --quiet --builder markdown --doctree-dir docs/_build/markdown docs docs/_build/html
+	$(BIN)/python -m tests.repository.links docs/_build/html
 
-# The tables of settings in README.rst and docs/reference/settings.rst.
+# What docs/reference/settings.rst and schema.rst have from the code.
 settings: $(VENV)/.installed-test
 	$(BIN)/python -m tests.support.settings_tables
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m tests.support.schema_tables
 
 map: $(VENV)/.installed-test
 	$(BIN)/python -m tests.repository.picture
+
+# How long the tutorial's commands take here, for the figure on its page.
+tutorial: export TUTORIAL_SECONDS := $(CURDIR)/benchmarks/results/tutorial.txt
+tutorial: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --quiet tests/repository/test_tutorial.py
 
 messages: $(VENV)/.installed-test
 	mkdir -p django_mobilon_sms/locale
@@ -130,4 +151,4 @@ package: $(VENV)/.installed-package
 	$(BIN)/python -m twine check --strict dist/*
 
 clean:
-	rm -rf $(VENV) build dist docs/_build .coverage* .mypy_cache .pytest_cache .ruff_cache .tox
+	rm -rf $(VENV) build dist docs/_build prose/node_modules .coverage* .mypy_cache .pytest_cache .ruff_cache .tox

@@ -118,6 +118,20 @@ def wire_number(number: str) -> str:
     return number[1:]
 
 
+def readable_number(number: str) -> str:
+    """Return an E.164 number in groups, as people write it: `+7 913 529-29-26`. Never raise."""
+    if _RUSSIAN_E164.fullmatch(number):
+        return f"+7 {number[2:5]} {number[5:8]}-{number[8:10]}-{number[10:]}"
+    import phonenumbers  # noqa: PLC0415 (the reason is in _parsed)
+
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        return number
+    shown = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    return shown if re.sub("[^0-9+]", "", shown) == number else number
+
+
 def mask_number(number: object) -> str:
     """Return a number as logs and titles may show it: `+7913*****26`. Never raise.
 

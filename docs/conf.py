@@ -14,9 +14,18 @@ django.setup()
 project = "django-mobilon-sms"
 author = "django-mobilon-sms contributors"
 copyright = f"2026, {author}"
-extensions = ["sphinx.ext.autodoc", "sphinx_copybutton"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx_copybutton",
+    "sphinx_llms_txt",  # llms.txt, for programs that read
+    "sphinx_markdown_builder",  # and a Markdown copy of each page, to which it leads
+    "sphinxcontrib.openapi",
+]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+llms_txt_uri_template = "{docname}.md"
+llms_txt_full_file = False
+markdown_anchor_sections = True
 html_theme = "furo"
 copybutton_prompt_text = "$ "
 html_static_path: list[str] = []

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import SmsBatch, SmsMessage
 from .actions import catalogue
-from .badges import badge, moment, sentence
+from .badges import badge, sentence, short_moment
 from .bounded_paginator import BoundedList
 from .messages.filters import OutcomeFilter
 
@@ -82,9 +82,9 @@ class JournalAdmin(BoundedList):
         return self.fields if may_follow else (*self.fields[:-1], "contents_without_links")
 
     @admin.display(description=_("created at"), ordering="created_at")
-    def claimed(self, batch: SmsBatch) -> str | None:
+    def claimed(self, batch: SmsBatch) -> Any:
         """Return the time when its messages were claimed."""
-        return moment(batch.created_at)
+        return short_moment(batch.created_at)
 
     @admin.display(description=_("outcome"))
     def outcome_badge(self, batch: SmsBatch) -> SafeString:

@@ -1,11 +1,19 @@
-"""Pages that run outside a request's transaction, also under ``ATOMIC_REQUESTS``."""
+"""Pages that run outside a request's transaction, and answer when the database is busy."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db import connections, transaction
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from .actions import confirmation
+from .database_busy import DatabaseBusy
 
 if TYPE_CHECKING:
     from django.urls import URLPattern
@@ -13,6 +21,10 @@ if TYPE_CHECKING:
     AnyModelAdmin = admin.ModelAdmin[Any]
 else:
     AnyModelAdmin = admin.ModelAdmin
+
+View = Callable[..., HttpResponseBase]
+
+BUSY = _("The database is busy. Nothing was changed; try again.")
 
 
 class NonAtomic(AnyModelAdmin):
@@ -26,6 +38,34 @@ class NonAtomic(AnyModelAdmin):
         """Return all addresses, with non-atomic views."""
         urls = [*self.extra_urls(), *super().get_urls()]
         for url in urls:
+            url.callback = self._answers_when_busy(url.callback)
             for alias in connections:
                 transaction.non_atomic_requests(alias)(url.callback)
         return urls
+
+    def _answers_when_busy(self, view: View) -> View:
+        """Return the view, with a page to post the same fields again if it raises."""
+
+        @wraps(view)
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                return view(request, *args, **kwargs)
+            except DatabaseBusy:
+                page = confirmation.ask(
+                    self,
+                    request,
+                    title=BUSY,
+                    button=("_again", _("Try again")),
+                    fields=_posted(request),
+                    back=reverse("admin:index", current_app=self.admin_site.name),
+                )
+                page.status_code = 503
+                return page
+
+        return answer
+
+
+def _posted(request: HttpRequest) -> list[tuple[str, str]]:
+    """Return the fields that were posted, without Django's own token."""
+    lists = [(name, values) for name, values in request.POST.lists() if not name.startswith("csrf")]
+    return [(name, value) for name, values in lists for value in values]

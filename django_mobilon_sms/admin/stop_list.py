@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.db import router
+from django.db import router, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -18,11 +18,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
-from ..models import StoppedNumber, retry_on_lock
+from ..models import StoppedNumber
 from ..outbox import read_numbers, stop
-from ..phone_numbers import ANY_NUMBER, normalize_number
-from .actions.catalogue import PATIENCE
+from ..phone_numbers import ANY_NUMBER, normalize_number, readable_number
+from .badges import short_moment
 from .bounded_paginator import BoundedList
+from .database_busy import write
+from .non_atomic import NonAtomic
 
 if TYPE_CHECKING:
     StopModelForm = forms.ModelForm[StoppedNumber]
@@ -95,12 +97,12 @@ class StopForm(StopModelForm):
 
 
 @admin.register(StoppedNumber)
-class StopListAdmin(BoundedList):
+class StopListAdmin(NonAtomic, BoundedList):
     """Numbers are added and removed, never changed."""
 
     form = StopForm
     fields = ("typed", "file", "note")
-    list_display = ("number", "note", "created_by", "created_at")
+    list_display = ("readable", "note", "created_by", "added")
     list_select_related = ("created_by",)
     ordering = ("-pk",)
     search_fields = ("number",)
@@ -129,6 +131,16 @@ class StopListAdmin(BoundedList):
         """Return the fields of the form, or the columns of an existing row."""
         return self.fields if obj is None else self.list_display
 
+    @admin.display(description=_("number"))
+    def readable(self, stopped: StoppedNumber) -> str:
+        """Return the number in groups."""
+        return readable_number(stopped.number)
+
+    @admin.display(description=_("created at"))
+    def added(self, stopped: StoppedNumber) -> Any:
+        """Return the time when the number was added."""
+        return short_moment(stopped.created_at)
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[StoppedNumber], search_term: str
     ) -> tuple[QuerySet[StoppedNumber], bool]:
@@ -145,8 +157,7 @@ class StopListAdmin(BoundedList):
         """Add all numbers, cancel their pending messages, and report both."""
         by = cast("AbstractBaseUser", request.user)
         work = partial(stop, form.numbers, note=form.cleaned_data["note"], by=by)
-        alias = router.db_for_write(StoppedNumber)
-        added, cancelled = retry_on_lock(work, using=alias, seconds=PATIENCE)
+        added, cancelled = write(work, StoppedNumber)
         level = messages.SUCCESS if added else messages.INFO
         self.message_user(request, str(ADDED % {"count": added}), level)
         if cancelled:
@@ -154,6 +165,21 @@ class StopListAdmin(BoundedList):
         # The history that Django writes next is that of the first number.
         first = StoppedNumber.objects.for_write().get(number=form.numbers[0])
         obj.pk, obj.number = first.pk, first.number
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show Django's own page, which removes a number."""
+        view = partial(super().delete_view, request, object_id, extra_context)
+        return write(view, StoppedNumber)
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[StoppedNumber], *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        """Run the action and its entries of the history in one transaction."""
+        alias = router.db_for_write(StoppedNumber)
+        act = transaction.atomic(using=alias)(super().response_action)
+        return write(partial(act, request, queryset, *args, **kwargs), StoppedNumber)
 
     def response_add(
         self, request: HttpRequest, obj: StoppedNumber, post_url_continue: str | None = None

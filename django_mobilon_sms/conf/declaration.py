@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from django.conf import settings
 
 from .validators import Allowed, or_none
 
 PREFIX = "MOBILON_SMS_"
+
+#: Who sets a setting: everybody, whoever has such a policy, or hardly anybody.
+Use = Literal["must", "policy", "rare"]
 
 T = TypeVar("T")
 
@@ -27,11 +30,20 @@ class Setting(Generic[T]):
 
     A setting whose default is ``None`` may also be set to ``None``.
     ``hint`` is the way out that ``manage.py check`` prints. ``doc`` is the meaning in one line of
-    reStructuredText, and ``more`` is what only docs/reference/settings.rst adds.
+    reStructuredText, and ``more`` is what only docs/reference/settings.rst adds, in the section
+    that ``use`` names.
     """
 
     def __init__(
-        self, default: T, id_: str, allowed: Allowed, *, doc: str, more: str = "", hint: str = ""
+        self,
+        default: T,
+        id_: str,
+        allowed: Allowed,
+        *,
+        doc: str,
+        more: str = "",
+        hint: str = "",
+        use: Use = "rare",
     ) -> None:
         self.default = default
         self.id = id_
@@ -39,6 +51,7 @@ class Setting(Generic[T]):
         self.hint = hint or f"Remove the setting to use the default, {default!r}."
         self.doc = doc
         self.more = more
+        self.use = use
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = PREFIX + name

@@ -1,6 +1,6 @@
 """Every setting, written once: its default, allowed values, check, hint and meaning.
 
-``conf.TIMEOUT`` reads ``MOBILON_SMS_TIMEOUT`` at the moment of use. The tables of README.rst and
+``conf.TIMEOUT`` reads ``MOBILON_SMS_TIMEOUT`` at the moment of use. The settings of
 docs/reference/settings.rst are rendered from these entries.
 """
 
@@ -28,7 +28,7 @@ class Conf:
         "E001",
         Allowed(
             validators.is_base_url,
-            "an https:// address (http:// only for loopback)"
+            "an HTTPS address (HTTP only for loopback)"
             " without user name, password, query or fragment",
         ),
         doc="Address of the gateway.",
@@ -42,6 +42,7 @@ class Conf:
         doc="User name for basic auth, given by the vendor.",
         more="Sent as UTF-8. If it is empty, the real gateway cannot be used (E017).",
         hint="Basic auth cannot carry a colon in the user name.",
+        use="must",
     )
     PASSWORD = Setting(
         "",
@@ -50,6 +51,7 @@ class Conf:
         doc="Password for basic auth, given by the vendor.",
         more="Sent as UTF-8. If it is empty, the real gateway cannot be used (E018).",
         hint="Look for a line break at its end.",
+        use="must",
     )
     SOURCE = Setting(
         "",
@@ -62,6 +64,7 @@ class Conf:
         more="Sent unchanged. If it is empty, there is a warning (W001). Messages name their own"
         " sender in ``source``.",
         hint="Write the sender's number as the vendor gave it, for example '89234560000'.",
+        use="must",
     )
     BACKEND = Setting(
         GATEWAY,
@@ -79,6 +82,7 @@ class Conf:
         doc="``False`` stops all requests to the gateway, for example on a staging copy.",
         more="Messages can still be written. ``manage.py send_sms`` says that sending is off.",
         hint="Write True or False without quotes.",
+        use="must",
     )
     TIMEOUT = Setting[float](
         20,
@@ -144,8 +148,9 @@ class Conf:
         10,
         "E015",
         validators.whole_number(255),
-        doc="Most segments (SMS parts) of a text; a longer text is an error and is never cut.",
-        more="The app counts them; the gateway may count differently.",
+        doc="Most segments of a text; a longer text is an error and is never cut.",
+        more="A segment is one SMS on the line. The app counts them; the gateway may count"
+        " differently.",
     )
     NUMBER_PATTERN = Setting(
         r"\+79\d{9}",
@@ -155,6 +160,7 @@ class Conf:
         more="``\\d`` matches ASCII digits only. The default allows Russian mobile numbers. For"
         " other countries, widen it; their numbers are written with a ``+``.",
         hint=r"The default is r'\+79\d{9}'; the whole E.164 number must match.",
+        use="policy",
     )
     FORGET_TEXT_AFTER = Setting[float | None](
         None,
@@ -165,6 +171,7 @@ class Conf:
         " given up while this is set; ``manage.py purge_sms --only-text`` forgets older texts. The"
         " text of a message written with ``sensitive=True`` is forgotten at once.",
         hint="None keeps the texts; 3600 forgets each an hour after its message went out.",
+        use="policy",
     )
     DUPLICATE_WITHIN = Setting[float | None](
         None,
@@ -178,6 +185,7 @@ class Conf:
         " callers at the same moment do not see each other: pass a ``guid``"
         " where a message must be written once.",
         hint="None allows duplicates; 60 refuses the same text to the same number for a minute.",
+        use="policy",
     )
     RATE = Setting[str | Mapping[str, str] | None](
         None,
@@ -186,8 +194,9 @@ class Conf:
         doc="Most segments that each sender sends in a second, minute or hour, such as"
         ' ``"20/m"``; ``None``: no limit.',
         more='Or a rate for each sender: ``{"89234560000": "10/m", "*": "60/m"}``, in which ``*``'
-        " stands for all others. See :doc:`/howto/production`.",
+        " stands for all others. See :doc:`/explanation/performance`.",
         hint="For the senders that a dict does not name, write '*'.",
+        use="policy",
     )
     DAILY_LIMIT = Setting[int | Mapping[str, int] | None](
         None,
@@ -195,7 +204,8 @@ class Conf:
         validators.per_sender(validators.whole_number(999_999)),
         doc="Most segments that each sender sends in a day of ``TIME_ZONE``; ``None``: no limit.",
         more="A dict sets a limit for each sender, as in the rate.",
-        hint="It counts SMS parts. For the senders that a dict does not name, write '*'.",
+        hint="It counts segments. For the senders that a dict does not name, write '*'.",
+        use="policy",
     )
     QUIET_HOURS = Setting[str | None](
         None,
@@ -208,6 +218,7 @@ class Conf:
         ' ``"21:00-09:00 Europe/Moscow"``; ``None``: no such hours.',
         more="Without a zone, the times are in ``TIME_ZONE``.",
         hint="Without a zone, the times are in TIME_ZONE.",
+        use="policy",
     )
     LIFETIME = Setting[float | None](
         None,
@@ -217,6 +228,7 @@ class Conf:
         " ``None``: never.",
         more="Time spent in quiet hours, in a pause or waiting for the rate counts too.",
         hint="None lets messages wait without limit; 86400 lets them expire after a day.",
+        use="policy",
     )
     REST_OWN_MESSAGES_ONLY = Setting(
         False,
@@ -226,6 +238,7 @@ class Conf:
         more="They find, count and act on no others, superusers included. The admin still shows all"
         " messages.",
         hint="Write True or False without quotes.",
+        use="policy",
     )
     HOURLY_PER_NUMBER = Setting[int | None](
         None,
@@ -239,6 +252,7 @@ class Conf:
         " until it ends, so keep it short. Two that write to several numbers one by one can meet a"
         " deadlock, an ``OperationalError`` after which they may be repeated.",
         hint="None sets no limit; 10 refuses the eleventh message to a number within an hour.",
+        use="policy",
     )
     WAKE_UP = Setting[str | None](
         None,
@@ -248,7 +262,8 @@ class Conf:
         " ``django_mobilon_sms.contrib.celery.wake_up``; ``None``: nothing is called.",
         more="It runs once in the process that committed, also after messages were resent. Its"
         " exceptions are logged and change nothing. ``django_mobilon_sms.contrib`` has one for"
-        " Celery and one for Django's Tasks: see :doc:`/howto/operations`.",
+        " Celery and one for Django's Tasks: see :doc:`/howto/celery` and"
+        " :doc:`/howto/django-tasks`.",
         hint="Write 'django_mobilon_sms.contrib.celery.wake_up' to start a Celery task that sends.",
     )
 

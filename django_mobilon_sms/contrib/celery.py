@@ -1,4 +1,4 @@
-"""Tasks for Celery, and a wake-up for its workers: see ``docs/howto/operations.rst``.
+"""Tasks for Celery, and a wake-up for its workers: see ``docs/howto/celery.rst``.
 
 Each task may be delivered twice, cut by a time limit or killed. A soft time limit ends it after the
 requests under way, whose outcome is recorded.

@@ -1,4 +1,4 @@
-"""Tasks for Django's own ``django.tasks``, or its backport: see ``docs/howto/operations.rst``.
+"""Tasks for Django's own ``django.tasks``, or its backport: see ``docs/howto/django-tasks.rst``.
 
 Each task may run twice, at the same time on many hosts, and may be killed.
 """

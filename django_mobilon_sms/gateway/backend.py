@@ -54,6 +54,9 @@ class Backend(Protocol):
     A worker cannot interrupt a ``send()`` that does not return. It keeps the batch under way until
     its lease ends, and only then the messages become unknown. To be abandoned sooner and with a
     proof, a backend takes a second argument, ``call``: see ``gateway.Call``.
+
+    A backend that keeps connections open may have a ``close()`` without arguments. An instance that
+    asks for statuses is closed after the last query of its run; one that sends is not.
     """
 
     def __init__(

@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..choices import Status
 from ..models import (
+    PASSING,
     ROWS_PER_STATEMENT,
     SmsMailing,
     SmsMessage,
@@ -67,13 +68,19 @@ def _prototype(mailing: SmsMailing, by: AbstractBaseUser) -> SmsMessage:
 def cancel(mailing: SmsMailing) -> int:
     """Cancel the pending messages of the mailing and return their number.
 
-    Each chunk is a transaction of its own. Messages claimed meanwhile are sent.
+    Each chunk is a transaction of its own, so a locked database may leave some to another call.
+    It raises only if it cancelled none. Messages claimed meanwhile are sent.
     """
     alias, count = router.db_for_write(SmsMessage), 0
     pending = messages(mailing).filter(status=Status.PENDING).order_by("pk")
     while pks := list(pending.values_list("pk", flat=True)[:ROWS_PER_STATEMENT]):
-        with transaction.atomic(using=alias):
-            count += SmsMessage.objects.filter(pk__in=pks).cancel()
+        try:
+            with transaction.atomic(using=alias):
+                count += SmsMessage.objects.filter(pk__in=pks).cancel()
+        except PASSING:
+            if not count:
+                raise
+            break
     return count
 
 

@@ -14,7 +14,7 @@ from .number_locks import NumberLock
 from .pause_and_breaker import LONGEST_WAIT, GatewayState
 from .prepared_sql import INTEGER, TEXT, TIME, CasePerPk, Change, PkIn, PrimaryKeys, select
 from .primary_queryset import quoting_no_row
-from .retry_on_lock import RETRY_SECONDS, retry_on_lock
+from .retry_on_lock import PASSING, RETRY_SECONDS, retry_on_lock
 from .sender_pace import SenderPace
 from .stopped_numbers import StoppedNumber
 from .wake_up import CHANNEL, DEBOUNCE, wake_up_after_commit

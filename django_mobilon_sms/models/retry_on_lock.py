@@ -55,7 +55,8 @@ def retry_on_lock(
             passes = not isinstance(error, LASTING) if reply_is_held else isinstance(error, PASSING)
             if not passes or connections[using].in_atomic_block or time.monotonic() > deadline:
                 raise
-            logger.warning("database.retry error=%s", type(error).__name__)
+            with suppress(Exception):  # of a handler: the function may hold a reply
+                logger.warning("database.retry error=%s", type(error).__name__)
             # A new one, because the old one may lead to a server that another has replaced.
             with suppress(Error):  # MariaDB's raises if it is closed already
                 connections[using].close()

@@ -7,8 +7,18 @@ from typing import Any
 from django import template
 
 from ..models import SmsMessage
+from ..phone_numbers import readable_number
 
 register = template.Library()
+register.filter("readable_number", readable_number)
+
+
+@register.inclusion_tag("admin/mobilon_sms/status_line.html", takes_context=True)
+def status_line(context: template.Context) -> dict[str, Any]:
+    """Show whether messages go out, with the switches for a person who may send."""
+    from ..admin import status_line as line  # noqa: PLC0415 (the reason is below)
+
+    return line.status_line(context["request"])
 
 
 @register.inclusion_tag("admin/mobilon_sms/undecided.html", takes_context=True)

@@ -86,9 +86,10 @@ def record_or_journal(results: Sequence[Result]) -> Sequence[Counter[Status] | N
 
 def _journal(result: Result, error: Error) -> None:
     """Write the outcome to the batch alone, so that the truth is not lost with the messages."""
-    logger.error("batch.unrecorded batch=%s error=%s", result.batch.pk, type(error).__name__)
     with suppress(Error):
         close(result.batch, result.proof, result.pks)
+    with suppress(Exception):  # of a handler: other outcomes are not recorded yet
+        logger.error("batch.unrecorded batch=%s error=%s", result.batch.pk, type(error).__name__)
 
 
 def record(batch: SmsBatch, proof: Proof, pks: Mapping[str, int]) -> Counter[Status]:
@@ -233,7 +234,8 @@ def update_breaker(result: Result) -> bool:
     try:
         retry_on_lock(update, using=_alias(), seconds=RETRY_SECONDS)
     except Error as error:
-        logger.error("breaker.failed batch=%s error=%s", result.batch.pk, type(error).__name__)
+        with suppress(Exception):  # of a handler: other outcomes are not recorded yet
+            logger.error("breaker.failed batch=%s error=%s", result.batch.pk, type(error).__name__)
         return False
     return True
 
@@ -243,7 +245,8 @@ def _update_breaker(result: Result) -> None:
     if result.is_trouble:
         wait = proofs.pause_after(result.proof, states.current().failures)
         tripped = states.trip(result.batch, wait=wait)
-        logger.warning("breaker.trip batch=%s tripped=%d", result.batch.pk, tripped)
+        with suppress(Exception):  # of a handler: other outcomes are not recorded yet
+            logger.warning("breaker.trip batch=%s tripped=%d", result.batch.pk, tripped)
     elif result.is_good and result.is_probe:
         states.clear(result.batch)
 

@@ -247,7 +247,8 @@ def _proof_of(claim: Claim, answer: list[SendResult] | BaseException) -> Proof:
     if not isinstance(answer, BaseException):
         return proofs.of_reply(answer)
     name = type(answer).__name__
-    logger.warning("post.failed batch=%s error=%s", claim.batch.pk, name)
+    with suppress(Exception):  # of a handler: this outcome is not recorded yet
+        logger.warning("post.failed batch=%s error=%s", claim.batch.pk, name)
     return proofs.of_error(answer)
 
 

@@ -100,7 +100,7 @@ def test_form_is_filled_in_only_for_those_who_may_see_texts_and_write(lacking):
     needed = {"view_smsmessage", "view_smsmessage_text", "add_smsmessage", "send_smsmessage"}
     writer = person(*needed - {lacking}, name="writer")
     assert writer.get(ADD, {"copy": message.pk}).status_code == 403
-    if lacking != "view_smsmessage":
+    if lacking == "add_smsmessage":
         html = writer.get(page(message)).content.decode()
         assert ('value="copy"' in html, "?copy=" in html) == (True, False)
 
@@ -147,6 +147,14 @@ def test_messages_keep_the_times_that_are_to_come(client):
     first, second = SmsMessage.objects.order_by("-pk")[:2]
     assert (second.send_at, second.expires_at) == (later, scheduled.expires_at)
     assert first.send_at < later
+
+
+def test_who_may_not_see_texts_becomes_the_author_of_none():
+    [message] = failed()
+    sender = person("view_smsmessage", "send_smsmessage", name="sender")
+    assert b'value="copy"' not in sender.get(page(message)).content
+    assert act(sender, "copy", [message], pks=message.pk) == ["No action selected."]
+    assert SmsMessage.objects.count() == 1
 
 
 def test_confirmed_twice_writes_once_and_asked_anew_again(client):

@@ -66,7 +66,7 @@ def test_page_says_what_happened_when_and_to_how_many_and_what_each_choice_means
         SKIPPED,
     ):
         assert words in shown
-    assert shown.count("+79135292926") == 3
+    assert shown.count("+7 913 529-29-26") == 3
     assert keys(response) == [m.pk for m in reversed([*messages[:2], *held])]
     assert statuses() == ["unknown", "unknown", "pending", "unknown"]
     assert history() == []
@@ -117,7 +117,7 @@ def test_decision_takes_no_more_than_was_asked_for(client, monkeypatch):
 
 def test_page_names_some_and_counts_the_rest(client):
     response = asked(client, unknown(12))
-    assert text_of(response).count("+79135292926") == 10
+    assert text_of(response).count("+7 913 529-29-26") == 10
     assert "and 2 others" in text_of(response)
 
 

@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import OperationalError
 from django.test import Client
 
+from django_mobilon_sms.admin import database_busy
 from django_mobilon_sms.models import GatewayState, db_now
 from tests.support.admin_door import LIST, notices, person, text_of
 
@@ -44,6 +46,24 @@ def test_gateway_is_tried_now(client):
     response = switch(client, "try-now")
     assert notices(response) == ["The worker tests the gateway now, with one message."]
     assert "the next message goes alone, to test it. Pause sending" in text_of(response)
+
+
+def test_switch_that_met_a_locked_database_is_tried_again_by_a_button(client, monkeypatch):
+    pause = GatewayState.objects.pause
+
+    def refuse(**options):
+        raise OperationalError("database is locked")
+
+    # test_permission_walk.py locks a database; here only the way on is looked at.
+    monkeypatch.setattr(database_busy, "PATIENCE", -1)
+    monkeypatch.setattr(GatewayState.objects, "pause", refuse)
+    busy = client.post(f"{LIST}gateway/pause/", {"back": LIST})
+    assert busy.status_code == 503
+    assert text_of(busy).count("The database is busy. Nothing was changed; try again.") > 0
+    assert b'value="Try again"' in busy.content
+    monkeypatch.setattr(GatewayState.objects, "pause", pause)
+    again = client.post(f"{LIST}gateway/pause/", dict(busy.context["fields"]))
+    assert (again.url, GatewayState.objects.get().paused_at is None) == (LIST, False)
 
 
 def test_list_says_that_sending_is_off(client, settings):

@@ -35,7 +35,7 @@ LIST = """Телефон;Имя;Данные
 89135292928;;заказ 5
 """
 TEXT = "{{NAME}}, готов {{ДАННЫЕ}}"
-NOT_WAITING = "This list was already confirmed, or it has expired. No messages were created."
+NOT_WAITING = "This list was already confirmed and its messages are queued, or it has expired."
 
 
 def upload(client, data=LIST, file_name="list.csv", **fields):
@@ -426,6 +426,13 @@ def test_rows_with_errors_are_downloaded(client):
     assert end == ""
 
 
+def test_rows_with_errors_of_a_confirmed_list_lead_to_its_page(client):
+    """The file is forgotten by then. Only a stale page links to its rows."""
+    mailing, page = uploaded(client)
+    confirm(client, mailing)
+    assert client.get(f"{MAILINGS}{mailing.pk}/invalid.csv").url == page
+
+
 @pytest.mark.parametrize(
     "typed", ["=1+1", "+7495", "-2", "@SUM(A1)", "＝1+1", "＋1", "－1", "＠A1"]
 )
@@ -495,11 +502,13 @@ def test_writer_uploads_and_confirms_but_does_not_cancel():
     assert statuses() == ["pending"] * 3
 
 
-def test_reader_confirms_nothing_and_sees_no_text(client):
+def test_reader_confirms_nothing_and_sees_no_row(client):
     mailing, page = uploaded(client)
     reader = person("view_smsmessage", name="reader")
     shown = reader.get(page).content.decode()
     assert "готов" not in shown
+    assert "79135292926" not in shown
+    assert "8 495 123-45-67" not in shown  # where a text may stand in place of a number
     assert "confirm/" not in shown
     assert reader.post(f"{MAILINGS}{mailing.pk}/confirm/").status_code == 403
     assert reader.get(f"{MAILINGS}{mailing.pk}/invalid.csv").status_code == 403

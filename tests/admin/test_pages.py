@@ -30,7 +30,7 @@ def test_page_shows_the_whole_message(client):
     )  # fmt: skip
     response = client.get(page(message))
     shown, html = text_of(response), response.content.decode()
-    for word in ("+79135292926", "order 7", "low", str(message.guid), "89234560000"):
+    for word in ("+7 913 529-29-26", "order 7", "low", str(message.guid), "89234560000"):
         assert word in shown
     assert "The gateway did not answer in time." in shown
     assert "Ваш заказ готов.\n  Ждём вас &lt;b&gt;до пяти&lt;/b&gt;</span>" in html

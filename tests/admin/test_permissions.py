@@ -167,7 +167,9 @@ DOORS: dict[str, Door] = {
     "see the list, search it, see who waits for a decision": opens(LIST),
     "read a message and its way": reads,
     "see texts": opens(LIST, SECRET),
-    "search by words of the texts": opens(f"{LIST}?q={SECRET.replace(' ', '+')}", "field-number"),
+    "search by words of the texts": opens(
+        f"{LIST}?q={SECRET.replace(' ', '+')}", "field-recipient"
+    ),
     "see the reports": opens(REPORTS),
     "export the list": opens(f"{LIST}export/csv/", "89135292926"),
     "export it with texts": opens(f"{LIST}export/csv/", SECRET),

@@ -152,7 +152,7 @@ def test_number_that_is_stopped_while_the_form_is_sent_is_refused_by_the_write(c
     """The check before the write is not what keeps a stopped number from being written to."""
     from django_mobilon_sms.admin.compose import forms
 
-    monkeypatch.setattr(forms, "refusals", lambda new: {})  # it was not stopped yet
+    monkeypatch.setattr(forms, "refusals", lambda new, confined_to: {})  # it was not stopped yet
     outbox.stop([NUMBER])
     response = form(client)
     refused = f"No. 2 {NUMBER} This number is on the stop list."
@@ -171,10 +171,12 @@ def test_fault_of_a_field_that_the_form_lacks_is_shown_at_its_recipient(client, 
     assert f"No. 1 {OTHER} A reason of the future." in text_of(response)
 
 
-def test_who_may_not_see_texts_learns_none_from_the_check(settings):
+@pytest.mark.parametrize("permission", ["view_smsmessage", "view_smsmessage_text"])
+def test_who_may_not_see_messages_and_texts_is_shown_own_duplicates_alone(settings, permission):
     recently_sent(settings)
-    writer = person("add_smsmessage", name="writer")
-    shown = text_of(form(writer, CHECK))
-    assert "the same text" not in shown
+    writer = person("add_smsmessage", permission, name="writer")
+    assert "the same text" not in text_of(form(writer, CHECK))
+    form(writer, numbers=NUMBER)
+    assert f"{NUMBER} This number was sent the same text" in text_of(form(writer, CHECK))
     outbox.stop([NUMBER])
     assert "This number is on the stop list." in text_of(form(writer, CHECK))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -44,6 +45,20 @@ def test_start_page_offers_the_decision_to_those_who_may_take_it():
     assert "nobody can prove" not in text_of(writer.get(INDEX))
 
 
+def test_start_page_says_whether_messages_go_out_and_pauses_them():
+    client = person(*EVERYTHING)
+    assert "Sending is on. Pause sending" in text_of(client.get(INDEX))
+    html = client.get(INDEX).content.decode()
+    [back] = re.findall(r'name="back" value="([^"]*)"', html)
+    response = client.post(f"{LIST}gateway/pause/", {"back": back}, follow=True)
+    assert response.redirect_chain == [(INDEX, 302)]
+    assert "by anna. Resume sending" in text_of(response)
+    shown = text_of(person("view_smsmessage", name="reader").get(INDEX))
+    assert "by anna." in shown
+    assert "Resume sending" not in shown
+    assert "by anna" not in text_of(person("add_smsmessage", name="writer").get(INDEX))
+
+
 def test_start_page_says_it_in_russian():
     unknown(2)
     client = person(*EVERYTHING)
@@ -55,8 +70,9 @@ def test_only_the_start_page_counts(django_assert_num_queries, monkeypatch):
     client = person(*EVERYTHING)
     unknown(3)
     monkeypatch.setattr(bounded_paginator, "MAX_COUNTED", 2)
-    # Session, user, the permissions of user and groups, the last actions, what waits.
-    with django_assert_num_queries(6):
+    # Session, user, the permissions of user and groups, the last actions, the state of sending,
+    # what waits.
+    with django_assert_num_queries(7):
         assert "More than 2 messages may have gone out" in text_of(client.get(INDEX))
     with django_assert_num_queries(4):
         client.get("/admin/password_change/")

@@ -101,13 +101,14 @@ def visit(browser: Any, live_server: Any) -> Iterator[Callable[..., Page]]:
 def picture() -> Callable[..., None]:
     """Take a picture of a screen for the docs, ``writing-ru.png``, if SCREENSHOTS is set.
 
-    With ``phone``, also take one of a phone, ``writing-phone-ru.png``.
+    With ``phone``, also take one of a phone, ``writing-phone-ru.png``. ``last`` is the selector of
+    what the picture ends with, if not with the page.
     """
 
-    def picture(page: Page, name: str, *, phone: bool = False) -> None:
+    def picture(page: Page, name: str, *, phone: bool = False, last: str = "") -> None:
         narrow = page.look.width == "narrow"
         if PICTURES and (phone or not narrow):
             kind = "-phone" if narrow else ""
-            page.picture(Path(PICTURES) / f"{name}{kind}-{page.look.language}.png")
+            page.picture(Path(PICTURES) / f"{name}{kind}-{page.look.language}.png", last)
 
     return picture

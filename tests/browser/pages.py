@@ -83,15 +83,23 @@ class Page:
         script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         return int(self.page.evaluate(script))
 
-    def picture(self, path: Path) -> None:
-        """Save a picture of the whole page, not only of the screen."""
+    def picture(self, path: Path, last: str = "") -> None:
+        """Save a picture of what is ours on the page, as large as it can be read; of a phone, all.
+
+        ``last`` is the selector of what it ends with.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         size = SIZES[self.look.width]
         tall = self.page.evaluate("document.querySelector('#content-start').scrollHeight")
         header = self.page.evaluate("document.querySelector('#header').offsetHeight")
         self.page.set_viewport_size(size | {"height": tall + header + 40})
+        narrow = self.look.width == "narrow"
+        clip = self.page.locator("#container" if narrow else "#content-start").bounding_box()
+        if last:
+            end = self.page.locator(last).bounding_box()
+            clip["height"] = end["y"] + end["height"] - clip["y"]
         with self.unheard():
-            self.page.locator("#container").screenshot(path=path, animations="disabled")
+            self.page.screenshot(path=path, clip=clip, animations="disabled")
 
 
 def open_page(browser: Any, url: str, client: Client, look: Look, *, scripts: bool) -> Page:

@@ -1,14 +1,17 @@
-"""The documents list the settings as they are declared."""
+"""The page of settings lists them as they are declared."""
 
 from __future__ import annotations
 
-import pytest
+from django_mobilon_sms.conf.settings import declared
+from tests.support.settings_tables import PAGE, rendered
 
-from tests.support.settings_tables import BEGIN, END, TABLES, rendered
+
+def test_settings_are_rendered_from_the_declarations():
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == rendered(), "run: python -m tests.support.settings_tables"
 
 
-@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)
-def test_table_is_rendered_from_the_declarations(path):
-    text = path.read_text(encoding="utf-8")
-    assert (text.count(BEGIN), text.count(END)) == (1, 1)
-    assert text == rendered(path), "run: python -m tests.support.settings_tables"
+def test_every_setting_stands_in_one_section():
+    text = PAGE.read_text(encoding="utf-8")
+    for setting in declared():
+        assert text.count(f".. confval:: {setting.name}\n") == 1, setting.name

@@ -6,6 +6,8 @@ import logging
 
 import pytest
 from celery import Celery
+from celery.bin.celery import celery as celery_command
+from click import Context
 from django.core.cache import cache
 from django.db import OperationalError
 
@@ -20,6 +22,8 @@ from tests.support.ports import free_port
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 WAKE_UP = "django_mobilon_sms.contrib.celery.wake_up"
+PAGE = DOCS / "howto/celery.rst"
+EXECUTED = ["docs/howto/celery.rst"]
 
 
 def test_broker_that_is_down_costs_no_message(settings, caplog):
@@ -49,7 +53,7 @@ def test_error_of_the_database_is_raised_without_its_text(sandbox, monkeypatch):
 
 
 def test_settings_in_the_docs_name_existing_tasks():
-    [given] = [b for b in blocks(DOCS / "howto/operations.rst", "Celery") if b.language == "python"]
+    [given] = [block for block in blocks(PAGE, "Steps") if block.language == "python"]
     named: dict[str, object] = {}
     exec(given.text, named)
     assert named["MOBILON_SMS_WAKE_UP"] == WAKE_UP
@@ -58,3 +62,12 @@ def test_settings_in_the_docs_name_existing_tasks():
     ours = [tasks.send, tasks.refresh, tasks.purge]
     assert [entry["task"] for entry in schedule] == [task.name for task in ours]
     assert parse_duration(*next(entry["args"] for entry in schedule if "args" in entry))
+
+
+def test_commands_in_the_docs_are_those_of_celery():
+    [given] = [block for block in blocks(PAGE, "Steps") if block.language == "shell"]
+    for line in given.text.splitlines():
+        program, app, package, name, *options = line.split()
+        assert (program, app, package) == ("celery", "-A", "shop")
+        # Parsed and not run: real workers run in tests/endurance.
+        celery_command.commands[name].make_parser(Context(celery_command)).parse_args(options)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.management import get_commands
 from django.db import OperationalError, transaction
 from django.utils.module_loading import import_string
 from django_tasks_db.models import DBTaskResult
@@ -17,13 +18,15 @@ from django_tasks_db.models import DBTaskResult
 from django_mobilon_sms.contrib import django_tasks, jobs
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_many, send_sms
-from tests.support.documents import DOCS, blocks
+from tests.support.documents import DOCS, blocks, typed
 from tests.support.messages import write
 from tests.support.workers import PATIENCE, group, wait_until
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
 WAKE_UP = "django_mobilon_sms.contrib.django_tasks.wake_up"
+PAGE = DOCS / "howto/django-tasks.rst"
+EXECUTED = ["docs/howto/django-tasks.rst"]
 
 
 @pytest.fixture(autouse=True)
@@ -180,7 +183,9 @@ def test_worker_asked_to_stop_records_what_is_under_way_and_ends(sandbox):
 
 
 def test_python_of_the_docs_names_what_there_is():
-    settings, code = blocks(DOCS / "howto/operations.rst", "Django's Tasks")[0::2]
+    settings, typed_in, code = blocks(PAGE, "Steps")
+    assert [command.words[2] for command in typed(typed_in.text)] == ["migrate", "db_worker"]
+    assert "db_worker" in get_commands()
     named: dict[str, Any] = {"INSTALLED_APPS": []}
     exec(settings.text, named)
     assert named["MOBILON_SMS_WAKE_UP"] == WAKE_UP

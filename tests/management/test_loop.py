@@ -181,7 +181,8 @@ def others() -> list[int]:
     """The connections of other processes to this database, as the server numbers them."""
     query = {
         "postgresql": "SELECT pid FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND query NOT LIKE 'LISTEN%'",
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " AND query NOT LIKE 'LISTEN%'",
         "mysql": "SELECT id FROM information_schema.processlist"
         " WHERE db = DATABASE() AND id <> CONNECTION_ID()",
     }[connection.vendor]

@@ -11,7 +11,13 @@ from django.utils.functional import Promise
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from django_mobilon_sms.phone_numbers import SENTENCES, mask_number, normalize_number, wire_number
+from django_mobilon_sms.phone_numbers import (
+    SENTENCES,
+    mask_number,
+    normalize_number,
+    readable_number,
+    wire_number,
+)
 
 # No machine's speed decides a test.
 unhurried = settings(deadline=None)
@@ -295,3 +301,29 @@ def test_a_mask_shows_the_operator_and_two_digits(number: object, shown: str) ->
 @given(st.text())
 def test_a_mask_never_raises_and_hides_five_characters_or_all(number: str) -> None:
     assert "*****" in mask_number(number) or set(mask_number(number)) <= {"*"}
+
+
+@pytest.mark.parametrize(
+    ("number", "readable"),
+    [
+        ("+79135292926", "+7 913 529-29-26"),
+        ("+74951234567", "+7 495 123-45-67"),
+        ("+77011234567", "+7 701 123 4567"),
+        ("+375291234567", "+375 29 123-45-67"),
+        ("+442071234567", "+44 20 7123 4567"),
+        ("+999999999999999", "+999999999999999"),
+        ("+4402071234567", "+4402071234567"),
+        ("79135292926", "79135292926"),
+        ("", ""),
+        ("<b>", "<b>"),
+    ],
+)
+def test_readable_number_has_its_groups(number, readable):
+    assert readable_number(number) == readable
+
+
+@unhurried
+@given(st.from_regex(ANY, fullmatch=True) | st.text())
+def test_readable_number_is_the_same_number(number):
+    readable = readable_number(number)
+    assert readable == number or "".join(c for c in readable if c in "+0123456789") == number

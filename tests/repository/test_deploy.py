@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,13 @@ from django_mobilon_sms.contrib import celery, jobs
 from django_mobilon_sms.management.commands import send_sms, sms_status
 from django_mobilon_sms.worker.request_threads import GRACE
 from tests.repository.test_docs import unit
-from tests.support.documents import DOCS
+from tests.support.documents import DOCS, blocks
+from tests.support.new_project import NewProject
 
+EXECUTED = ["docs/howto/cron-and-systemd.rst", "docs/howto/containers.rst"]
 DEPLOY = DOCS / "deploy"
+CRON = DOCS / "howto/cron-and-systemd.rst"
+CONTAINERS = DOCS / "howto/containers.rst"
 UNITS = sorted(DEPLOY.glob("*.service"))
 LAST_REQUEST = Conf.TIMEOUT + GRACE
 
@@ -52,6 +57,35 @@ def test_service_of_celery_serves_the_queue_and_is_given_time_to_finish():
     assert service.getint("TimeoutStopSec") > jobs.RUN_SECONDS + LAST_REQUEST
     assert service["KillMode"] == "mixed"
     assert celery.send.name.startswith("mobilon_sms.")
+
+
+@pytest.mark.slow
+def test_lines_of_cron_and_the_command_beside_them_work(tmp_path):
+    project = NewProject(tmp_path, "http://127.0.0.1:9/")
+    (tmp_path / "venv/bin").mkdir(parents=True)
+    (tmp_path / "venv/bin/python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (tmp_path / "venv/bin/python").chmod(0o755)
+    [lines] = [block.text for block in blocks(CRON, "Steps") if block.language == "text"]
+    for line in lines.splitlines():
+        time, user, command = re.fullmatch(r"((?:[\d*]+ +){5})(\w+) +(.+)", line).groups()
+        assert (len(time.split()), user) == (5, "shop")
+        shell = command.replace("/srv/shop", shlex.quote(str(tmp_path)))
+        subprocess.run(["/bin/sh", "-c", shell], env=project.env, check=True)
+    assert project.type_in(CRON, "How you see that it works") == 1
+
+
+def test_commands_of_systemd_and_compose_name_what_the_files_have():
+    [systemd] = [block.text for block in blocks(CRON, "Steps") if block.language == "shell"]
+    assert systemd.splitlines() == ["systemctl daemon-reload", "systemctl enable --now sms-worker"]
+    assert (DEPLOY / "sms-worker.service").exists()
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    shell = [block.text for block in blocks(CONTAINERS) if block.language == "shell"]
+    assert len(shell) == 3
+    for line in shell:
+        assert line.startswith("docker compose ")
+        assert set(re.findall(r"sms-[a-z]+", line)) <= services.keys()
+    [asked] = [line for line in shell if "manage.py" in line]
+    assert parsed(sms_status.Command(), *asked.partition("manage.py ")[2:], [])
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import configparser
 import csv
+import dataclasses
 import re
 from argparse import ArgumentParser
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
+from django.core.management import get_commands, load_command_class
 from docutils import nodes
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
 from django_mobilon_sms.conf.settings import Conf, declared
-from django_mobilon_sms.management.commands.send_sms import Command
+from django_mobilon_sms.gateway.client import REFUSALS
 from django_mobilon_sms.models import SmsMessage, StoppedNumber
+from django_mobilon_sms.operations.monitoring import Snapshot
 from django_mobilon_sms.worker import exit_codes
 from django_mobilon_sms.worker.request_threads import GRACE
+from tests.repository.links import is_well_formed
 from tests.support.documents import (
     DOCS,
     DOCUMENTS,
@@ -24,11 +29,16 @@ from tests.support.documents import (
     README,
     ROOT,
     blocks,
+    claims,
     column,
     document,
     table,
+    unclaimed,
 )
 
+COMMANDS = DOCS / "reference/commands.rst"
+OWN_COMMANDS = sorted(name for name, app in get_commands().items() if app == "django_mobilon_sms")
+CODES = "error-codes-table"
 DATABASES = ("SQLite", "SQLite WAL", "PostgreSQL", "MariaDB")
 PROMISE = (
     "The program repeats a message only when it never left or when the gateway refused the whole"
@@ -45,14 +55,16 @@ def unit(text: str) -> configparser.SectionProxy:
     return parser["Service"]
 
 
-def test_cron_lines_and_unit_of_the_readme_let_a_request_finish():
-    texts = {block.language: block.text for block in blocks(README)}
-    [operations] = [b.text for b in blocks(DOCS / "howto/operations.rst", "One host")]
-    for line in (texts["text"], operations):
-        assert line.endswith(" && venv/bin/python manage.py send_sms")
-    service = unit(texts["ini"])
-    assert service["ExecStart"].endswith("/python manage.py send_sms --loop")
+def test_cron_line_and_unit_let_a_request_finish():
+    lines = [b.text for b in blocks(DOCS / "howto/cron-and-systemd.rst")]
+    assert any(line.endswith(" && venv/bin/python manage.py send_sms") for line in lines)
+    service = unit((DOCS / "deploy/sms-worker.service").read_text(encoding="utf-8"))
+    assert service["ExecStart"].endswith("/python manage.py send_sms --loop --interval 1")
     assert service.getint("TimeoutStopSec") > Conf.TIMEOUT + GRACE
+
+
+def test_readme_fits_a_reader():
+    assert len(README.read_text(encoding="utf-8").split()) <= 1_200
 
 
 @pytest.mark.parametrize("path", PLAIN, ids=lambda p: p.name)
@@ -60,15 +72,27 @@ def test_document_renders_without_a_warning(path):
     document(path, level=2)
 
 
+def test_every_code_block_is_executed_by_a_test():
+    claimed = claims()
+    assert [b for path in DOCUMENTS for b in unclaimed(path, claimed.get(path, set()))] == []
+
+
+def test_every_claimed_section_exists():
+    for path, sections in claims().items():
+        titles = {s[0].astext() for s in document(path).findall(nodes.section)}
+        assert sections - {""} <= titles, path
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
 def test_links_and_images_lead_somewhere(path):
     links = [n["refuri"] for n in document(path).findall(nodes.reference) if "refuri" in n]
     images = [n["uri"] for n in document(path).findall(nodes.image)]
-    inside = [link for link in links + images if not re.match("(https?|mailto):", link)]
+    inside = [link for link in links + images if not urlsplit(link).scheme]
     assert [link for link in inside if not (path.parent / link).is_file()] == []
+    assert [link for link in links if link not in inside and not is_well_formed(link)] == []
 
 
-@pytest.mark.parametrize("path", [README, DOCS / "explanation/protocol.rst"], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [README, DOCS / "explanation/promise.rst"], ids=lambda p: p.name)
 def test_promise_is_printed(path):
     quotes = [quote.astext() for quote in document(path).findall(nodes.block_quote)]
     assert PROMISE in [" ".join(quote.split()) for quote in quotes]
@@ -97,22 +121,16 @@ def test_last_long_run_bears_out_what_is_said_of_it():
 
 
 def test_checks_are_those_of_the_code():
-    settings = [
-        (row[0], row[2]) for row in table(DOCS / "reference/settings.rst", "settings-table")
-    ]
-    assert settings == [(setting.name, setting.id) for setting in declared()]
     modules = (ROOT / "django_mobilon_sms" / "conf").glob("*.py")
     source = "".join(module.read_text(encoding="utf-8") for module in modules)
     ids = set(re.findall(r'"(?:mobilon_sms\.)?([EW]\d{3})"', source))
-    listed = {id_ for _, id_ in settings} | set(
-        column(DOCS / "reference/settings.rst", "checks-table")
-    )
+    listed = {setting.id for setting in declared()}
+    listed |= {*column(DOCS / "reference/settings.rst", "checks-table")}
     assert listed == ids
 
 
-@pytest.mark.parametrize("path", [README, DOCS / "reference/statuses.rst"], ids=lambda p: p.name)
-def test_statuses_are_those_of_the_code(path):
-    assert column(path, "statuses-table") == Status.values
+def test_statuses_are_those_of_the_code():
+    assert column(DOCS / "reference/statuses.rst", "statuses-table") == Status.values
 
 
 def test_outcomes_are_those_of_the_code():
@@ -120,10 +138,23 @@ def test_outcomes_are_those_of_the_code():
 
 
 def test_error_codes_and_their_sentences_are_those_of_the_code():
-    found = [
-        (row[0], row[1]) for row in table(DOCS / "reference/statuses.rst", "error-codes-table")
-    ]
-    assert found == [(code.value, str(code.label)) for code in ErrorCode]
+    rows = table(DOCS / "reference/error-codes.rst", CODES)
+    assert [row[0] for row in rows] == ErrorCode.values
+    assert [row for row in rows if not row[1].startswith(str(ErrorCode(row[0]).label))] == []
+
+
+def test_a_message_that_may_have_left_is_never_called_free():
+    charged = {row[0]: row[-1] for row in table(DOCS / "reference/error-codes.rst", CODES)}
+    source = "".join(p.read_text() for p in (ROOT / "django_mobilon_sms/gateway").glob("*.py"))
+    for error, arguments in re.findall(r"(NeverLeft|OutcomeUnknown)\(([^)]*)", source):
+        for code in re.findall(r'"(\w+)"', arguments):
+            expected = {"NeverLeft": "no", "OutcomeUnknown": "possible"}[error]
+            assert charged.pop(code, expected) == expected, code
+    assert {code for code, word in charged.items() if word == "no"} == {
+        *REFUSALS.values(),
+        "http_refused",
+        "invalid",
+    }
 
 
 def options_of(add_arguments: Callable[[ArgumentParser], None]) -> list[str]:
@@ -132,22 +163,31 @@ def options_of(add_arguments: Callable[[ArgumentParser], None]) -> list[str]:
     return [action.option_strings[-1] for action in parser._actions]  # --x, not -x
 
 
-def test_options_are_those_of_the_command():
-    found = [cell.split()[0] for cell in column(README, "options-table")]
-    assert sorted(found) == sorted(options_of(Command().add_arguments))
+@pytest.mark.parametrize("name", OWN_COMMANDS)
+def test_options_are_those_of_the_command(name):
+    command = load_command_class("django_mobilon_sms", name)
+    found = [cell.split()[0] for cell in column(COMMANDS, f"{name}-options")]
+    assert sorted(found) == sorted(options_of(command.add_arguments))
+
+
+def test_keys_of_the_status_are_those_of_the_snapshot():
+    fields = [field.name for field in dataclasses.fields(Snapshot)]
+    assert sorted(column(COMMANDS, "sms_status-keys")) == sorted(fields)
 
 
 def test_exit_codes_are_those_of_the_command():
     usage = 2  # argparse's own
     codes = {exit_codes.OK, exit_codes.CANNOT_WORK, usage, exit_codes.TROUBLE, exit_codes.UNKNOWN}
-    assert [int(code) for code in column(README, "exit-codes-table")] == sorted(codes)
+    assert [int(code) for code in column(COMMANDS, "exit-codes-table")] == sorted(codes)
 
 
 def test_permissions_are_those_of_the_code():
     custom = [codename for codename, _ in SmsMessage._meta.permissions]
-    own = {*custom, "view_smsmessage", "add_smsmessage", "delete_smsmessage"}
+    own = {*custom, "view_smsmessage", "add_smsmessage", "delete_smsmessage", "view_smsbatch"}
     own |= {f"{what}_stoppednumber" for what in StoppedNumber._meta.default_permissions}
-    assert set(column(README, "permissions-table")) == {f"mobilon_sms.{name}" for name in own}
+    assert set(column(DOCS / "reference/permissions.rst", "permissions-table")) == {
+        f"mobilon_sms.{name}" for name in own
+    }
 
 
 def test_log_events_and_their_loggers_are_those_of_the_code():
@@ -158,5 +198,15 @@ def test_log_events_and_their_loggers_are_those_of_the_code():
         source = path.read_text(encoding="utf-8")
         events = re.findall(r'logger\.\w+\(\s*"([a-z_]+\.[a-z]+)\b', source)
         found |= {(event, logger) for event in events}
-    rows = table(DOCS / "howto/production.rst", "log-events-table")
+    rows = table(DOCS / "howto/monitoring.rst", "log-events-table")
     assert {(event, logger) for event, logger, _meaning in rows} == found
+
+
+def test_versions_are_those_that_the_package_declares():
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    classifiers = parser["metadata"]["classifiers"]
+    versions = dict(table(DOCS / "reference/compatibility.rst", "versions-table"))
+    python = re.findall(r"Python :: (3\.\d+)", classifiers)
+    django = re.findall(r"Django :: (\d\.\d)", classifiers)
+    assert (versions["Python"], versions["Django"]) == (", ".join(python), ", ".join(django))

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 import tarfile
 import venv
 import zipfile
-from pathlib import Path
 
 import pytest
 
+from tests.repository.conftest import FILES, FOLDERS, ROOT, SAMPLES, files, run
+
 pytestmark = pytest.mark.packaging
 
-ROOT = Path(__file__).parents[2]
-FILES = ("CHANGELOG.rst", "LICENSE", "MANIFEST.in", "README.rst", "pyproject.toml", "setup.cfg")
-FOLDERS = ("django_mobilon_sms", "docs", "example_project", "tests")
-JUNK = shutil.ignore_patterns("_build", "*.sqlite3*", ".env", ".*_cache")
-
-# Put into the copy before it is built: where the app's files of each kind may come to lie.
-SAMPLES = (
-    "locale/kk/LC_MESSAGES/django.mo",
-    "static/mobilon_sms/deep/style.css",
-    "templates/admin/mobilon_sms/smsmessage/deep/page.html",
-    "__pycache__/conf.cpython-310.pyc",
-)
-
-# What the README asks a newcomer to add to a new project.
+# Settings of a new project.
 SETTINGS = """
 INSTALLED_APPS += ["rest_framework", "django_mobilon_sms"]
 MOBILON_SMS_USERNAME = MOBILON_SMS_PASSWORD = "x"
@@ -38,50 +23,6 @@ URLS = """
 from django.urls import include
 urlpatterns += [path("sms/", include("django_mobilon_sms.rest.urls"))]
 """
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    """What it printed. Nothing that would lead it to this checkout is handed on."""
-    leads_here = ("DJANGO_SETTINGS_MODULE", "PYTHONPATH", "DATABASE_URL", "VIRTUAL_ENV")
-    environment = {name: value for name, value in os.environ.items() if name not in leads_here}
-    done = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def files(folder: Path) -> set[str]:
-    found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    return {str(path.relative_to(folder.parent)) for path in found}
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy, so that what an earlier build left in the checkout is not built again."""
-    tree = tmp_path_factory.mktemp("tree")
-    for name in FILES:
-        shutil.copy(ROOT / name, tree)
-    for name in FOLDERS:
-        shutil.copytree(ROOT / name, tree / name, ignore=JUNK)
-    for name in SAMPLES:
-        sample = tree / "django_mobilon_sms" / name
-        sample.parent.mkdir(parents=True, exist_ok=True)
-        sample.write_text("sample")
-    return tree
-
-
-@pytest.fixture(scope="module")
-def dist(tree: Path) -> Path:
-    """The sdist, and the wheel that was built from it."""
-    run(sys.executable, "-m", "build", tree, cwd=tree)
-    return tree / "dist"
-
-
-@pytest.fixture(scope="module")
-def wheel(dist: Path) -> Path:
-    [built] = dist.glob("*.whl")
-    return built
 
 
 def test_wheel_holds_the_whole_package_and_nothing_else(wheel, tree):

@@ -7,13 +7,18 @@ import shlex
 from typing import Any
 
 import pytest
+from django.urls import include, path
+from django.utils.module_loading import import_string
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.rest.throttling import ActThrottle, CreateThrottle
 from tests.support.documents import DOCS, blocks
 from tests.support.rest_door import ALL, basic, with_password
 
 pytestmark = pytest.mark.django_db
+EXECUTED = ["docs/reference/rest.rst"]
+PAGE = DOCS / "reference/rest.rst"
 HOST = "https://shop.example"
 #: What differs each time.
 MOMENTS = ("send_at", "created_at")
@@ -51,7 +56,7 @@ def comparable(answer: Any) -> Any:
 
 def test_walk_through_the_api(client):
     shown = []
-    for block in blocks(DOCS / "reference/rest.rst"):
+    for block in blocks(PAGE):
         if block.language == "sh":
             answers = [ask(client, words) for words in commands(block.text)]
             shown += [[answer.status_code, None] for answer in answers]
@@ -82,3 +87,20 @@ def test_walk_through_the_api(client):
     ]
     first, *others = SmsMessage.objects.order_by("pk").values_list("status", flat=True)
     assert (first, others) == ("cancelled", ["pending", "cancelled"])
+
+
+def test_python_of_the_page_runs():
+    names: dict[str, Any] = {"path": path, "include": include, "urlpatterns": []}
+    names["INSTALLED_APPS"] = []
+    for block in blocks(PAGE):
+        if block.language == "python":
+            exec(compile(block.text, str(PAGE), "exec"), names)
+    assert [str(pattern.pattern) for pattern in names["urlpatterns"]] == ["sms/", "schema/"]
+    import_string(names["REST_FRAMEWORK"]["DEFAULT_SCHEMA_CLASS"])
+
+
+def test_rates_of_the_page_are_those_of_the_code():
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    create, act = CreateThrottle.default_rate, ActThrottle.default_rate
+    words = "A user may write {} requests a minute and act {} times a minute"
+    assert words.format(create.removesuffix("/min"), act.removesuffix("/min")) in text

@@ -1,35 +1,49 @@
-"""The settings tables of README.rst and docs/reference/settings.rst, from their declarations.
+"""The settings in docs/reference/settings.rst, from their declarations.
 
-``python -m tests.support.settings_tables`` writes both.
+``python -m tests.support.settings_tables`` writes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from django_mobilon_sms.conf.declaration import Setting
 from django_mobilon_sms.conf.settings import declared
-from tests.support.documents import DOCS, README
+from tests.support.documents import DOCS
 
-BEGIN = '.. "python -m tests.support.settings_tables" writes the table from conf/settings.py\n'
-END = ".. the table ends\n"
+PAGE = DOCS / "reference/settings.rst"
+
+Settings = Iterable[Setting[Any]]
+
+#: Between these lines stands what is generated. The word is a setting's ``use``.
+BLOCK = re.compile(
+    r'(\.\. "python -m tests\.support\.settings_tables" writes (\w+) from conf/settings\.py\n)'
+    r".*?(\.\. the settings end\n)",
+    re.DOTALL,
+)
 
 
-def summary(setting: Setting[Any]) -> list[str]:
-    """Return the cells of a row of README.rst."""
-    return [f"``{setting.name}``", default(setting), setting.doc]
+def as_entries(settings: Settings) -> str:
+    """Return the settings as entries that a link can lead to."""
+    return "\n\n".join(map(entry, settings))
 
 
-def whole(setting: Setting[Any]) -> list[str]:
-    """Return the cells of a row of docs/reference/settings.rst."""
-    name, shown, doc = summary(setting)
-    return [name, shown, setting.id, setting.allowed.words, f"{doc} {setting.more}".rstrip()]
+def entry(setting: Setting[Any]) -> str:
+    """Return one setting with everything that there is to know about it."""
+    return (
+        f".. confval:: {setting.name}\n"
+        f"   :type: {setting.allowed.words}\n"
+        f"   :default: {default(setting)}\n"
+        "\n"
+        f"   {setting.doc} {setting.more}".rstrip()
+        + f" Checked by ``{setting.id}``."
+    )
 
 
 def default(setting: Setting[Any]) -> str:
-    """Return the cell of a default; settings that the vendor gives have an empty one."""
+    """Return the default as reStructuredText; settings that the vendor gives have none."""
     value = setting.default
     if value == "":
         return "required"
@@ -38,26 +52,16 @@ def default(setting: Setting[Any]) -> str:
     return f"``{value}``".replace("'", '"')
 
 
-TABLES: dict[Path, tuple[list[str], Callable[[Setting[Any]], list[str]]]] = {
-    README: (["setting", "default", "meaning"], summary),
-    DOCS / "reference/settings.rst": (
-        ["setting", "default", "check", "must be", "meaning"],
-        whole,
-    ),
-}
+def rendered() -> str:
+    """Return the page with the settings as their declarations are now."""
 
+    def block(found: re.Match[str]) -> str:
+        begin, use, end = found.groups()
+        settings = [s for s in declared() if s.use == use]
+        return f"{begin}\n{as_entries(settings)}\n\n{end}"
 
-def rendered(path: Path) -> str:
-    """Return the document with its table as the declarations are now."""
-    header, cells = TABLES[path]
-    rows = [header, *map(cells, declared())]
-    lines = ["   * - " + "\n     - ".join(row) for row in rows]
-    table = "\n".join([".. list-table::\n   :header-rows: 1\n   :name: settings-table\n", *lines])
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table}\n\n{END}{after}"
+    return BLOCK.sub(block, PAGE.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    for path in TABLES:
-        path.write_text(rendered(path), encoding="utf-8")
+    PAGE.write_text(rendered(), encoding="utf-8")

@@ -9,20 +9,17 @@ from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import router, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from ...choices import NOT_SENT, Resolution, Status
-from ...models import MessageQuerySet, SmsMessage, retry_on_lock
+from ...models import MessageQuerySet, SmsMessage
+from ..database_busy import DatabaseBusy, write
 
 #: Messages that one transaction changes at most.
 CHUNK = 500
-
-
-#: Seconds during which a transaction is retried after deadlocks and locks.
-PATIENCE = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,17 +171,22 @@ def apply(action: MessageAction, pks: Sequence[int], *, by: AbstractBaseUser) ->
     """Change these messages and record it in their history; return how many were changed.
 
     Messages that somebody else changed meanwhile are skipped: where some have, and where there
-    are too many for one transaction, each half is tried separately.
+    are too many for one transaction, each half is tried separately. Raises ``DatabaseBusy`` if the
+    database is busy before any was changed.
     """
     if not pks:
         return 0
-    attempt = partial(_all_or_none, action, pks, by)
-    alias = router.db_for_write(SmsMessage)
-    if len(pks) <= CHUNK and retry_on_lock(attempt, using=alias, seconds=PATIENCE):
+    if len(pks) <= CHUNK and write(partial(_all_or_none, action, pks, by), SmsMessage):
         return len(pks)
-    middle = len(pks) // 2
-    halves = (pks[:middle], pks[middle:]) if middle else ()
-    return sum(apply(action, half, by=by) for half in halves)
+    middle, changed = len(pks) // 2, 0
+    for half in (pks[:middle], pks[middle:]) if middle else ():
+        try:
+            changed += apply(action, half, by=by)
+        except DatabaseBusy:
+            if not changed:
+                raise
+            break
+    return changed
 
 
 def record(action: MessageAction, rows: MessageQuerySet, by: AbstractBaseUser) -> None:

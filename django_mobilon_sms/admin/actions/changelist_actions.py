@@ -128,7 +128,7 @@ class ChangelistActions(MessagePermissions, Responses):
             figures=[(_("Messages"), count)],
         )
 
-    @admin.action(description=catalogue.COPY.label, permissions=["send"])
+    @admin.action(description=catalogue.COPY.label, permissions=["send_again"])
     def copy(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
         """Write failed, expired and cancelled messages anew, once the person has confirmed it."""
         if "pks" in request.POST:

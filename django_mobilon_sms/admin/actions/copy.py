@@ -11,10 +11,11 @@ from uuid import UUID, uuid5
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.db import router, transaction
+from django.db import transaction
 
-from ...models import SmsMessage, retry_on_lock
+from ...models import SmsMessage
 from ...outbox import copy_message, database_time, default_expiry
+from ..database_busy import write
 from . import catalogue
 
 #: Between the two times of a message that is written without any.
@@ -55,9 +56,7 @@ def fields(message: SmsMessage) -> dict[str, Any]:
 
 def copy_all(pks: Sequence[int], *, submission_id: UUID, by: AbstractBaseUser) -> Copies:
     """Copy these messages. A repeated ``submission_id`` copies none of them again."""
-    attempt = partial(_copy_all, pks, submission_id, by)
-    alias = router.db_for_write(SmsMessage)
-    return retry_on_lock(attempt, using=alias, seconds=catalogue.PATIENCE)
+    return write(partial(_copy_all, pks, submission_id, by), SmsMessage)
 
 
 def _copy_all(pks: Sequence[int], submission_id: UUID, by: AbstractBaseUser) -> Copies:

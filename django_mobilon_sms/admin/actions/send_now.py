@@ -140,8 +140,8 @@ def send(pks: list[int], *, waiting: int, by: AbstractBaseUser) -> Iterator[Line
     ``waiting`` is the number of pending messages that the person chose. Never call it inside a
     transaction.
     """
-    catalogue.record(catalogue.SEND_NOW, SmsMessage.objects.for_write().filter(pk__in=pks), by)
     try:
+        catalogue.record(catalogue.SEND_NOW, SmsMessage.objects.for_write().filter(pk__in=pks), by)
         report = send_now(pks)
     except (ImproperlyConfigured, ImportError) as error:
         logger.error("send_now.configuration error=%s", type(error).__name__)

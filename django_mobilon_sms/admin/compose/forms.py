@@ -113,7 +113,7 @@ class CommonForm(forms.Form):
 
 
 class MessageForm(CommonForm):
-    """One text to one or more numbers. ``write()`` writes all messages, or none."""
+    """One text to one or more numbers, of this writer. ``write()`` writes all, or none."""
 
     outbox_fields = ("text", "source", "send_at", "expires_at", "priority", "tag")
 
@@ -140,10 +140,9 @@ class MessageForm(CommonForm):
 
     field_order = ("numbers", "text", "source", "send_at", "expires_at", "priority", "tag")
 
-    def __init__(self, *args: Any, compares_texts: bool = False, **kwargs: Any) -> None:
-        """Show duplicates before they are written only if the person may see texts."""
+    def __init__(self, *args: Any, writer: AbstractBaseUser, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._compares_texts = compares_texts
+        self._writer = writer
         self._refused_in_writing: dict[str, str] = {}
 
     @cached_property
@@ -190,17 +189,17 @@ class MessageForm(CommonForm):
             self.add_error("send_at", ValidationError(SCHEDULED, code="scheduled"))
 
     @sensitive_variables()
-    def write(self, writer: AbstractBaseUser) -> list[SmsMessage] | None:
+    def write(self) -> list[SmsMessage] | None:
         """Write the messages and return them in the order of the recipients.
 
         Return ``None``, with the errors in the form, if the outbox refuses one.
         """
-        common = self.values() | {"created_by": writer}
+        common = self.values() | {"created_by": self._writer}
         numbers = self.cleaned_data["numbers"]
         try:
             return write_many(
                 [common | {"number": one, "guid": self._guid(one)} for one in numbers],
-                confined_to=confined(writer),
+                confined_to=confined(self._writer),
                 past="refuse",
             )
         except InvalidRows as error:
@@ -220,11 +219,11 @@ class MessageForm(CommonForm):
         numbers = self.recipients.numbers[: recipients.MAX_RECIPIENTS]
         text = str(self["text"].value() or "").replace("\r\n", "\n")
         new = [SmsMessage(guid=self._guid(one), number=one, text=text) for one in numbers]
-        found = refusals(new)
+        found = refusals(new, confined(self._writer))
         reasons = {}
         for message in new:
             errors = found[message.guid].error_dict if message.guid in found else {}
-            if not (self._compares_texts and text.strip()):
+            if not text.strip():  # it equals every text that has been forgotten
                 errors = {name: error for name, error in errors.items() if name != "text"}
             if errors:
                 reasons[message.number] = next(iter(errors.values()))[0].messages[0]

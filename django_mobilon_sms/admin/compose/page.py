@@ -19,9 +19,10 @@ from django.utils.translation import ngettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from ...models import SmsMessage, retry_on_lock
+from ...models import SmsMessage
 from ..actions import catalogue, confirmation, copy, menu, send_now
 from ..actions.changelist_actions import SKIPPED
+from ..database_busy import write
 from ..messages.permissions import MessagePermissions
 from ..messages.responses import Responses
 from . import form_page, forms, preview
@@ -85,18 +86,20 @@ class WritePage(MessagePermissions, Responses):
     ) -> HttpResponse:
         """Show the empty form, or one with the values of the message that ``?copy=`` names."""
         if "copy" not in request.GET:
-            return self._page(request, forms.MessageForm(), form_url, extra_context)
+            return self._page(request, self._form(request), form_url, extra_context)
         if not self.has_copy_permission(request):
             raise PermissionDenied
         original = self.get_object(request, request.GET["copy"])
         if original is None or not menu.is_copyable(original.pk):
             self._show_count(request, messages.WARNING, SKIPPED, 1)
             return HttpResponseRedirect(self._address("smsmessage_changelist"))
-        form = forms.MessageForm(initial=copy.fields(original) | {"copy_of": original.pk})
+        form = self._form(request, initial=copy.fields(original) | {"copy_of": original.pk})
         return self._page(request, form, form_url, extra_context)
 
-    def _form(self, request: HttpRequest, data: QueryDict) -> forms.MessageForm:
-        return forms.MessageForm(data, compares_texts=self.has_text_permission(request))
+    def _form(
+        self, request: HttpRequest, data: QueryDict | None = None, **options: Any
+    ) -> forms.MessageForm:
+        return forms.MessageForm(data, writer=cast(AbstractBaseUser, request.user), **options)
 
     def _page(
         self,
@@ -134,13 +137,13 @@ class WritePage(MessagePermissions, Responses):
 
         def attempt() -> list[SmsMessage] | None:
             with transaction.atomic(using=alias):
-                written = form.write(writer)
+                written = form.write()
                 if new := [message for message in written or () if message.was_written]:
                     LogEntry.objects.log_actions(writer.pk, new, ADDITION, [{"added": {}}])
                     self._record_copy(request, form)
                 return written
 
-        return retry_on_lock(attempt, using=alias, seconds=catalogue.PATIENCE)
+        return write(attempt, SmsMessage)
 
     def _record_copy(self, request: HttpRequest, form: forms.MessageForm) -> None:
         """Add the copy to the history of its original, so that nobody sends it once more."""

@@ -11,7 +11,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from ...models import SmsMailing
-from ..badges import badge, moment
+from ..badges import badge, short_moment
 
 if TYPE_CHECKING:
     MailingModelAdmin = admin.ModelAdmin[SmsMailing]
@@ -85,7 +85,7 @@ class MailingList(MailingModelAdmin):
     @admin.display(description=_("created at"), ordering="created_at")
     def uploaded(self, mailing: SmsMailing) -> Any:
         """Show when the list was uploaded."""
-        return moment(mailing.created_at)
+        return short_moment(mailing.created_at)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SmsMailing]:
         """Return the mailings that are confirmed or can be, without loading their files."""

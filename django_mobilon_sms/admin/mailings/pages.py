@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from itertools import chain
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import router
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -25,19 +23,17 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ...choices import Status
 from ...mailings import preview, sending
-from ...models import SmsMailing, retry_on_lock
+from ...models import SmsMailing
 from ...outbox import database_time, is_past
 from .. import spreadsheet_files
 from ..actions import confirmation
-from ..actions.catalogue import PATIENCE
 from ..badges import badge
 from ..compose import form_page
 from ..compose.form_page import Button
+from ..database_busy import write
 from . import form as mailing_form
 from . import samples
 from .changelist import MailingList
-
-T = TypeVar("T")
 
 QUEUED = ngettext_lazy("%(count)s message is queued.", "%(count)s messages are queued.", "count")
 CANCELLED = ngettext_lazy(
@@ -46,7 +42,7 @@ CANCELLED = ngettext_lazy(
 CANCEL = ngettext_lazy(
     "Cancel %(count)s pending message", "Cancel %(count)s pending messages", "count"
 )
-NOT_WAITING = _("This list was already confirmed, or it has expired. No messages were created.")
+NOT_WAITING = _("This list was already confirmed and its messages are queued, or it has expired.")
 NOT_YOURS = _(
     "You cannot confirm this list: somebody else uploaded it, and you may not see its texts. Ask"
     " them, or somebody who may see the texts."
@@ -111,7 +107,7 @@ class MailingPages(MailingList):
 
     def _save(self, request: HttpRequest, form: mailing_form.MailingForm) -> HttpResponse:
         writer = cast(AbstractBaseUser, request.user)
-        mailing = _retried(partial(form.save, writer))
+        mailing = write(partial(form.save, writer), SmsMailing)
         LogEntry.objects.log_actions(writer.pk, [mailing], ADDITION, [{"added": {}}])
         return self._redirect(mailing)
 
@@ -169,7 +165,11 @@ class MailingPages(MailingList):
         if not self.may_read(request, mailing):
             raise PermissionDenied
         header = [gettext("Line"), gettext("Number"), gettext("Reason")]
-        rows = ([row.line, row.typed, row.reason] for row in preview.bad_rows(mailing))
+        try:
+            # All of them before the answer begins, which could not say that a later row is refused.
+            rows = [[row.line, row.typed, row.reason] for row in preview.bad_rows(mailing)]
+        except ValidationError:  # as after the confirmation, which forgets the file
+            return self._redirect(mailing)
         return spreadsheet_files.csv_response("invalid-rows.csv", chain([header], rows))
 
     @method_decorator(require_POST)
@@ -187,7 +187,9 @@ class MailingPages(MailingList):
         form.apply(mailing)
         leave_out = form.cleaned_data["leave_out_recent"]
         try:
-            written = _retried(partial(sending.confirm, mailing, by=by, leave_out_recent=leave_out))
+            written = write(
+                partial(sending.confirm, mailing, by=by, leave_out_recent=leave_out), SmsMailing
+            )
         except ValidationError as error:
             return self._not_confirmed(request, mailing, form, error)
         if written is None:
@@ -218,7 +220,7 @@ class MailingPages(MailingList):
         mailing = self._get_or_404(request, pk)
         if "confirmed" not in request.POST and (question := self._ask_to_cancel(request, mailing)):
             return question
-        if count := _retried(partial(sending.cancel, mailing)):
+        if count := write(partial(sending.cancel, mailing), SmsMailing):
             self._record(request, mailing, str(CANCELLED % {"count": count}))
         else:
             self.message_user(request, str(NOTHING_TO_CANCEL), messages.INFO)
@@ -255,10 +257,6 @@ class MailingPages(MailingList):
     def _redirect(self, mailing: SmsMailing) -> HttpResponseRedirect:
         name, site = "admin:mobilon_sms_smsmailing_change", self.admin_site.name
         return HttpResponseRedirect(reverse(name, args=[mailing.pk], current_app=site))
-
-
-def _retried(change: Callable[[], T]) -> T:
-    return retry_on_lock(change, using=router.db_for_write(SmsMailing), seconds=PATIENCE)
 
 
 def _preview(mailing: SmsMailing) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from ...models import SmsMessage
 from ..actions.changelist_actions import ChangelistActions
 from ..actions.decide import DecisionPage
 from ..compose.page import WritePage
-from ..gateway_panel import GatewaySwitches
 from ..non_atomic import NonAtomic
 from ..reports.export_page import ExportPage
 from ..reports.page import ReportPage
+from ..status_line import GatewaySwitches
 from .changelist import MessageList
 from .columns import MessageColumns
 from .deletion import Deletion
@@ -44,7 +44,7 @@ class MessageAdmin(
     actions = ("send_now", "refresh", "cancel", "copy", "decide", "delete_selected")
 
     class Media:
-        css = {"all": ("mobilon_sms/admin.css",)}
+        css = {"all": ("mobilon_sms/admin.css", "mobilon_sms/list.css")}
         js = (forms.Script("mobilon_sms/list.js", defer=True),)
 
     def extra_urls(self) -> list[URLPattern]:

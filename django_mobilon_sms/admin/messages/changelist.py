@@ -16,8 +16,8 @@ from ...models import db_now
 from .. import spreadsheet_files
 from ..actions import menu
 from ..bounded_paginator import BoundedList
-from ..gateway_panel import panel
 from . import filters, search
+from .columns import usual_columns
 from .permissions import MessagePermissions
 
 #: A primary key: a number that every database can hold.
@@ -29,16 +29,15 @@ class MessageList(MessagePermissions, BoundedList):
 
     list_display = (
         "status_badge",
-        "number",
+        "recipient",
         "beginning",
-        "waits",
         "written",
         "sent",
         "segments",
         "tag",
         "source",
     )
-    list_display_links = ("number",)
+    list_display_links = ("recipient",)
     list_filter = (
         "status",
         filters.WaitingFilter,
@@ -52,7 +51,7 @@ class MessageList(MessagePermissions, BoundedList):
     list_select_related = ()
     ordering = ("-id",)
     search_fields = ("guid",)  # shows the box; ``search.search()`` does the rest
-    sortable_by = ("number", "written")  # an index has each of these orders
+    sortable_by = ("recipient", "written")  # an index has each of these orders
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Allow only the filters of the list, with values that a database can hold."""
@@ -63,17 +62,21 @@ class MessageList(MessagePermissions, BoundedList):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the list, with the state of the gateway and the links to export it."""
+        """Show the list, without columns that say nothing, and the links to export it."""
         if not all(map(_PK.fullmatch, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             raise BadRequest("The primary key of a message is a number.")
         context: dict[str, Any] = {}
         if self.has_view_permission(request):
-            context["gateway"] = panel()
-            context["has_send_permission"] = self.has_send_permission(request)
             context["exports"] = spreadsheet_files.kinds()
             kept = [pair for pair in request.GET.lists() if pair[0] not in ("p", "e", "o")]
             context["filters"] = urlencode(kept, doseq=True)
-        return super().changelist_view(request, context | (extra_context or {}))
+        response = super().changelist_view(request, context | (extra_context or {}))
+        shown = (getattr(response, "context_data", None) or {}).get("cl")
+        if shown is not None:
+            unused = usual_columns(shown.result_list)
+            shown.list_display = [name for name in shown.list_display if name not in unused]
+            shown.chosen = filters.chosen(shown)
+        return response
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the messages, each with the database's time and its possible actions."""

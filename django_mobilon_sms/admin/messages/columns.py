@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,9 +14,11 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from ...choices import Status
+from ...conf import conf
 from ...models import SmsMessage
+from ...phone_numbers import readable_number
 from ..actions import menu
-from ..badges import badge, moment, sentence
+from ..badges import badge, sentence, short_moment
 from .filters import LONG_WAIT
 
 #: Characters of a text in the list.
@@ -39,31 +42,28 @@ class MessageColumns:
         """Return the resolution; without one, a decision was to send it again."""
         return message.get_resolution_display() or _("send again")
 
-    @admin.display(description=_("number"))
+    @admin.display(description=_("number"), ordering="number")
     def recipient(self, message: SmsMessage) -> str:
-        """Return the number, without the help text of the model's own field."""
-        return message.number
+        """Return the number in groups, without the help text of the model's own field."""
+        return readable_number(message.number)
 
     @admin.display(description=_("created at"), ordering="created_at")
-    def written(self, message: SmsMessage) -> str | None:
+    def written(self, message: SmsMessage) -> Any:
         """Return the time when the message was written."""
-        return moment(message.created_at)
+        return short_moment(message.created_at)
 
     @admin.display(description=_("sent at"))
-    def sent(self, message: SmsMessage) -> str | None:
-        """Return the time when the message was sent, as the gateway reports it."""
-        return moment(message.sent_at)
-
-    @admin.display(description=_("waits"))
-    def waits(self, message: SmsMessage) -> Any:
-        """Return how long the message has waited for the worker, or for the gateway's report."""
+    def sent(self, message: SmsMessage) -> Any:
+        """Return when it was sent, as the gateway reports it, or how long it has waited."""
         now: datetime = message.now  # type: ignore[attr-defined]  # annotated by the list
+        if message.sent_at:
+            return short_moment(message.sent_at)
         if message.status == Status.PENDING and message.due_at > now:
-            return _("until %(time)s") % {"time": moment(message.due_at)}
+            return format_html("{} {}", _("planned:"), short_moment(message.due_at))
         if message.status == Status.PENDING:
             return _waiting_since(message.due_at, now)
         if message.status == Status.ACCEPTED and message.next_check_at and message.accepted_at:
-            return _time_since(message.accepted_at, now)
+            return _time_waited(message.accepted_at, now)
         return None
 
     @admin.display(description=_("text"))
@@ -90,14 +90,23 @@ class MessageColumns:
         return sentence(message.error_code)
 
 
+def usual_columns(messages: Iterable[SmsMessage]) -> set[str]:
+    """Return the columns that are no use for these messages, because each has the usual value."""
+    usual = {"segments": 1, "tag": "", "source": conf.SOURCE}
+    rows = list(messages)
+    return {
+        name for name, value in usual.items() if all(getattr(row, name) == value for row in rows)
+    }
+
+
 def _waiting_since(due_at: datetime, now: datetime) -> Any:
-    time = _time_since(due_at, now)
     if now - due_at <= LONG_WAIT:
-        return time
-    return format_html(
-        '<span class="mobilon-sms-late">{}</span>', _("%(time)s: too long") % {"time": time}
-    )
+        return _time_waited(due_at, now)
+    overdue = _("overdue: %(time)s") % {"time": timesince(due_at, now, depth=1)}
+    return format_html('<span class="mobilon-sms-late">{}</span>', overdue)
 
 
-def _time_since(then: datetime, now: datetime) -> Any:
-    return _("just now") if now - then < timedelta(minutes=1) else timesince(then, now, depth=1)
+def _time_waited(then: datetime, now: datetime) -> Any:
+    if now - then < timedelta(minutes=1):
+        return _("waits")
+    return _("waits %(time)s") % {"time": timesince(then, now, depth=1)}

@@ -15,8 +15,8 @@ from django.db.models import BooleanField, ExpressionWrapper, ProtectedError, Qu
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext_lazy as _
 
-from ...models import ENDED, MessageQuerySet, SmsMessage, retry_on_lock
-from ..actions.catalogue import PATIENCE
+from ...models import ENDED, MessageQuerySet, SmsMessage
+from ..database_busy import write
 from .responses import Responses
 
 R = TypeVar("R")
@@ -76,9 +76,8 @@ class Deletion(Responses):
         return response if IS_POPUP_VAR in request.POST else self._to_list()
 
     def _unless_changed(self, request: HttpRequest, attempt: Callable[[], R]) -> R | None:
-        alias = router.db_for_write(SmsMessage)
         try:
-            return retry_on_lock(attempt, using=alias, seconds=PATIENCE)
+            return write(attempt, SmsMessage)
         except ProtectedError:
             self.message_user(request, str(CHANGED), messages.ERROR)
             return None

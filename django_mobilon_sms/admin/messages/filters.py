@@ -33,6 +33,17 @@ LONG_WAIT = timedelta(minutes=15)
 NEWEST_WITH_SENDERS = 200
 
 
+def chosen(changelist: ChangeList) -> list[tuple[Any, Any]]:
+    """Return the title and the value of each filter that narrows the list."""
+    return [
+        (spec.title, choice["display"])
+        for spec in changelist.filter_specs
+        if set(spec.expected_parameters()) & set(changelist.filter_params)
+        for choice in spec.choices(changelist)
+        if choice["selected"]
+    ]
+
+
 class DecisionFilter(admin.SimpleListFilter):
     """By what a person decided about an unknown message."""
 
@@ -98,7 +109,8 @@ class TagFilter(admin.SimpleListFilter):
         others = [name for name in self.request.GET if name not in (self.parameter_name, "p", "e")]
         kept = [(name, value) for name in others for value in self.request.GET.getlist(name)]
         without = changelist.get_query_string(remove=[self.parameter_name])
-        yield {"kept": kept, "value": self.value() or "", "without": without}
+        value = self.value() or ""
+        yield {"kept": kept, "without": without, "selected": value != "", "display": value}
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the messages with exactly this tag."""

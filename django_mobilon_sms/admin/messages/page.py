@@ -42,7 +42,8 @@ class MessagePage(MessagePermissions):
             context["timeline"] = timeline.steps(message, message.now)
             context["shows_batches"] = request.user.has_perm("mobilon_sms.view_smsbatch")
         if message is not None and self.has_send_permission(request):
-            context["actions"] = menu.for_message(message.pk)
+            permitted, possible = self.get_actions(request), menu.for_message(message.pk)
+            context["actions"] = [action for action in possible if action.name in permitted]
             context["submission_id"] = uuid4()
         if message is not None and self.has_copy_permission(request):
             context["may_copy"] = menu.is_copyable(message.pk)

@@ -30,6 +30,10 @@ class MessagePermissions(MessageModelAdmin):
         """Return whether this person may see the texts of messages."""
         return request.user.has_perm("mobilon_sms.view_smsmessage_text")
 
+    def has_send_again_permission(self, request: HttpRequest) -> bool:
+        """Return whether this person may send messages anew: the author of a text may learn it."""
+        return self.has_send_permission(request) and self.has_text_permission(request)
+
     def has_copy_permission(self, request: HttpRequest) -> bool:
         """Return whether this person may open the form with the values of a message."""
         may_read = self.has_view_permission(request) and self.has_text_permission(request)

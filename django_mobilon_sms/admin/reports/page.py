@@ -19,7 +19,6 @@ from django.views.decorators.http import require_safe
 from ...choices import Status
 from ...models import GatewayState, SmsBatch
 from ...operations import monitoring
-from .. import gateway_panel
 from ..badges import sentence
 from ..messages.permissions import MessagePermissions
 from . import chart, figures, periods
@@ -63,8 +62,6 @@ class ReportPage(MessagePermissions):
             "period": name,
             "choices": periods.CHOICES.items(),
             "form": form,
-            "gateway": gateway_panel.panel(),
-            "has_send_permission": self.has_send_permission(request),
             "shows_batches": request.user.has_perm("mobilon_sms.view_smsbatch"),
             "opts": self.opts,
             "media": self.media,

@@ -1,4 +1,4 @@
-"""The panel that shows whether messages go out, with its switches: pause, resume, try now."""
+"""The line that shows whether messages go out, with its switches: pause, resume, try now."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
-from django.db import router
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -18,9 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from ..limits import quiet_until
-from ..models import GatewayState, retry_on_lock
+from ..models import GatewayState
 from ..operations import gateway_condition
-from .actions.catalogue import PATIENCE
+from .database_busy import write
 from .messages.permissions import MessagePermissions
 from .messages.responses import Responses
 
@@ -50,18 +49,20 @@ SWITCHES = {
 }
 
 
-def panel() -> dict[str, Any]:
-    """Return the state of sending, a word for it, and the switches that are useful now."""
+def status_line(request: HttpRequest) -> dict[str, Any]:
+    """Return what the template of the line shows: the state of sending and the useful switches."""
     state = GatewayState.objects.peek()  # because showing a page writes nothing
     word = gateway_condition(state)
     names = ["resume" if state.paused_at else "pause"]
     if word == "blocked" or (word == "probing" and state.probe):
         names.append("try-now")  # of no use while sending is paused or switched off
+    may_switch = request.user.has_perm("mobilon_sms.send_smsmessage")
     return {
+        "back": request.get_full_path(),
         "word": word,
         "quiet_until": quiet_until(state.now) if word == "quiet" else None,
         "state": state,
-        "switches": [(name, SWITCHES[name].label) for name in names],
+        "switches": [(name, SWITCHES[name].label) for name in names if may_switch],
     }
 
 
@@ -77,8 +78,7 @@ class GatewaySwitches(MessagePermissions, Responses):
             raise Http404
         switch = SWITCHES[name]
         by = cast(AbstractBaseUser, request.user)
-        alias = router.db_for_write(GatewayState)
-        if retry_on_lock(partial(switch.change, by), using=alias, seconds=PATIENCE):
+        if write(partial(switch.change, by), GatewayState):
             state = GatewayState.objects.current()
             LogEntry.objects.log_actions(by.pk, [state], CHANGE, str(switch.result))
             self.message_user(request, str(switch.result), messages.SUCCESS)
