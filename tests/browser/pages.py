@@ -84,9 +84,11 @@ class Page:
         return int(self.page.evaluate(script))
 
     def picture(self, path: Path) -> None:
-        """Save a picture of the whole page, not only of the screen."""
+        """Save a picture of the whole page, in the light theme, which can be printed."""
+        self.page.emulate_media(color_scheme="light")
         path.parent.mkdir(parents=True, exist_ok=True)
         size = SIZES[self.look.width]
+        self.page.set_viewport_size(size | {"height": 300})  # the content fills a taller screen
         tall = self.page.evaluate("document.querySelector('#content-start').scrollHeight")
         header = self.page.evaluate("document.querySelector('#header').offsetHeight")
         self.page.set_viewport_size(size | {"height": tall + header + 40})
