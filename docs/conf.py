@@ -19,7 +19,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 html_theme = "furo"
 copybutton_prompt_text = "$ "
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["print.css"]
 html_extra_path = ["openapi.yaml"]
 exclude_patterns = ["_build"]
 
@@ -31,6 +32,13 @@ def document_task(*arguments):
         lines[:] = (inspect.getdoc(function) or "").splitlines()
 
 
+def name_language(_app, pagename, _template, context, _doctree):
+    """Name the language of a Russian page, for screen readers and hyphenation."""
+    if pagename.startswith("ru/"):
+        context["language"] = "ru"
+
+
 def setup(app):
-    """Let autodoc call ``document_task``."""
+    """Let Sphinx call these functions."""
     app.connect("autodoc-process-docstring", document_task)
+    app.connect("html-page-context", name_language)

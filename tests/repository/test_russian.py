@@ -1,0 +1,49 @@
+"""The documents in Russian and in English keep in step; the test names what lags."""
+
+from __future__ import annotations
+
+import pytest
+from docutils import nodes
+
+from tests.support.documents import blocks, document
+from tests.support.russian import lags, name, translations
+
+PAIRS = {page: original for page, original in translations().items() if original.is_file()}
+TRANSLATED = [pair for pair in PAIRS.items() if pair[0].is_file()]
+
+#: Their code is that of the English pages, which other tests execute.
+EXECUTED = [name(page) for page, _original in TRANSLATED if "handbook" not in page.parts]
+
+every_translation = pytest.mark.parametrize(
+    ("page", "original"), TRANSLATED, ids=[name(page) for page, _original in TRANSLATED]
+)
+
+
+def test_each_page_is_translated():
+    missing = [f"{name(page)}, from {name(o)}" for page, o in PAIRS.items() if not page.is_file()]
+    assert missing == []
+
+
+@every_translation
+def test_translation_follows_its_original(page, original):
+    assert list(lags(page, original)) == []
+
+
+@every_translation
+def test_code_is_that_of_the_original(page, original):
+    assert blocks(page) == blocks(original)
+
+
+@every_translation
+def test_pictures_are_those_of_the_original(page, original):
+    def pictures(path):
+        found = [node["uri"] for node in document(path).findall(nodes.image)]
+        return [uri.rpartition("/")[2].replace("-ru.", "-en.") for uri in found]
+
+    assert pictures(page) == pictures(original)
+
+
+@every_translation
+def test_translation_and_original_lead_to_each_other(page, original):
+    texts = [path.read_text(encoding="utf-8") for path in (page, original)]
+    assert ["По-русски" in text or "In English" in text for text in texts] == [True, True]
