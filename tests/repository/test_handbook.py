@@ -62,6 +62,13 @@ def plain(label: str) -> str:
     return text[:1].lower() + text[1:]
 
 
+def permission_names() -> dict[str, str]:
+    """Return the names of the app's permissions as a page of the admin lists them."""
+    models = apps.get_app_config("mobilon_sms").get_models()
+    with override(None):
+        return dict(named for model in models for named in _get_all_permissions(model._meta))
+
+
 def quoted(page) -> list[str]:
     """Return what the page quotes of the admin; literals and the names of pages are none."""
     text = document(page).astext()
@@ -91,15 +98,17 @@ def test_russian_table_of_permissions_is_the_english_one():
     tables = []
     for path in (RUSSIAN / "permissions.csv", DOCS / "reference/permissions.csv"):
         with path.open(encoding="utf-8", newline="") as file:
-            tables.append([[marks.get(cell, cell) for cell in row[1:]] for row in csv.reader(file)])
+            [names, *rows] = csv.reader(file)
+        tables.append([[marks.get(cell, cell) for cell in row[1:]] for row in rows])
+        if path.parent == RUSSIAN:
+            shown = names[1:]
     assert tables[0] == tables[1]
+    assert shown == [permission_names()[codename] for codename in names[1:]]
 
 
 @pytest.mark.parametrize(("room", "language"), [(RUSSIAN, "ru"), (ENGLISH, "en")])
 def test_permissions_are_named_as_the_admin_names_them(room, language):
-    models = apps.get_app_config("mobilon_sms").get_models()
-    with override(None):
-        known = {label for model in models for _, label in _get_all_permissions(model._meta)}
+    known = {*permission_names().values()}
     literals = document(room / "permissions.rst").findall(nodes.literal)
     named = {node.astext() for node in literals if node.astext().startswith("Can ")}
     assert (named - known, len(named)) == (set(), 9)
