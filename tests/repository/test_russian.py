@@ -21,12 +21,13 @@ every_translation = pytest.mark.parametrize(
 
 def test_each_page_is_translated():
     missing = [f"{name(page)}, from {name(o)}" for page, o in PAIRS.items() if not page.is_file()]
-    assert missing == []
+    assert not missing, "\n".join(missing)
 
 
 @every_translation
 def test_translation_follows_its_original(page, original):
-    assert list(lags(page, original)) == []
+    lagging = list(lags(page, original))
+    assert not lagging, "\n".join(lagging)
 
 
 @every_translation
