@@ -12,7 +12,16 @@ PAIRS = {page: original for page, original in translations().items() if original
 TRANSLATED = [pair for pair in PAIRS.items() if pair[0].is_file()]
 
 #: Their code is that of the English pages, which other tests execute.
-EXECUTED = [name(page) for page, _original in TRANSLATED if "handbook" not in page.parts]
+EXECUTED = [
+    "README.ru.rst",
+    "docs/ru/tutorial.rst",
+    "docs/ru/howto/containers.rst",
+    "docs/ru/howto/cron-and-systemd.rst",
+    "docs/ru/howto/monitoring.rst",
+    "docs/ru/howto/privacy.rst",
+    "docs/ru/howto/staging.rst",
+    "docs/ru/howto/upgrading.rst",
+]
 
 every_translation = pytest.mark.parametrize(
     ("page", "original"), TRANSLATED, ids=[name(page) for page, _original in TRANSLATED]
