@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import django
+from docutils import nodes
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
@@ -28,7 +29,8 @@ llms_txt_full_file = False
 markdown_anchor_sections = True
 html_theme = "furo"
 copybutton_prompt_text = "$ "
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["print.css"]
 html_extra_path = ["openapi.yaml"]
 exclude_patterns = ["_build"]
 
@@ -40,6 +42,21 @@ def document_task(*arguments):
         lines[:] = (inspect.getdoc(function) or "").splitlines()
 
 
+def name_language(_app, pagename, _template, context, _doctree):
+    """Name the language of a Russian page, for screen readers and hyphenation."""
+    if pagename.startswith("ru/"):
+        context["language"] = "ru"
+
+
+def keep_captions(app, doctree, _docname):
+    """Turn the captions of code blocks into paragraphs for Markdown, which has no captions."""
+    if app.builder.name == "markdown":
+        for caption in list(doctree.findall(nodes.caption)):
+            caption.replace_self(nodes.paragraph("", "", *caption.children))
+
+
 def setup(app):
-    """Let autodoc call ``document_task``."""
+    """Let Sphinx call these functions."""
+    app.connect("doctree-resolved", keep_captions)
     app.connect("autodoc-process-docstring", document_task)
+    app.connect("html-page-context", name_language)

@@ -109,6 +109,9 @@ class StopListAdmin(NonAtomic, BoundedList):
     search_help_text = _("Enter the whole number, in any usual format.")
     sortable_by = ()
 
+    class Media:
+        css = {"all": ("mobilon_sms/admin.css",)}
+
     def has_change_permission(self, request: HttpRequest, obj: StoppedNumber | None = None) -> bool:
         """Allow nobody to change a number."""
         return False

@@ -86,10 +86,12 @@ class Page:
     def picture(self, path: Path, last: str = "") -> None:
         """Save a picture of what is ours on the page, as large as it can be read; of a phone, all.
 
-        ``last`` is the selector of what it ends with.
+        ``last`` is the selector of what it ends with. The theme is the light one, to be printed.
         """
+        self.page.emulate_media(color_scheme="light")
         path.parent.mkdir(parents=True, exist_ok=True)
         size = SIZES[self.look.width]
+        self.page.set_viewport_size(size | {"height": 300})  # the content fills a taller screen
         tall = self.page.evaluate("document.querySelector('#content-start').scrollHeight")
         header = self.page.evaluate("document.querySelector('#header').offsetHeight")
         self.page.set_viewport_size(size | {"height": tall + header + 40})

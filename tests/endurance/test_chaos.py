@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_mobilon_sms.choices import Status
-from tests.endurance.chaos.cells import ALONE, long, short
+from tests.endurance.chaos.cells import ALONE, EVERY_TIME, around, long, short
 from tests.endurance.chaos.invariants import ALLOWED, Change, Findings, Row, find
 from tests.endurance.chaos.storm import SIGNALS, Storm
 
@@ -14,9 +14,9 @@ def post(*guids, **fields):
     return {"taken": [[guid, f"id-{guid}"] for guid in guids], **fields}
 
 
-def judged(rows=(), ledger=(), changes=(), *, created=None, unapplied=0):
+def judged(rows=(), ledger=(), changes=(), *, created=None, unapplied=0, **holes):
     created = len(rows) if created is None else created
-    return find(list(rows), ledger, changes, created=created, unapplied=unapplied)
+    return find(list(rows), ledger, changes, created=created, unapplied=unapplied, **holes)
 
 
 def test_outbox_that_agrees_with_the_ledger_has_no_violation():
@@ -52,6 +52,8 @@ def test_outbox_that_agrees_with_the_ledger_has_no_violation():
         ("stuck", {"unapplied": 1}),
         ("nameless", {"rows": [Row("a", "unknown")]}),
         ("uncommitted", {"ledger": [post(uncommitted=["a"])]}),
+        ("overtaken", {"ledger": [post(overtaken=1)]}),
+        ("needless", {"changes": [Change("sending", "unknown", "", 0, "lost")], "can_prove": True}),
         ("wrong_changes", {"changes": [Change("cancelled", "pending")]}),
         ("wrong_changes", {"changes": [Change("sent", "accepted")]}),
         ("wrong_changes", {"changes": [Change("pending", "accepted")]}),
@@ -61,6 +63,16 @@ def test_outbox_that_agrees_with_the_ledger_has_no_violation():
 )
 def test_violation_is_found(name, given):
     assert judged(**given).violations == {name: 1}
+
+
+def test_request_that_a_busy_machine_was_too_slow_for_is_not_needless():
+    slow = Change("sending", "unknown", error_code="timeout")
+    assert judged(changes=[slow], can_prove=True).violations == {}
+
+
+def test_copy_that_a_hole_lets_through_is_counted_apart():
+    findings = judged(ledger=[post(overtaken=2)], may_overtake=True)
+    assert (findings.violations, findings.by_design) == ({}, 2)
 
 
 def test_late_acceptance_may_move_a_message_that_was_resolved():
@@ -77,6 +89,13 @@ def test_every_status_has_allowed_changes_or_is_final():
 def test_findings_add_up():
     both = Findings(messages=1, lost=2) + Findings(messages=3, kills=1)
     assert both == Findings(messages=4, kills=1, lost=2)
+
+
+def test_every_storm_around_the_workers_comes_with_every_change():
+    kinds = {cell.kind for cell in around("postgres://")}
+    assert kinds == {kind for kinds in EVERY_TIME.values() for kind in kinds}
+    for database, chosen in EVERY_TIME.items():
+        assert {*chosen} <= {cell.kind for cell in short(database)}
 
 
 @pytest.mark.parametrize("cells", [short, long])

@@ -21,6 +21,7 @@ from django_mobilon_sms.models import SmsMessage, StoppedNumber
 from django_mobilon_sms.operations.monitoring import Snapshot
 from django_mobilon_sms.worker import exit_codes
 from django_mobilon_sms.worker.request_threads import GRACE
+from tests.endurance.chaos.cells import HOLES, around
 from tests.repository.links import is_well_formed
 from tests.support.documents import (
     DOCS,
@@ -57,7 +58,7 @@ def unit(text: str) -> configparser.SectionProxy:
 
 def test_cron_line_and_unit_let_a_request_finish():
     lines = [b.text for b in blocks(DOCS / "howto/cron-and-systemd.rst")]
-    assert any(line.endswith(" && venv/bin/python manage.py send_sms") for line in lines)
+    assert any(" && venv/bin/python manage.py send_sms\n" in line for line in lines)
     service = unit((DOCS / "deploy/sms-worker.service").read_text(encoding="utf-8"))
     assert service["ExecStart"].endswith("/python manage.py send_sms --loop --interval 1")
     assert service.getint("TimeoutStopSec") > Conf.TIMEOUT + GRACE
@@ -118,6 +119,21 @@ def test_last_long_run_bears_out_what_is_said_of_it():
     assert total[1] == {name: sum(counts[name] for _, counts in storms) for name in names}
     assert (total[1]["messages"] >= 100_000, total[1]["kills"] >= 1_000) == (True, True)
     assert {name: total[1][name] for name in zero} == dict.fromkeys(zero, 0)
+
+
+def test_last_storms_around_the_workers_bear_out_what_is_said_of_them():
+    path = DOCS / "explanation/reliability.rst"
+    zero = column(path, "zero-table")
+    names = ["messages", "posts", "stops", "faults", *zero, "by design"]
+    *storms, total = [
+        (row[0], dict(zip(names, map(int, row[1:]), strict=False)))
+        for row in table(path, "around-table")
+    ]
+    assert {kind for kind, _counts in storms} == {cell.kind for cell in around("postgres://")}
+    assert [kind for kind, counts in storms if not counts["faults"]] == []
+    assert total[1] == {name: sum(counts[name] for _, counts in storms) for name in names}
+    assert {name: total[1][name] for name in zero} == dict.fromkeys(zero, 0)
+    assert {kind for kind, counts in storms if counts["by design"]} <= HOLES
 
 
 def test_checks_are_those_of_the_code():

@@ -17,7 +17,7 @@ from docutils import nodes
 
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.sandbox import Sandbox
-from tests.support.documents import DOCS, DOCUMENTS, README, ROOT, Typed, blocks, document, typed
+from tests.support.documents import DOCS, README, ROOT, Typed, blocks, document, typed
 
 EXECUTED = [
     ("README.rst", "See it run"),
@@ -25,6 +25,7 @@ EXECUTED = [
     ("README.rst", "Run a worker"),
     ("README.rst", "Test your project"),
     ("README.rst", "REST"),
+    "docs/reference/commands.rst",
 ]
 WRITE = """
 from django_mobilon_sms.outbox import send_sms
@@ -110,8 +111,7 @@ def type_in(project: Project, command: Typed) -> None:
 
 def test_commands_work_and_print_what_is_shown(project):
     # Others follow the tutorial and the recipes, each in a project of its own.
-    pages = [p for p in DOCUMENTS if p not in (README, DOCS / "tutorial.rst")]
-    shown = [b for p in pages if p.parent.name != "howto" for b in blocks(p)]
+    shown = [b for page in DOCS.glob("reference/*.rst") for b in blocks(page)]
     shown += blocks(README, "Run a worker")
     commands = [c for block in shown if block.language == "console" for c in typed(block.text)]
     assert len(commands) >= 6

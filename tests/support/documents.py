@@ -18,7 +18,10 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.rst"
 DOCS = ROOT / "docs"
 # Rendered as they are by others than Sphinx, whose own build fails on its warnings.
-PLAIN = [README, *(ROOT / f"{name}.rst" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY"))]
+PLAIN = [
+    ROOT / f"{name}.rst"
+    for name in ("README", "README.ru", "CHANGELOG", "CONTRIBUTING", "SECURITY")
+]
 DOCUMENTS = [*PLAIN, *sorted(p for p in DOCS.rglob("*.rst") if "_build" not in p.parts)]
 
 roles.register_generic_role("doc", nodes.literal)

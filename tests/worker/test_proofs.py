@@ -7,24 +7,33 @@ wait, and that nothing which may have gone out is POSTed again.
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
 from django.core.management import CommandError
+from django.db import connection
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.sandbox.broken_replies import FAULTS
+from django_mobilon_sms.worker import request_threads
+from tests.management.test_output import NAMES, UNWRITABLE, process
 from tests.support.broken_replies import BROKEN_REPLIES
+from tests.support.commit_proxy import CommitProxy
+from tests.support.cron import Clock
 from tests.support.messages import write
-from tests.support.ports import free_port, full_port, https
+from tests.support.ports import free_port, full_port, https, resolve_to
+from tests.support.workers import PATIENCE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+on_a_server = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no server")
 
 
 class End(NamedTuple):
@@ -533,6 +542,130 @@ def test_wrong_setting_ends_the_run_before_a_row_is_claimed(worker, settings, na
         worker()
     assert rows("status", "attempts") == [("pending", 0)]
     assert not SmsBatch.objects.exists()
+
+
+# The reply is as it should be, and what is around the run is not
+
+
+def test_dead_addresses_before_the_live_one_change_nothing(sandbox, send, settings, monkeypatch):
+    settings.MOBILON_SMS_TIMEOUT = 4
+    with full_port() as first, full_port() as second:
+        resolve_to(monkeypatch, first, second, urlsplit(sandbox.url).port)
+        assert send() == ACCEPTED
+
+
+def test_name_server_that_outlasts_the_request_leaves_messages_pending(
+    sandbox, send, settings, monkeypatch
+):
+    settings.MOBILON_SMS_TIMEOUT = 1
+    monkeypatch.setattr(request_threads, "GRACE", 0)
+    waits, answer = iter([PATIENCE]), threading.Event()
+    port = urlsplit(sandbox.url).port
+    resolve_to(monkeypatch, port, before=lambda: answer.wait(next(waits, 0)))
+    assert send(at=sandbox.url) == never_left("connection")
+    answer.set()
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("length", [HOUR, -HOUR, DAY, -DAY])
+def test_clock_of_the_database_that_jumps_changes_nothing(sandbox, send, monkeypatch, length):
+    clock = Clock()
+    monkeypatch.setattr("django_mobilon_sms.models.clock.Now", clock)
+
+    def jump(exchange):
+        clock.now += length
+        sandbox.on_request = None
+
+    sandbox.on_request = jump
+    assert send() == ACCEPTED
+
+
+@pytest.mark.parametrize("make", UNWRITABLE, ids=NAMES)
+def test_output_that_cannot_be_written_changes_nothing(sandbox, worker, make):
+    write(2)
+    with process(make, "send_sms", "--no-refresh", MOBILON_SMS_BASE_URL=sandbox.url) as run:
+        assert reached(run.wait(PATIENCE)) == ACCEPTED
+    prove_that_nothing_goes_out_twice(sandbox, worker)
+
+
+@pytest.mark.parametrize("fault", ["drip_body", "drip_headers"])
+def test_dripped_statuses_end_the_run_and_stop_no_sending(sandbox, worker, settings, fault):
+    settings.MOBILON_SMS_TIMEOUT = 0.5
+    write(2)
+    worker("--no-refresh")
+    sandbox.fault(fault, path="/status/")
+    SmsMessage.objects.all().change(next_check_at=db_now())
+    assert reached(worker().code) == ACCEPTED._replace(exit_code=3)
+    prove_that_nothing_goes_out_twice(sandbox, worker)
+
+
+#: What makes a session refuse every write, until it ends.
+READ_ONLY = {
+    "sqlite": "PRAGMA query_only = ON",
+    "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    "mysql": "SET SESSION TRANSACTION READ ONLY",
+}
+
+
+@pytest.mark.databases
+def test_session_that_is_read_only_when_the_reply_comes_changes_nothing(sandbox, send, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    connection.ensure_connection()
+    session = connection.connection
+
+    def make_read_only(exchange):
+        cursor = session.cursor()
+        cursor.execute(READ_ONLY[connection.vendor])
+        cursor.close()
+        sandbox.on_request = None
+
+    sandbox.on_request = make_read_only
+    assert send() == ACCEPTED
+    connection.close()
+
+
+@pytest.fixture
+def commits():
+    """A proxy before the database, which loses the answer to a COMMIT once it is armed."""
+    GatewayState.objects.current()  # inserts its row, which is a COMMIT too
+    connection.close()
+    address = {key: connection.settings_dict[key] for key in ("HOST", "PORT")}
+    proxy = CommitProxy()
+    connection.settings_dict.update(HOST="127.0.0.1", PORT=proxy.port)
+    yield proxy
+    connection.close()
+    connection.settings_dict.update(address)
+    proxy.close()
+
+
+@on_a_server
+@pytest.mark.databases
+def test_record_whose_commit_is_not_answered_is_repeated_and_changes_nothing(
+    sandbox, send, commits
+):
+    def arm(exchange):
+        commits.is_armed = not SmsMessage.objects.filter(status=Status.ACCEPTED).exists()
+        connection.close()  # of the gateway's thread
+        sandbox.on_request = None
+
+    sandbox.on_request = arm
+    assert send() == ACCEPTED
+    assert not commits.is_armed
+
+
+@on_a_server
+@pytest.mark.databases
+def test_claim_whose_commit_is_not_answered_sends_nothing_and_is_held(sandbox, worker, commits):
+    write(2)
+    commits.is_armed = True
+    assert worker("--no-refresh") == (0, "Nothing to do.\n")
+    assert rows("status", "batch__outcome") == [("sending", "")] * 2
+    SmsBatch.objects.update(lease_until=db_now() - HOUR)
+    ends = [("unknown", "lost", 0)] * 2
+    end = End(4, Outcome.LOST, "lost", None, ends, 0, None)
+    assert reached(worker("--no-refresh").code) == end
+    prove_that_nothing_goes_out_twice(sandbox, worker)
+    assert sandbox.posts == []
 
 
 # The table is whole

@@ -22,10 +22,11 @@ from . import cells
 from .cells import Cell
 from .invariants import Findings
 
-SETS = {"short": cells.short, "long": cells.long}
+SETS = {"short": cells.short, "long": cells.long, "around": cells.around}
 SHOWN = (
-    *("messages", "posts", "kills", "stops", "cuts", "extra_copies", "false_sent", "false_unsent"),
-    *("lost", "stuck", "unknown", "gone_out", "late", "deadlocks", "locked"),
+    *("messages", "posts", "kills", "stops", "cuts", "faults"),
+    *("extra_copies", "false_sent", "false_unsent", "lost", "stuck"),
+    *("by_design", "unknown", "gone_out", "late", "deadlocks", "locked"),
 )
 
 

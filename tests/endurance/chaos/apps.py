@@ -3,34 +3,54 @@
 from __future__ import annotations
 
 import functools
+import http.client
 import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 from django.apps import AppConfig
 from django.db import DatabaseError
 from django.db.backends.signals import connection_created
 
+from . import clocks, surroundings
+from .notes import folder, note
+
 #: Words of the databases' errors, and what the report counts them as.
 TROUBLES = {
     "deadlock": ("deadlock", "1213", "restart transaction"),
     "locked": ("is locked", "1205", "lock wait"),
 }
+#: A minute of the protocol, in seconds: short like the other times of a storm.
+RESEND_MARGIN = 3
 
 
 class ChaosConfig(AppConfig):
-    """Active in worker processes only."""
+    """In each process of a storm."""
 
     name = "tests.endurance.chaos"
 
     def ready(self) -> None:
-        """Set the points, and count the databases' errors."""
+        """Shorten a wait. In workers set the points and faults, and count the databases' errors."""
+        from django_mobilon_sms.models import batches
+
+        batches.RESEND_MARGIN = timedelta(seconds=RESEND_MARGIN)
+        connection_created.connect(lambda connection, **_: clocks.obey(connection), weak=False)
         if os.environ.get("CHAOS_ROLE") == "worker":
             set_points()
+            say_who_posts()
+            surroundings.set_up()
             connection_created.connect(lambda connection, **_: watch(connection), weak=False)
+
+
+def say_who_posts() -> None:
+    """Name the worker in each request, as it is named in the journal."""
+    from django_mobilon_sms.gateway import client
+    from django_mobilon_sms.worker.claims import worker_name
+
+    client.HEADERS["User-Agent"] = worker_name()
 
 
 def set_points() -> None:
@@ -42,6 +62,7 @@ def set_points() -> None:
     struck(message_changes.MessageQuerySet, "claim", before="mid_claim")
     struck(run._Run, "_post", before="claimed")
     struck(client.MobilonGateway, "send", before="before_post", after="after_post")
+    struck(http.client.HTTPConnection, "send", before="writing")
     struck(outcome_recording, "record_all", before="before_record", after="recorded")
     struck(outcome_recording, "apply", before="mid_record")
     struck(outcome_recording, "update_breaker", after="judged")
@@ -75,11 +96,6 @@ def struck(owner: Any, name: str, *, before: str = "", after: str = "") -> None:
     setattr(owner, name, asking)
 
 
-def folder() -> Path:
-    """Where the storm and its processes leave notes for each other."""
-    return Path(os.environ["CHAOS_FOLDER"])
-
-
 def spring(point: str) -> None:
     """Take the signal that the storm has laid at this point, if any; one worker gets it."""
     trap = folder() / f"trap.{point}"
@@ -95,7 +111,8 @@ def spring(point: str) -> None:
 
 def watch(connection: Any) -> None:
     """Count deadlocks and locks of this connection."""
-    connection.execute_wrappers.append(count_trouble)
+    if count_trouble not in connection.execute_wrappers:  # a connection that is made anew
+        connection.execute_wrappers.append(count_trouble)
 
 
 def count_trouble(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
@@ -113,6 +130,5 @@ def noted() -> Iterator[None]:
         said = f"{error}".lower()
         for kind, words in TROUBLES.items():
             if any(word in said for word in words):
-                with (folder() / "troubles").open("a") as notes:
-                    notes.write(f"{kind}\n")
+                note(kind)
         raise

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from .apps import POINTS
+from .apps import POINTS, RESEND_MARGIN
+from .settings import MOBILON_SMS_LEASE
 
 #: Every fault that a POST can meet, each alone and at 100 %.
 ALONE: list[dict[str, Any]] = [
@@ -45,6 +46,14 @@ MIXED: list[dict[str, Any]] = [
 ]
 MIXED_RATE = 1 - 0.7 ** (1 / len(MIXED))
 
+#: Kinds of storms after which no message may be unknown.
+PROVABLE = {
+    *("dead addresses", "slow names", "slow receivers", "dripped statuses", "full disk"),
+    *("reader gone", "locked rows"),
+}
+#: Kinds that widen a hole which the protocol leaves, until a person falls in.
+HOLES = {"suspended", "clock jumps"}
+
 PEOPLE = ("resend", "resolve", "cancel", "pause")
 KILLS = (*(f"KILL {point}" for point in POINTS), "KILL", "KILL", "TERM")
 
@@ -62,6 +71,23 @@ class Cell:
     faults: tuple[dict[str, Any], ...] = ()
     latency: float = 0.05
     seed: int = 0
+    around: str = ""
+
+    @property
+    def can_prove(self) -> bool:
+        """Whether no message may become unknown, because each reply can be read and recorded."""
+        return self.kind in PROVABLE
+
+    @property
+    def may_overtake(self) -> bool:
+        """Whether copies may arrive after a resend, by the holes that the protocol leaves."""
+        return self.kind in HOLES
+
+    @property
+    def suspension(self) -> float:
+        """How long a stopped worker stands still, in seconds."""
+        beyond = RESEND_MARGIN + 3 if self.kind == "suspended" else 1
+        return float(MOBILON_SMS_LEASE + beyond)
 
     @property
     def name(self) -> str:
@@ -91,6 +117,39 @@ def own_troubles(database: str, count: int) -> tuple[str, ...]:
     return ("cut",) * count
 
 
+DRIPS = tuple(
+    {"name": name, "path": "/status/", "rate": rate}
+    for name, rate in (("drip_body", 0.5), ("drip_headers", 1.0))
+)
+JUMPS = tuple(f"jump {seconds}" for seconds in (3600, 0, -3600, 86400, 0, -86400))
+
+
+def around(database: str) -> Iterator[Cell]:
+    """Yield the storms around the workers: in their process, and on their way to the database."""
+    yield Cell("dead addresses", database, 2, 10, 200, around="dead addresses")
+    yield Cell("slow names", database, 2, 10, 100, around="slow names")
+    yield Cell("slow receivers", database, 2, 10, 200, around="slow receivers")
+    yield Cell("full disk", database, 2, 10, 100, ("TERM",), around="full disk")
+    yield Cell("reader gone", database, 2, 10, 100, ("TERM",), around="reader gone")
+    yield Cell("dripped statuses", database, 2, 10, 100, ("ask", "TERM", "ask"), DRIPS)
+    yield Cell("clock jumps", database, 2, 10, 200, (*JUMPS, *PEOPLE), around="clock")
+    yield Cell("clock jumps", database, 3, 10, 100, ("suspend 3600",), around="clock")
+    yield Cell("suspended", database, 3, 10, 100, ("suspend",))
+    if not database.startswith(("sqlite", "wal")):
+        yield Cell("read-only", database, 2, 10, 200, ("read_only",) * 3, around="bound user")
+        yield Cell("lost commits", database, 2, 10, 300, ("lose_commit",) * 8, around="proxy")
+        yield Cell("locked rows", database, 3, 10, 300, ("pause_behind_lock",) * 4)
+
+
+#: Which of these come with every change, so that each comes once.
+EVERY_TIME = {
+    "sqlite": ("clock jumps", "full disk"),
+    "wal": ("slow receivers", "dripped statuses"),
+    "postgres": ("lost commits", "locked rows", "slow names"),
+    "mysql": ("read-only", "dead addresses", "suspended", "reader gone"),
+}
+
+
 def short(database: str) -> Iterator[Cell]:
     """Yield a few cells of each kind, to run with every change."""
     yield Cell("killed", database, 1, 10, 200, many(KILLS, 5))
@@ -108,6 +167,8 @@ def short(database: str) -> Iterator[Cell]:
     yield Cell("database", database, 2, 10, 200, own_troubles(database, 8))
     for fault in (ALONE[3], {"name": "http_500", "taken": True}, {"name": "http_403"}):
         yield Cell(f"{fault['name']} at 100 %", database, 2, 10, 40, (), (alone(fault),))
+    kinds = EVERY_TIME[database.partition(":")[0]]
+    yield from (cell for cell in around(database) if cell.kind in kinds)
 
 
 def long(database: str) -> Iterator[Cell]:
@@ -124,3 +185,4 @@ def long(database: str) -> Iterator[Cell]:
     for fault in ALONE:
         taken = ", taken" if fault.get("taken") else ""
         yield Cell(f"{fault['name']}{taken} at 100 %", database, 2, 10, 40, (), (alone(fault),))
+    yield from around(database)

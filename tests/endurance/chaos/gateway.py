@@ -17,6 +17,8 @@ from django_mobilon_sms.sandbox import Exchange, Sandbox
 from django_mobilon_sms.sandbox.request_checks import SEND
 from tests.support.broken_replies import BROKEN_REPLIES
 
+from .notes import note
+
 
 def main() -> None:
     """Serve until SIGTERM. The first line printed is the address."""
@@ -43,6 +45,8 @@ class Ledger:
     def note(self, exchange: Exchange) -> None:
         """Look up these messages in the database, then write the line."""
         if exchange.path != SEND:
+            if exchange.fault:
+                note("fault")
             return
         heard = [message["guid"] for message in exchange.objects or []]
         line = {
@@ -50,36 +54,42 @@ class Ledger:
             "heard": len(heard),
             "taken": [[message.guid, message.id] for message in exchange.received],
             "fault": exchange.fault,
-            **look(heard),
+            **look(heard, exchange.headers.get("User-Agent", "")),
         }
         with self._lock:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
 
 
-def look(guids: list[str]) -> dict[str, Any]:
+def look(guids: list[str], sender: str) -> dict[str, Any]:
     """Return what another connection sees of messages whose POST has just arrived.
 
     ``uncommitted`` are the messages whose claim it does not see. ``given_up`` are those whose batch
-    the worker or the sweep closed before the POST arrived.
+    the worker or the sweep closed before the POST arrived; ``overtaken`` are those of them that a
+    person had resent by then, and that this worker was not given again.
     """
     from django_mobilon_sms.models import SmsMessage
 
     if not guids:
         return {}
-    rows = SmsMessage.objects.filter(guid__in=guids).values_list("guid", "status", "resends")
+    fields = ("guid", "status", "resends", "batch__worker")
+    rows = SmsMessage.objects.filter(guid__in=guids).values_list(*fields)
     try:
-        seen = {str(guid): (status, resends) for guid, status, resends in rows}
+        seen = {str(guid): tuple(values) for guid, *values in rows}
     except DatabaseError:
         return {"not_looked": len(guids)}
     finally:
         connection.close()
-    uncommitted = [
-        guid for guid in guids if guid not in seen or seen[guid] in {("pending", 0), ("expired", 0)}
-    ]
-    sending = sum(seen[guid][0] == "sending" for guid in guids if guid in seen)
+    uncommitted, sending, overtaken = [], 0, 0
+    for guid in guids:
+        status, resends, worker = seen.get(guid, ("pending", 0, None))
+        if not resends and status in ("pending", "expired"):
+            uncommitted.append(guid)
+        sending += status == "sending"
+        overtaken += resends > 0 and (status == "pending" or worker != sender)
     given_up = len(guids) - sending - len(uncommitted)
-    return {"sending": sending, "given_up": given_up, "uncommitted": uncommitted}
+    found = {"sending": sending, "given_up": given_up, "uncommitted": uncommitted}
+    return found | {"overtaken": overtaken}
 
 
 if __name__ == "__main__":

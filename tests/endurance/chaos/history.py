@@ -6,14 +6,15 @@ from django.db import connection
 
 from .invariants import Change
 
-COLUMNS = "old_status, new_status, resolution, resends"
+COLUMNS = "old_status, new_status, resolution, resends, error_code"
 TABLE = """
 CREATE TABLE chaos_history (
-    old_status varchar(10), new_status varchar(10), resolution varchar(10), resends integer
+    old_status varchar(10), new_status varchar(10), resolution varchar(10), resends integer,
+    error_code varchar(20)
 )"""
 NOTE = (
     f"INSERT INTO chaos_history ({COLUMNS})"
-    " VALUES (OLD.status, NEW.status, OLD.resolution, OLD.resends);"
+    " VALUES (OLD.status, NEW.status, OLD.resolution, OLD.resends, NEW.error_code);"
 )
 ON_CHANGE = "AFTER UPDATE ON mobilon_sms_smsmessage FOR EACH ROW"
 TRIGGERS = {

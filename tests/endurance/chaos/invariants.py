@@ -25,8 +25,11 @@ class Change(NamedTuple):
     new: str
     resolution: str = ""
     resends: int = 0
+    error_code: str = ""
 
 
+#: Errors of a request that a busy machine was too slow for.
+SLOW = {"timeout", "deadline"}
 #: Allowed next statuses. A resolved message may only become accepted, by proof.
 ALLOWED = {
     "pending": {"sending", "cancelled", "expired"},
@@ -48,11 +51,13 @@ class Findings:
     kills: int = 0
     stops: int = 0
     cuts: int = 0
+    faults: int = 0
     unknown: int = 0
     gone_out: int = 0
     late: int = 0
     deadlocks: int = 0
     locked: int = 0
+    by_design: int = 0
     extra_copies: int = 0
     false_sent: int = 0
     false_unsent: int = 0
@@ -61,10 +66,15 @@ class Findings:
     nameless: int = 0
     uncommitted: int = 0
     wrong_changes: int = 0
+    overtaken: int = 0
+    paused_claims: int = 0
+    needless: int = 0
+    ended: int = 0
 
     FAULTS = (
         *("extra_copies", "false_sent", "false_unsent", "lost", "stuck"),
         *("nameless", "uncommitted", "wrong_changes"),
+        *("overtaken", "paused_claims", "needless", "ended"),
     )
 
     @property
@@ -87,8 +97,14 @@ def find(
     *,
     created: int,
     unapplied: int,
+    can_prove: bool = False,
+    may_overtake: bool = False,
 ) -> Findings:
-    """Compare the rows and their changes with the gateway's ledger."""
+    """Compare the rows and their changes with the gateway's ledger.
+
+    ``can_prove``: nothing struck that makes a message unknown. ``may_overtake``: what struck leaves
+    a hole by design, so that a copy may arrive after a person resent its message.
+    """
     posts = list(ledger)
     copies: Counter[str] = Counter()
     ids: set[tuple[str, str]] = set()
@@ -97,6 +113,8 @@ def find(
         ids.update((guid, id_) for guid, id_ in post["taken"])
     by_change = Counter(changes)
     unknown = [row for row in rows if row.status == "unknown"]
+    held = [change for change in by_change.elements() if change.new == "unknown"]
+    overtaken = sum(post.get("overtaken", 0) for post in posts)
     return Findings(
         messages=created,
         posts=len(posts),
@@ -111,6 +129,9 @@ def find(
         nameless=sum(not row.error_code for row in unknown),
         uncommitted=sum(len(post.get("uncommitted", ())) for post in posts),
         wrong_changes=sum(n for change, n in by_change.items() if not is_allowed(change)),
+        needless=sum(one.error_code not in SLOW for one in held) if can_prove else 0,
+        overtaken=0 if may_overtake else overtaken,
+        by_design=overtaken if may_overtake else 0,
     )
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -17,24 +16,28 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from django.db import DatabaseError, connection
-from django.db.models import F
+from django.db import DatabaseError
 
-from django_mobilon_sms.choices import Resolution, Status
+from django_mobilon_sms.choices import Status
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now, retry_on_lock
-from django_mobilon_sms.outbox import send_many
+from tests.support.commit_proxy import CommitProxy
+from tests.support.ports import full_port
 
-from . import history
+from . import clocks, history, notes
 from .cells import Cell
+from .database_faults import PATIENCE, USER, DatabaseStrikes, bound_user
 from .invariants import Findings, Row, find
+from .people import PeoplesActs
 from .settings import MOBILON_SMS_LEASE
+from .surroundings import AROUND, UNWRITABLE, output
 
 ROOT = Path(__file__).resolve().parents[3]
-#: Longest wait in seconds; only a defect takes longer.
-PATIENCE = 300.0
 #: Longest time in seconds that a trap waits for a worker.
 TRAP_LIFE = MOBILON_SMS_LEASE + 4.0
 SIGNALS = {name: getattr(signal, f"SIG{name}") for name in ("KILL", "TERM", "STOP")}
+
+#: Exit codes of workers that were killed, or stopped before or after they heed a signal.
+STRUCK = (0, -signal.SIGKILL, -signal.SIGTERM)
 
 T = TypeVar("T")
 
@@ -45,6 +48,7 @@ def run(cell: Cell, folder: Path) -> Findings:
     with ExitStack() as stack:
         url = stack.enter_context(gateway(cell, folder))
         storm = Storm(cell, folder, url)
+        stack.enter_context(storm.surrounded())
         stack.callback(storm.end)
         storm.blow()
         storm.calm(url)
@@ -53,13 +57,13 @@ def run(cell: Cell, folder: Path) -> Findings:
 
 def process(role: str, folder: Path, *command: str, **environment: str) -> subprocess.Popen[str]:
     """Start a Python process on the storm's database that logs to the folder."""
-    with (folder / f"{role}.log").open("a") as log:
+    with (folder / f"{role}.log").open("a") as log, output(environment) as out:
         return subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT,
             env=os.environ | {"CHAOS_ROLE": role, "CHAOS_FOLDER": str(folder)} | environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if role == "gateway" else log,
+            stdout=subprocess.PIPE if role == "gateway" else out or log,
             stderr=log,
             text=True,
         )
@@ -81,7 +85,7 @@ def gateway(cell: Cell, folder: Path) -> Iterator[str]:
             server.terminate()
 
 
-class Storm:
+class Storm(DatabaseStrikes, PeoplesActs):
     """The workers of one cell and the strikes on them, in the order of the seed."""
 
     def __init__(self, cell: Cell, folder: Path, url: str) -> None:
@@ -94,6 +98,7 @@ class Storm:
         self.counts: Counter[str] = Counter()
         self.workers: list[subprocess.Popen[str]] = []
         self.stopped: dict[int, float] = {}
+        self.environment: dict[str, str] = {}
 
     def blow(self) -> None:
         """Carry out every strike, and write messages before each."""
@@ -110,25 +115,51 @@ class Storm:
 
     def strike(self, strike: str) -> None:
         """Carry out a strike: a signal, now or at a point; the database; a person."""
-        kind, _, point = strike.partition(" ")
-        if point:
-            self.trap(kind, point)
+        kind, *words = strike.split()
+        if kind in SIGNALS and words:
+            self.trap(kind, *words)
         elif kind in SIGNALS:
             time.sleep(self.random.uniform(0, 0.3))
             with suppress(ProcessLookupError, IndexError):
                 self.random.choice(self.workers).send_signal(SIGNALS[kind])
         else:
-            getattr(self, kind)()
+            getattr(self, kind)(*words)
 
-    def trap(self, kind: str, point: str) -> None:
-        """Let the signal strike the next worker at this point."""
+    @contextmanager
+    def surrounded(self) -> Iterator[None]:
+        """Set up what goes wrong around the workers of this cell."""
+        around, environment = self.cell.around, self.environment
+        with ExitStack() as stack:
+            if around == "dead addresses":
+                ports = [stack.enter_context(full_port()) for _ in range(2)]
+                environment["CHAOS_DEAD_PORTS"] = " ".join(map(str, ports))
+            elif around == "clock":
+                stack.enter_context(clocks.movable(self.folder / "clock"))
+            elif around == "proxy":
+                self.proxy = CommitProxy()
+                stack.callback(self.proxy.close)
+                environment |= {"DATABASE_URL": through(self.proxy.port), "PGSSLMODE": "disable"}
+            elif around == "bound user":
+                stack.enter_context(bound_user())
+                environment["DATABASE_URL"] = os.environ["DATABASE_URL"].replace(
+                    "root@", f"{USER}@"
+                )
+            if around in AROUND:  # these have names
+                self.url = self.url.replace("127.0.0.1", "localhost")
+            environment["CHAOS_AROUND"] = around
+            yield
+
+    def trap(self, kind: str, point: str) -> bool:
+        """Let the signal strike the next worker at this point; return whether one came there."""
         trap, laid = self.folder / f"trap.{point}", self.folder / "trap"
         laid.write_text(str(int(SIGNALS[kind])))
         laid.rename(trap)
         until = time.monotonic() + TRAP_LIFE
         while trap.exists() and time.monotonic() < until:
             self.tend()
+        is_sprung = not trap.exists()
         trap.unlink(missing_ok=True)
+        return is_sprung
 
     def tend(self) -> None:
         """Replace workers that ended, and wake those stopped for longer than a lease."""
@@ -136,6 +167,7 @@ class Storm:
         for worker in self.workers:
             if worker.poll() is not None:
                 self.counts["kills"] += worker.returncode == -signal.SIGKILL
+                self.counts["ended"] += worker.returncode not in STRUCK
         self.workers = [worker for worker in self.workers if worker.poll() is None]
         while len(self.workers) < self.cell.workers:
             options = ("--loop", "--interval=0.05", f"--batch-size={self.cell.batch}")
@@ -146,97 +178,22 @@ class Storm:
     def start(self, *options: str) -> subprocess.Popen[str]:
         """Start a `manage.py send_sms`."""
         command = ("-m", "django", "send_sms", "--json", *options)
-        return process("worker", self.folder, *command, MOBILON_SMS_BASE_URL=self.url)
+        self.counts["faults"] += self.cell.around in UNWRITABLE
+        environment = self.environment | {"MOBILON_SMS_BASE_URL": self.url}
+        return process("worker", self.folder, *command, **environment)
 
     def wake(self) -> None:
         """Continue stopped workers once their lease is over."""
         now = time.monotonic()
         for pid in [worker.pid for worker in self.workers if is_stopped(worker.pid)]:
-            if now > self.stopped.setdefault(pid, now + MOBILON_SMS_LEASE + 1):
+            if now > self.stopped.setdefault(pid, now + self.cell.suspension):
                 del self.stopped[pid]
                 self.counts["stops"] += 1
                 os.kill(pid, signal.SIGCONT)
 
-    # The database
-
-    def cut(self) -> None:
-        """End connections of the workers and of the gateway, as soon as there are any."""
-        until = time.monotonic() + PATIENCE
-        before = self.counts["cuts"]
-        while self.counts["cuts"] == before and time.monotonic() < until:
-            self.tend()
-            self.end_connections()
-
-    def end_connections(self) -> None:
-        """End all other connections, as an administrator would."""
-        with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
-                self.counts["cuts"] += len(cursor.fetchall())
-                return
-            cursor.execute(
-                "SELECT id FROM information_schema.processlist"
-                " WHERE db = DATABASE() AND id <> CONNECTION_ID()"
-            )
-            for (number,) in cursor.fetchall():
-                with suppress(DatabaseError):  # it has already ended
-                    cursor.execute(f"KILL {number:d}")
-                    self.counts["cuts"] += 1
-
-    def lock(self) -> None:
-        """Lock SQLite's file for 10 s, longer than its timeout."""
-        other = sqlite3.connect(connection.settings_dict["NAME"], timeout=60, isolation_level=None)
-        other.execute("BEGIN EXCLUSIVE")
-        time.sleep(10)
-        other.execute("ROLLBACK")
-        other.close()
-        self.counts["cuts"] += 1
-
-    # People and callers
-
-    def write(self, count: int) -> None:
-        """Write ``count`` messages into the outbox."""
-        rows = [{"number": "+79135292926", "text": f"Заказ {n}"} for n in range(count)]
-        if rows:
-            self.created += self.persisting(lambda: send_many(rows))
-
-    def some(self, status: Status) -> list[int]:
-        """Return the primary keys of a fifth of the messages in this status."""
-        found = SmsMessage.objects.filter(status=status, resolution="")
-        pks = self.persisting(lambda: list(found.values_list("pk", flat=True)))
-        return self.random.sample(pks, len(pks) // 5)
-
-    def resend(self) -> None:
-        """Resend unknown messages, as a person does."""
-        rows = SmsMessage.objects.filter(pk__in=self.some(Status.UNKNOWN))
-        self.counts["resent"] += self.persisting(lambda: rows.resend(by=None))
-
-    def resolve(self) -> None:
-        """Resolve unknown messages, as a person does."""
-        rows = SmsMessage.objects.filter(pk__in=self.some(Status.UNKNOWN))
-        decision = self.random.choice(list(Resolution))
-        self.persisting(lambda: rows.resolve(decision, by=None))
-
-    def cancel(self) -> None:
-        """Cancel pending messages, as a person does."""
-        rows = SmsMessage.objects.filter(pk__in=self.some(Status.PENDING))
-        self.persisting(rows.cancel)
-
-    def try_now(self) -> None:
-        """Unblock sending, as an impatient person does, but leave a probe its time."""
-        states = GatewayState.objects.filter(blocked_until__gt=db_now())
-        if time.monotonic() > self.pressed + 2.0:
-            states, self.pressed = GatewayState.objects.all(), time.monotonic()
-        self.persisting(states.try_now)
-
-    def pause(self) -> None:
-        """Pause sending and resume a little later, as a person does."""
-        self.persisting(lambda: GatewayState.objects.pause(by=None))
-        time.sleep(self.random.uniform(0.1, 0.5))
-        self.persisting(GatewayState.objects.resume)
+    def is_any_stopped(self) -> bool:
+        """Return whether a worker is stopped by a signal."""
+        return any(is_stopped(worker.pid) for worker in self.workers)
 
     def persisting(self, function: Callable[[], T]) -> T:
         """Retry while the database is locked or cut, as people and callers do.
@@ -259,14 +216,19 @@ class Storm:
         """Clear the faults, and let the workers send all messages and end."""
         urllib.request.urlopen(urllib.request.Request(f"{url}faults/", method="DELETE"))
         self.persisting(GatewayState.objects.resume)
+        if self.cell.around == "clock":
+            clocks.jump(0)
         self.wait(lambda: not self.pending())
-        self.wait(lambda: not any(is_stopped(worker.pid) for worker in self.workers))
+        if self.cell.can_prove:  # what is under way may still prove that it never left
+            under_way = SmsMessage.objects.filter(status=Status.SENDING)
+            self.wait(lambda: not self.pending() and not self.persisting(under_way.exists))
+        self.wait(lambda: not self.is_any_stopped())
         for worker in self.workers:
             worker.terminate()
         for worker in self.workers:
-            worker.wait(PATIENCE)
+            self.counts["ended"] += worker.wait(PATIENCE) not in STRUCK
         leases = SmsBatch.objects.filter(outcome="")
-        self.persisting(lambda: leases.update(lease_until=F("created_at")))
+        self.persisting(lambda: leases.update(lease_until=db_now()))
         # One sweep, by a run that may send nothing: a message still under way is stuck.
         self.persisting(lambda: GatewayState.objects.pause(by=None))
         self.start("--no-refresh").wait(PATIENCE)
@@ -311,13 +273,21 @@ class Storm:
             history.changes(),
             created=self.created,
             unapplied=SmsBatch.objects.unapplied().count() + SmsBatch.objects.lost().count(),
+            can_prove=self.cell.can_prove,
+            may_overtake=self.cell.may_overtake,
         )
-        findings.kills, findings.stops = self.counts["kills"], self.counts["stops"]
-        findings.cuts = self.counts["cuts"]
-        troubles = self.folder / "troubles"
-        noted = Counter(troubles.read_text().split() if troubles.exists() else [])
+        for name in ("kills", "stops", "cuts", "ended", "paused_claims"):
+            setattr(findings, name, self.counts[name])
+        noted = notes.counted(self.folder)
+        findings.faults = self.counts["faults"] + noted["fault"]
         findings.deadlocks, findings.locked = noted["deadlock"], noted["locked"]
         return findings
+
+
+def through(port: int) -> str:
+    """Return DATABASE_URL with another port."""
+    address, _, name = os.environ["DATABASE_URL"].rpartition("/")
+    return f"{address.rpartition(':')[0]}:{port}/{name}"
 
 
 def is_stopped(pid: int) -> bool:
