@@ -194,7 +194,8 @@ class Conf:
         doc="Most segments that each sender sends in a second, minute or hour, such as"
         ' ``"20/m"``; ``None``: no limit.',
         more='Or a rate for each sender: ``{"89234560000": "10/m", "*": "60/m"}``, in which ``*``'
-        " stands for all others. See :doc:`/explanation/performance`.",
+        " stands for all others. A tenth of each window, rounded down, is kept for urgent messages."
+        " See :doc:`/explanation/performance`.",
         hint="For the senders that a dict does not name, write '*'.",
         use="policy",
     )
@@ -203,7 +204,8 @@ class Conf:
         "E025",
         validators.per_sender(validators.whole_number(999_999)),
         doc="Most segments that each sender sends in a day of ``TIME_ZONE``; ``None``: no limit.",
-        more="A dict sets a limit for each sender, as in the rate.",
+        more="A dict sets a limit for each sender, and a tenth is kept for urgent messages, as in the"
+        " rate.",
         hint="It counts segments. For the senders that a dict does not name, write '*'.",
         use="policy",
     )

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError
+from django.db import connection
 from django.utils.formats import localize
 from django.utils.timezone import localtime
 

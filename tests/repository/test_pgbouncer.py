@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from django_mobilon_sms.management.commands.send_sms import how_it_waits
 from django_mobilon_sms.models import GatewayState, SmsMessage
 from django_mobilon_sms.outbox import send_many
 from tests.repository.test_howto import HOWTO
@@ -95,6 +96,14 @@ def test_commands_of_the_page_work_in_transaction_mode(pooled, sandbox):
     for command in typed(block.text):
         assert manage(pooled, *command.words[2:], url=sandbox.url) == command.output
     assert '"waiting": 0' in manage(pooled, "sms_status", "--json")
+
+
+def test_loop_says_that_it_only_polls_behind_a_pooler_of_transactions(pooled, sandbox):
+    send_many({"number": "+79135292926", "text": "Заказ готов"} for _ in range(3))
+    given = pooled | {"MOBILON_SMS_BASE_URL": sandbox.url}
+    with group("-m", "django", "send_sms", "--loop", "--interval=0.2", **given) as process:
+        assert process.stdout.readline() == how_it_waits(0.2, hears=False) + "\n"
+        wait_until(lambda: len(sandbox.messages) == 3)
 
 
 def test_workers_with_two_connections_send_each_message_once_and_obey_a_pause(pooled, sandbox):

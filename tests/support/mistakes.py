@@ -279,9 +279,30 @@ MISTAKES = [
     Mistake(
         "no deadline beyond the socket's",
         "worker/request_threads.py",
-        "self._done.get(timeout=max(0.0, self._waits[key] - uptime()))",
+        "self._done.get(timeout=max(0.0, end - uptime()))",
         "self._done.get()",
         "worker/test_request_threads.py::test_call_that_outlives_its_time_is_abandoned",
+    ),
+    Mistake(
+        "no slot kept for urgent messages",
+        "worker/run.py",
+        "kept = 1 if slots > 1 and not urgent else 0",
+        "kept = 0",
+        "worker/test_urgent.py::test_urgent_message_leaves_while_every_other_request_waits",
+    ),
+    Mistake(
+        "urgent message not looked for during requests",
+        "worker/run.py",
+        "LOOK_SECONDS if looks else None",
+        "None",
+        "worker/test_urgent.py::test_urgent_message_leaves_while_every_other_request_waits",
+    ),
+    Mistake(
+        "share of the pace not kept",
+        "limits/pace.py",
+        "self.segments - self.segments // KEPT_OF",
+        "self.segments",
+        "worker/test_urgent.py::test_tenth_of_each_window_is_kept_for_urgent_messages",
     ),
     Mistake(
         "receivers between two records",
