@@ -204,8 +204,8 @@ class Conf:
         "E025",
         validators.per_sender(validators.whole_number(999_999)),
         doc="Most segments that each sender sends in a day of ``TIME_ZONE``; ``None``: no limit.",
-        more="A dict sets a limit for each sender, and a tenth is kept for urgent messages, as in the"
-        " rate.",
+        more="A dict sets a limit for each sender, and a tenth is kept for urgent messages, as in"
+        " the rate.",
         hint="It counts segments. For the senders that a dict does not name, write '*'.",
         use="policy",
     )
