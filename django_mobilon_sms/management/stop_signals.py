@@ -17,6 +17,7 @@ class Stop:
 
     A ``threading.Event`` would not do: the handler would wait for ever for the lock that the
     interrupted ``wait()`` holds. A byte in a pipe also ends a sleep that begins just after it.
+    Python writes one at each signal, because no handler in Python runs during a sleep.
     """
 
     requested = False
@@ -32,9 +33,8 @@ class Stop:
         return self.requested
 
     def request(self, number: int) -> None:
-        """Set the flag, by a signal of this number, and end the sleep."""
+        """Set the flag, by a signal of this number."""
         self.requested, self.number = True, number
-        self.wake()
 
     def wake(self) -> None:
         """End the sleep, or the next one."""
@@ -48,10 +48,18 @@ class Stop:
             return bool(self._sleeper.recv(4096))
         return False
 
-    def close(self) -> None:
-        """Close the pipe."""
-        self._sleeper.close()
-        self._waker.close()
+    @contextmanager
+    def woken_by_signals(self) -> Iterator[None]:
+        """Let each signal of this process end the sleep; close the pipe after the block."""
+        is_main = threading.current_thread() is threading.main_thread()
+        former = signal.set_wakeup_fd(self._waker.fileno()) if is_main else -1
+        try:
+            yield
+        finally:
+            if is_main:
+                signal.set_wakeup_fd(former)
+            self._sleeper.close()
+            self._waker.close()
 
 
 @contextmanager
@@ -71,10 +79,10 @@ def stop_on_signals(*, hand_on: bool = False) -> Iterator[Stop]:
 
     former = {number: signal.signal(number, request_stop) for number in STOP_SIGNALS if is_main}
     try:
-        yield stop
+        with stop.woken_by_signals():
+            yield stop
     finally:
         for number, handler in former.items():
             signal.signal(number, handler or signal.SIG_DFL)
-        stop.close()
         if hand_on and stop.requested:
             signal.raise_signal(stop.number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import textwrap
 import threading
+import time
 
 import pytest
 from django.core.management import call_command
@@ -108,6 +109,19 @@ def test_signal_of_an_inner_call_stops_the_outer_one_too():
             signal.raise_signal(signal.SIGTERM)
             assert (inner.is_set(), outer.is_set()) == (True, False)
         assert outer.is_set()
+
+
+def test_signal_that_another_thread_receives_ends_the_sleep():
+    """No handler in Python runs while the main thread sleeps."""
+
+    def strike():
+        time.sleep(0.2)  # until the main thread sleeps; too early, the test shows less
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    with stop_on_signals() as stop:
+        threading.Thread(target=strike).start()
+        assert stop.wait(PATIENCE)
+        assert stop.is_set()
 
 
 def test_handlers_of_a_project_are_put_back_and_called(sandbox):
