@@ -13,9 +13,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from ..choices import ErrorCode, Outcome
-from .clock import db_now
-from .prepared_sql import INTEGER, JSON, TIME, Change, batch_key, update
-from .primary_queryset import PrimaryQuerySet
+from ..database import INTEGER, JSON, TIME, Change, PrimaryQuerySet, batch_key, db_now, update
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -17,13 +17,7 @@ from django.db import models, transaction
 from django.db.models import Case, Expression, F, Q, When
 
 from ..choices import ErrorCode, Resolution, Status
-from ..exceptions import MessageIsWritten
-from ..signals import call_or_hold, status_changed, wake_up_after_commit
-from .batches import SmsBatch
-from .clock import db_now
-from .forgetting_texts import forget_from, unless_sensitive
-from .message_queries import ENDED, MessageQueries
-from .prepared_sql import (
+from ..database import (
     INTEGER,
     TEXT,
     Build,
@@ -32,9 +26,15 @@ from .prepared_sql import (
     PkIn,
     PrimaryKeys,
     batch_key,
+    db_now,
+    quoting_no_row,
     update,
 )
-from .primary_queryset import quoting_no_row
+from ..exceptions import MessageIsWritten
+from ..signals import call_or_hold, status_changed, wake_up_after_commit
+from .batches import SmsBatch
+from .forgetting_texts import forget_from, unless_sensitive
+from .message_queries import ENDED, MessageQueries
 
 #: How long after acceptance the first status query is due.
 FIRST_CHECK = timedelta(seconds=10)

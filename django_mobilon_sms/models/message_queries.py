@@ -8,9 +8,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 
 from ..choices import ErrorCode, Status
+from ..database import PrimaryQuerySet, db_now
 from .batches import SmsBatch
-from .clock import db_now
-from .primary_queryset import PrimaryQuerySet
 from .stopped_numbers import StoppedNumber
 
 if TYPE_CHECKING:

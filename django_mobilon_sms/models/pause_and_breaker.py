@@ -15,12 +15,17 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..conf import conf
+from ..database import (
+    PrimaryQuerySet,
+    ShortLockWaits,
+    batch_key,
+    db_now,
+    insert_where,
+    select,
+    short_lock_waits,
+    user_field,
+)
 from .batches import SmsBatch
-from .clock import db_now
-from .lock_waits import ShortLockWaits, short_lock_waits
-from .prepared_sql import batch_key, insert_where, select
-from .primary_queryset import PrimaryQuerySet
-from .user_field import user_field
 
 if TYPE_CHECKING:
     from typing_extensions import Self

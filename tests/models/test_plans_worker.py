@@ -10,8 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_mobilon_sms.choices import Priority, Status
+from django_mobilon_sms.database.lock_waits import LOCK_SECONDS
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
-from django_mobilon_sms.models.lock_waits import LOCK_SECONDS
 from django_mobilon_sms.worker import anything_to_do, candidates, deliver, refresh
 from tests.support.messages import write
 from tests.support.plans import faults, fill, steps

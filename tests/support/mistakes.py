@@ -248,7 +248,7 @@ MISTAKES = [
     ),
     Mistake(
         "session of a replaced server kept",
-        "models/retry_on_lock.py",
+        "database/retry_on_lock.py",
         "connections[using].close()",
         "connections[using].close_if_unusable_or_obsolete()",
         "worker/test_outcome_recording.py::test_session_that_became_useless_while_the_reply_was_awaited"
