@@ -9,6 +9,7 @@ from ..database import (
     ROWS_PER_STATEMENT,
     TEXT,
     TIME,
+    BatchKeys,
     CasePerPk,
     Change,
     PkIn,
@@ -19,13 +20,14 @@ from ..database import (
     retry_on_lock,
     select,
     short_lock_waits,
+    update,
 )
-from .batches import RESEND_MARGIN, SmsBatch
+from .batches import RESEND_MARGIN, BatchQuerySet, SmsBatch
 from .forgetting_texts import kept_long_enough
 from .idempotency_keys import IdempotencyKey
 from .mailings import SmsMailing
 from .message_changes import MessageQuerySet
-from .message_queries import ENDED, has
+from .message_queries import asked_statuses, ended, has, in_asked_batch
 from .messages import SmsMessage
 from .number_locks import NumberLock
 from .pause_and_breaker import LONGEST_WAIT, GatewayState

@@ -83,7 +83,6 @@ class SmsMessage(models.Model):
     accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
-    next_check_at = models.DateTimeField(_("next check at"), null=True, blank=True)
     #: Since when no request needs its text: ``MOBILON_SMS_FORGET_TEXT_AFTER`` counts from here.
     forget_from = models.DateTimeField(_("forget from"), null=True, blank=True, editable=False)
 
@@ -116,11 +115,6 @@ class SmsMessage(models.Model):
                 fields=["status", "expires_at"],
                 condition=Q(expires_at__isnull=False),
                 name="mobilon_sms_expiry",
-            ),
-            models.Index(
-                fields=["next_check_at"],
-                condition=Q(next_check_at__isnull=False),
-                name="mobilon_sms_check",
             ),
             # With the resolution, so that undecided messages are counted without their rows.
             models.Index(fields=["status", "id", "resolution"], name="mobilon_sms_status"),

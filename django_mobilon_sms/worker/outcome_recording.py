@@ -108,14 +108,15 @@ def record_all(results: Iterable[Result]) -> list[Counter[Status]]:
 
 def _record(result: Result) -> Counter[Status]:
     batch, proof = result.batch, result.proof
-    if not close(batch, proof, result.pks, applied=True):
+    accepted = any(verdict.status == Status.ACCEPTED for verdict in result.verdicts.values())
+    if not close(batch, proof, result.pks, applied=True, accepted=accepted):
         return Counter()
     batch.outcome, batch.error_code = proof.outcome, proof.error_code
     batch.guids, batch.reply = list(result.pks), proof.reply
     return apply(batch, result.verdicts)
 
 
-def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], *, applied: bool = False) -> int:
+def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], **written: bool) -> int:
     """Write the outcome to the batch alone; unless ``applied``, the next sweep does the rest."""
     return SmsBatch.objects.close(
         batch,
@@ -124,7 +125,7 @@ def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], *, applied: bool 
         http_code=proof.http_code,
         guids=list(guids),
         reply=proof.reply,
-        applied=applied,
+        **written,
     )
 
 
@@ -133,7 +134,12 @@ def apply(batch: SmsBatch, verdicts: Mapping[int, Verdict] | None = None) -> Cou
 
     ``verdicts`` are those of the reply, by primary key; without them the reply is read anew.
     """
-    return _settle(batch, SmsMessage.objects.for_write().filter(batch=batch), verdicts)
+    messages = _messages(batch)
+    return _settle_late(batch, messages) if verdicts is None else _settle(batch, messages, verdicts)
+
+
+def _messages(batch: SmsBatch) -> MessageQuerySet:
+    return SmsMessage.objects.for_write().filter(batch=batch)
 
 
 def settle_rest(batch: SmsBatch) -> Counter[Status]:
@@ -141,21 +147,29 @@ def settle_rest(batch: SmsBatch) -> Counter[Status]:
 
     None waits again unless the outcome says so and the journal says that it was in the request.
     """
-    sending = SmsMessage.objects.for_write().filter(batch=batch, status=Status.SENDING)
+    sending = _messages(batch).filter(status=Status.SENDING)
     with transaction.atomic(using=_alias()):
         counts: Counter[Status] = Counter()
         if batch.outcome in ("", Outcome.REFUSED, Outcome.NEVER_LEFT):
             carried = batch.guids if batch.outcome else []
             counts[Status.UNKNOWN] = sending.exclude(guid__in=carried).hold(ErrorCode.LOST)
-        return counts + (_settle(batch, sending, None) if batch.outcome else Counter())
+        return counts + (_settle_late(batch, sending) if batch.outcome else Counter())
+
+
+def _settle_late(batch: SmsBatch, messages: MessageQuerySet) -> Counter[Status]:
+    """Settle by what the journal kept of the reply; statuses are queried from now on."""
+    answered = batch.outcome == Outcome.ANSWERED
+    verdicts = _verdicts(_pks(messages), batch.reply) if answered else {}
+    counts = _settle(batch, messages, verdicts)
+    if counts[Status.ACCEPTED]:
+        SmsBatch.objects.for_write().filter(pk=batch.pk).begin_checks()
+    return counts
 
 
 def _settle(
-    batch: SmsBatch, messages: MessageQuerySet, verdicts: Mapping[int, Verdict] | None
+    batch: SmsBatch, messages: MessageQuerySet, verdicts: Mapping[int, Verdict]
 ) -> Counter[Status]:
     if batch.outcome == Outcome.ANSWERED:
-        if verdicts is None:
-            verdicts = _verdicts(_pks(messages), batch.reply)
         return _apply_verdicts(batch, messages, verdicts)
     if batch.outcome in (Outcome.NO_PROOF, Outcome.LOST):
         sending = messages.filter(status=Status.SENDING)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from ...choices import NOT_SENT, Resolution, Status
-from ...models import MessageQuerySet, SmsMessage, retry_on_lock
+from ...models import MessageQuerySet, SmsMessage, in_asked_batch, retry_on_lock
 
 #: Messages that one transaction changes at most.
 CHUNK = 500
@@ -47,7 +47,7 @@ class MessageAction:
 
     @property
     def rule(self) -> Q:
-        """The condition on the columns of a message."""
+        """The condition on a message and its batch."""
         return Q(status__in=self.statuses) & self.condition
 
     def eligible(self, rows: MessageQuerySet) -> MessageQuerySet:
@@ -69,7 +69,8 @@ REFRESH = MessageAction(
     name="refresh",
     label=_("Refresh the status"),
     statuses=[Status.ACCEPTED, Status.SENT],
-    condition=Q(next_check_at__isnull=False),
+    condition=Q(in_asked_batch()),
+    narrow=MessageQuerySet.asked_for,
     change=lambda rows, by: rows.check_soon(),
     result=ngettext_lazy(
         "The gateway will be asked about %(count)s message soon.",
