@@ -104,6 +104,55 @@ def test_refresh_takes_five_statements_and_one_request_for_a_hundred(sandbox, si
     assert len(sandbox.exchanges) == heard + 1
 
 
+#: The indexes that hold every message, whatever its status.
+ALWAYS = {"created", "number", "status", "batch_id", "guid", "pkey"}
+
+
+def holding(message):
+    """Name the indexes of PostgreSQL that hold the message: each of its updates writes to them."""
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL writes to indexes whose values stay")
+    table = message._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexrelid::regclass::text, coalesce(pg_get_expr(indpred, indrelid), 'true')"
+            " FROM pg_index WHERE indrelid = %s::regclass",
+            [table],
+        )
+        conditions = dict(cursor.fetchall())
+        held = []
+        for name, condition in conditions.items():
+            cursor.execute(f"SELECT 1 FROM {table} WHERE id = {message.pk} AND ({condition})")
+            held += [name] * cursor.rowcount
+    # Some names end with a hash; ``guid`` has its constraint's.
+    return {re.sub("^mobilon_sms_(smsmessage_)?|_[0-9a-f]{8}$|_key$", "", name) for name in held}
+
+
+def test_claim_writes_to_six_indexes_and_an_acceptance_to_seven(sandbox):
+    [message] = write()
+    assert holding(message) == {*ALWAYS, "claim", "paced_claim"}
+    held = []
+
+    def look(exchange):
+        held.append(holding(message))
+        connection.close()  # of the gateway's thread
+
+    sandbox.on_request = look
+    deliver()
+    sandbox.on_request = None
+    assert held == [ALWAYS]
+    assert holding(message) == {*ALWAYS, "gateway_id"}
+    become_due()
+    refresh()
+    assert holding(message) == {*ALWAYS, "gateway_id", "sent"}
+
+
+def test_key_of_the_batch_is_not_checked_by_the_database():
+    with connection.cursor() as cursor:
+        checked = connection.introspection.get_relations(cursor, SmsMessage._meta.db_table)
+    assert set(checked) == {"mailing_id", "created_by_id", "resolved_by_id"}
+
+
 @pytest.fixture
 def full():
     """A full table, where plans can be read: half of what waits is scheduled for later."""
