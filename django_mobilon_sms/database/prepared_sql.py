@@ -26,6 +26,7 @@ SQL = tuple[str, tuple[Any, ...]]
 # Made once, because making a field takes longer than converting its values.
 TEXT: models.TextField[Any, Any] = models.TextField()
 INTEGER: models.IntegerField[Any, Any] = models.IntegerField()
+KEY: models.BigIntegerField[Any, Any] = models.BigIntegerField()
 TIME: models.DateTimeField[Any, Any] = models.DateTimeField()
 JSON: models.JSONField[Any, Any] = models.JSONField()
 UUID: models.UUIDField[Any, Any] = models.UUIDField()
@@ -44,7 +45,7 @@ class PrimaryKeys(Expression):
     """
 
     def __init__(self, pks: Iterable[int]) -> None:
-        super().__init__(output_field=models.BigIntegerField())
+        super().__init__(output_field=KEY)
         self.pks = pks
 
     def as_sql(self, compiler: Any, connection: Any) -> SQL:

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from ..choices import ErrorCode, Outcome
-from ..database import INTEGER, JSON, TIME, Change, PrimaryQuerySet, batch_key, db_now, update
+from ..database import INTEGER, JSON, TEXT, TIME, Change, PrimaryQuerySet, batch_key, db_now, update
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -81,9 +81,9 @@ class BatchQuerySet(PrimaryQuerySet):
             self.model,
             accepted,
             batch=batch_key(batch),
-            outcome=Value(outcome),
-            replaced=Value("" if outcome == Outcome.LOST else Outcome.LOST),
-            error_code=Value(error_code),
+            outcome=Value(outcome, TEXT),
+            replaced=Value("" if outcome == Outcome.LOST else Outcome.LOST, TEXT),
+            error_code=Value(error_code, TEXT),
             http_code=Value(http_code, INTEGER),
             guids=Value(list(guids), JSON),
             reply=Value(list(reply), JSON),

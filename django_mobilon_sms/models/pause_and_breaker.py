@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..conf import conf
 from ..database import (
+    TEXT,
     PrimaryQuerySet,
     ShortLockWaits,
     batch_key,
@@ -89,7 +90,7 @@ class StateQuerySet(PrimaryQuerySet):
         While the breaker blocks, only its probe is admitted. The row stays locked until the
         transaction ends, so that a pause waits for the claim, and this claim for a pause.
         """
-        keys = {"batch": batch_key(batch), "worker": Value(batch.worker)}
+        keys = {"batch": batch_key(batch), "worker": Value(batch.worker, TEXT)}
         admitted = insert_where(_admitted, self.model, lease, **keys)
         batch._state.adding = not admitted
         return admitted

@@ -134,8 +134,11 @@ def apply(batch: SmsBatch, verdicts: Mapping[int, Verdict] | None = None) -> Cou
 
     ``verdicts`` are those of the reply, by primary key; without them the reply is read anew.
     """
-    messages = _messages(batch)
-    return _settle_late(batch, messages) if verdicts is None else _settle(batch, messages, verdicts)
+    if verdicts is None:
+        return _settle_late(batch, _messages(batch))
+    if batch.outcome == Outcome.ANSWERED:
+        return _apply_verdicts(batch, verdicts)
+    return _settle_unanswered(batch, _messages(batch))
 
 
 def _messages(batch: SmsBatch) -> MessageQuerySet:
@@ -158,19 +161,15 @@ def settle_rest(batch: SmsBatch) -> Counter[Status]:
 
 def _settle_late(batch: SmsBatch, messages: MessageQuerySet) -> Counter[Status]:
     """Settle by what the journal kept of the reply; statuses are queried from now on."""
-    answered = batch.outcome == Outcome.ANSWERED
-    verdicts = _verdicts(_pks(messages), batch.reply) if answered else {}
-    counts = _settle(batch, messages, verdicts)
+    if batch.outcome != Outcome.ANSWERED:
+        return _settle_unanswered(batch, messages)
+    counts = _apply_verdicts(batch, _verdicts(_pks(messages), batch.reply))
     if counts[Status.ACCEPTED]:
         SmsBatch.objects.for_write().filter(pk=batch.pk).begin_checks()
     return counts
 
 
-def _settle(
-    batch: SmsBatch, messages: MessageQuerySet, verdicts: Mapping[int, Verdict]
-) -> Counter[Status]:
-    if batch.outcome == Outcome.ANSWERED:
-        return _apply_verdicts(batch, messages, verdicts)
+def _settle_unanswered(batch: SmsBatch, messages: MessageQuerySet) -> Counter[Status]:
     if batch.outcome in (Outcome.NO_PROOF, Outcome.LOST):
         sending = messages.filter(status=Status.SENDING)
         return Counter({Status.UNKNOWN: sending.hold(ErrorCode(batch.error_code))})
@@ -187,9 +186,7 @@ def _verdicts(pks: Mapping[str, int], reply: Iterable[Sequence[Any]]) -> dict[in
     return {pks[guid]: verdict for guid, verdict in by_guid.items()}
 
 
-def _apply_verdicts(
-    batch: SmsBatch, messages: MessageQuerySet, verdicts: Mapping[int, Verdict]
-) -> Counter[Status]:
+def _apply_verdicts(batch: SmsBatch, verdicts: Mapping[int, Verdict]) -> Counter[Status]:
     counts: Counter[Status] = Counter()
     ids: dict[int, str] = {}
     codes: dict[int, int | None] = {}
@@ -202,7 +199,7 @@ def _apply_verdicts(
     if ids:
         counts[Status.ACCEPTED] = SmsMessage.objects.accept(batch, ids, codes)
     for verdict, pks in others.items():
-        rows, code = messages.filter(pk__in=pks), ErrorCode(verdict.error_code)
+        rows, code = _messages(batch).filter(pk__in=pks), ErrorCode(verdict.error_code)
         raw = {"gateway_status": verdict.gateway_status}
         if verdict.status == Status.FAILED:
             counts.update(rows.undecided().end(Status.FAILED, code, **raw))

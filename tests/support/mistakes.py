@@ -205,9 +205,9 @@ MISTAKES = [
     Mistake(
         "reply matched by position",
         "gateway/client.py",
-        "return list(send_results(reply, guids))",
-        "return [result._replace(guid=message.guid)"
-        " for message, result in zip(messages, send_results(reply, guids))]",
+        "return list(send_results(reply, [message.guid for message in messages]))",
+        "return [result._replace(guid=message.guid) for message, result in"
+        " zip(messages, send_results(reply, [message.guid for message in messages]))]",
         "worker/test_run.py::test_answer_is_matched_by_guid_and_not_by_position",
     ),
     Mistake(
