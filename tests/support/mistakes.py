@@ -319,6 +319,13 @@ MISTAKES = [
         "management/test_loop.py::test_statuses_wait_after_trouble_and_sending_does_not",
     ),
     Mistake(
+        "batch asked for by two workers",
+        "worker/status_queries.py",
+        "return rows.checkable().filter(PkIn(batches))",
+        "return rows.filter(PkIn(batches))",
+        "worker/test_status_queries.py::test_two_workers_do_not_ask_for_the_same",
+    ),
+    Mistake(
         "connections of status queries kept",
         "worker/configured_backend.py",
         'getattr(backend, "close", lambda: None)()',
