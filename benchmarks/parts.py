@@ -175,7 +175,7 @@ def statements(bench: Bench) -> Iterator[Figure]:
     rows.clear()
     rows.accepted(200)
     both = counted(ask)
-    yield Figure("statements a refresh of 100", (both - 1) / 2, 4, at_most=True, unit="")
+    yield Figure("statements a refresh of 100", (both - 1) / 2, 5, at_most=True, unit="")
 
     rows.clear()
     deliver()

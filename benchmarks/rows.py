@@ -34,13 +34,28 @@ WORDS = {
 INSERT = """
 INSERT INTO mobilon_sms_smsmessage (
     guid, number, source, text, status, priority, send_at, due_at, segments, attempts, resends,
-    gateway_id, error_code, resolution, tag, created_at, accepted_at, sent_at, next_check_at
+    gateway_id, error_code, resolution, tag, created_at, accepted_at, sent_at, batch_id
 )
 SELECT
     {guid}, {number}, '{source}', '{text}', '{status}', 5, {at}, {at}, 1, 0, 0,
-    {gateway_id}, '', '', '', {at}, {accepted}, {sent}, {check}
+    {gateway_id}, '', '', '', {at}, {accepted}, {sent}, {batch}
 FROM {numbers}
 """
+#: Batches of a hundred messages that are due to be asked for.
+BATCHES = """
+INSERT INTO mobilon_sms_smsbatch (
+    id, worker, created_at, lease_until, breaker_changes, outcome, error_code, closed_at,
+    applied_at, next_check_at, guids, reply
+)
+SELECT {key}, 'bench:1', {at}, {at}, 0, 'answered', '', {at}, {at}, {at}, '[]', '[]'
+FROM {numbers}
+"""
+#: The key of the batch with this number.
+KEYS = {
+    "postgresql": "lpad(to_hex({}), 32, '0')::uuid",
+    "sqlite": "printf('%032x', {})",
+    "mysql": "lpad(hex({}), 32, '0')",
+}
 #: A number of its own for each message of ten million.
 NUMBERS = {
     "postgresql": "'+7913' || lpad((n * 7919::bigint % 10000000)::text, 7, '0')",
@@ -100,12 +115,18 @@ def sent(count: int) -> None:
 
 
 def accepted(count: int) -> None:
-    """So many whose status is to be asked for."""
-    _insert(count, "accepted", seconds="-20", accepted=True, check=True)
+    """So many whose status is to be asked for, in batches of a hundred."""
+    _, time, numbers = WORDS[connection.vendor]
+    key = KEYS[connection.vendor]
+    batches = {"key": key.format("n"), "at": time.format("-20")}
+    execute(BATCHES.format(**batches, numbers=numbers.format((count + 99) // 100)))
+    division = "DIV" if connection.vendor == "mysql" else "/"
+    batch = key.format(f"(n + 99) {division} 100")
+    _insert(count, "accepted", seconds="-20", accepted=True, batch=batch)
 
 
 def _insert(
-    count: int, status: str, *, seconds: str, accepted: bool = False, check: bool = False
+    count: int, status: str, *, seconds: str, accepted: bool = False, batch: str = "NULL"
 ) -> None:
     if not count:
         return
@@ -122,7 +143,7 @@ def _insert(
             gateway_id=IDS[connection.vendor] if accepted else "''",
             accepted=at if accepted else "NULL",
             sent=at if status == "sent" else "NULL",
-            check=at if check else "NULL",
+            batch=batch,
             numbers=numbers.format(count),
         )
     )
@@ -131,7 +152,8 @@ def _insert(
 def analyze() -> None:
     """Let the database know what there is, and the disk be done with it."""
     words = {"postgresql": "VACUUM ANALYZE", "mysql": "ANALYZE TABLE"}
-    execute(f"{words.get(connection.vendor, 'ANALYZE')} mobilon_sms_smsmessage")
+    for table in ("smsmessage", "smsbatch"):
+        execute(f"{words.get(connection.vendor, 'ANALYZE')} mobilon_sms_{table}")
     os.sync()
 
 

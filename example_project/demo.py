@@ -112,7 +112,8 @@ def wait(messages: QuerySet[SmsMessage], environment: dict[str, str]) -> None:
 
 def until_next_check(messages: QuerySet[SmsMessage]) -> float:
     """Seconds until every message may be asked for, at least one, at most ten."""
-    times = messages.exclude(next_check_at=None).values_list("next_check_at", flat=True)
+    asked = messages.filter(status__in=OPEN, batch__next_check_at__isnull=False)
+    times = asked.values_list("batch__next_check_at", flat=True)
     now = datetime.now(timezone.utc)
     return min(max([1.0, *((due - now).total_seconds() for due in times if due)]), 10.0)
 

@@ -86,17 +86,16 @@ class MobilonGateway:
         each guid. Raise ``ValueError`` before any network access if the number of messages is wrong
         or a guid occurs twice, and a ``GatewayError`` for every later failure.
         """
-        _require_valid("guid", [message.guid for message in messages])
-        guids = {message.guid for message in messages}
         objects = [_wire(message) for message in messages]
+        _require_valid("guid", [wired["guid"] for wired in objects])
         # A kept connection that the gateway is just closing fails in the same way as one that
         # breaks after the gateway took the messages, so each batch gets a fresh connection.
-        connections = Connections()
+        connections = Connections(most=1)
         try:
             reply = self._post(connections, "send/", objects, {"Connection": "close"}, call)
         finally:
             connections.close()
-        return list(send_results(reply, guids))
+        return list(send_results(reply, [message.guid for message in messages]))
 
     def status(self, ids: Sequence[str], *, call: Call | None = None) -> list[StatusReport]:
         """Query the statuses of 1 to 100 messages by the gateway's ids; safe to repeat.

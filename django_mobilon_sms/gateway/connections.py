@@ -33,9 +33,10 @@ class Connections(HTTPAdapter):
     environment, which could expose the credentials.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = MAX_CONNECTIONS) -> None:
+        """Make room for so many connections; a pool is filled with as many placeholders."""
         self._calls = threading.local()  # the call of each thread, which makes one at a time
-        super().__init__(max_retries=0, pool_maxsize=MAX_CONNECTIONS)
+        super().__init__(max_retries=0, pool_maxsize=most)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools as always, but of connections that obey a call."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -52,7 +52,7 @@ def parse(body: bytes, http_code: int) -> list[Any]:
     return reply
 
 
-def send_results(reply: Sequence[Any], guids: Collection[UUID]) -> Iterator[SendResult]:
+def send_results(reply: Sequence[Any], guids: Iterable[UUID]) -> Iterator[SendResult]:
     """Yield the objects that name one of these guids, in the reply's order."""
     by_text = {str(guid): guid for guid in guids}
     for item in reply:
@@ -61,7 +61,7 @@ def send_results(reply: Sequence[Any], guids: Collection[UUID]) -> Iterator[Send
         name = item.get("guid")
         # The gateway usually repeats the guid as it was sent; a lookup is faster than parsing.
         guid = by_text.get(name) if isinstance(name, str) else None
-        if (guid := guid or _guid(name)) in guids and guid is not None:
+        if guid := guid or by_text.get(str(_guid(name))):
             status, id_ = _code(item.get("status")), _id(item.get("id"))
             proves = status is not None and id_ is not None
             yield SendResult(guid, status, id_) if proves else SendResult(guid, None, None)
@@ -95,7 +95,9 @@ def _id(value: object) -> str | None:
     """Return the gateway's id: empty if there is none, ``None`` if the value is invalid."""
     if value is None or value == "":
         return ""
-    return value if isinstance(value, str) and re.fullmatch(r"[ -~]{1,64}", value) else None
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    return value if value.isascii() and value.isprintable() else None
 
 
 def _time(value: object) -> datetime | None:

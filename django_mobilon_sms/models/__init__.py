@@ -1,20 +1,37 @@
-"""The rows of the outbox and the conditional updates that change them."""
+"""The rows of the outbox and the conditional updates that change them.
 
-from .batches import RESEND_MARGIN, SmsBatch
-from .chunks import ROWS_PER_STATEMENT, chunked
-from .clock import db_now
+The rooms above take the tools of ``database`` from here, with the rows they use them on.
+"""
+
+from ..database import (
+    INTEGER,
+    PASSING,
+    RETRY_SECONDS,
+    ROWS_PER_STATEMENT,
+    TEXT,
+    TIME,
+    BatchKeys,
+    CasePerPk,
+    Change,
+    PkIn,
+    PrimaryKeys,
+    chunked,
+    db_now,
+    quoting_no_row,
+    retry_on_lock,
+    select,
+    short_lock_waits,
+    update,
+)
+from .batches import RESEND_MARGIN, BatchQuerySet, SmsBatch
 from .forgetting_texts import kept_long_enough
 from .idempotency_keys import IdempotencyKey
-from .lock_waits import short_lock_waits
 from .mailings import SmsMailing
 from .message_changes import MessageQuerySet
-from .message_queries import ENDED, has
+from .message_queries import asked_statuses, ended, has, in_asked_batch
 from .messages import SmsMessage
 from .number_locks import NumberLock
 from .pause_and_breaker import LONGEST_WAIT, GatewayState
-from .prepared_sql import INTEGER, TEXT, TIME, CasePerPk, Change, PkIn, PrimaryKeys, select
-from .primary_queryset import quoting_no_row
-from .retry_on_lock import PASSING, RETRY_SECONDS, retry_on_lock
 from .sender_pace import SenderPace
 from .stopped_numbers import StoppedNumber
 from .wake_up import CHANNEL, DEBOUNCE, wake_up_after_commit

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.core.checks import CheckMessage
 from django.db import models
 from django.db.models import Expression, Q, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from ..choices import ErrorCode, Outcome
-from .clock import db_now
-from .prepared_sql import INTEGER, JSON, TIME, Change, batch_key, update
-from .primary_queryset import PrimaryQuerySet
+from ..database import INTEGER, JSON, TEXT, TIME, Change, PrimaryQuerySet, batch_key, db_now, update
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 #: and the write. A minute is longer than what usually suspends one: a moved virtual machine, a
 #: snapshot, a disk that does not answer.
 RESEND_MARGIN = timedelta(minutes=1)
+
+#: How long after acceptance the first status query is due.
+FIRST_CHECK = timedelta(seconds=10)
 
 
 class BatchQuerySet(PrimaryQuerySet):
@@ -48,6 +50,14 @@ class BatchQuerySet(PrimaryQuerySet):
         """Batches whose outcome is recorded, but not yet applied to their messages."""
         return self.for_write().filter(applied_at__isnull=True).exclude(outcome="")
 
+    def checkable(self) -> Self:
+        """Batches whose messages are due to be queried for their status, on the primary."""
+        return self.for_write().filter(next_check_at__lte=db_now())
+
+    def begin_checks(self) -> int:
+        """Let the statuses of the messages be queried, because some have just been accepted."""
+        return self.update(next_check_at=db_now() + FIRST_CHECK)
+
     def close(
         self,
         batch: SmsBatch,
@@ -58,19 +68,22 @@ class BatchQuerySet(PrimaryQuerySet):
         guids: Sequence[str] = (),
         reply: Sequence[Any] = (),
         applied: bool = False,
+        accepted: bool = False,
     ) -> int:
         """Record the outcome of a batch; return 1, or 0 if it already has one.
 
         Any other outcome replaces ``lost``, because then its worker was alive after all.
-        ``applied``: the caller changes the messages in the same transaction.
+        ``applied``: the caller changes the messages in the same transaction. ``accepted``: some
+        of them become accepted by that, so that their statuses will be queried.
         """
         return update(
             _close,
             self.model,
+            accepted,
             batch=batch_key(batch),
-            outcome=Value(outcome),
-            replaced=Value("" if outcome == Outcome.LOST else Outcome.LOST),
-            error_code=Value(error_code),
+            outcome=Value(outcome, TEXT),
+            replaced=Value("" if outcome == Outcome.LOST else Outcome.LOST, TEXT),
+            error_code=Value(error_code, TEXT),
             http_code=Value(http_code, INTEGER),
             guids=Value(list(guids), JSON),
             reply=Value(list(reply), JSON),
@@ -100,6 +113,8 @@ class SmsBatch(models.Model):
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
     #: When the outcome was applied to the messages; empty until then.
     applied_at = models.DateTimeField(_("applied at"), null=True, blank=True)
+    #: When to query the statuses of its messages; empty if none is queried any more.
+    next_check_at = models.DateTimeField(_("next check at"), null=True, blank=True)
     guids = models.JSONField(_("guids"), default=list, blank=True)
     #: What was parsed from the reply: ``[[guid, status, id], ...]``, never the raw reply.
     reply = models.JSONField(_("reply"), default=list, blank=True)
@@ -111,8 +126,16 @@ class SmsBatch(models.Model):
         verbose_name_plural = _("batches (journal)")
         default_permissions = ("view",)
         indexes = [
+            # worker/sweep.py: what is open, in the order of the leases.
             models.Index(fields=["applied_at", "lease_until"], name="mobilon_sms_batch_open"),
+            # The admin's list, the last requests in a monitor, operations/purging.py.
             models.Index(fields=["created_at"], name="mobilon_sms_batch_created"),
+            # worker/status_queries.py: what is due to be queried.
+            models.Index(
+                fields=["next_check_at"],
+                condition=Q(next_check_at__isnull=False),
+                name="mobilon_sms_batch_check",
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -127,9 +150,20 @@ class SmsBatch(models.Model):
     def __str__(self) -> str:
         return str(self.id)
 
+    @classmethod
+    def check(cls, **kwargs: Any) -> list[CheckMessage]:
+        """Check as Django does, without the warning that MariaDB ignores conditions of indexes."""
+        return [message for message in super().check(**kwargs) if message.id != "models.W037"]
+
 
 def _close(
-    batches: BatchQuerySet, *, batch: Expression, replaced: Expression, **values: Expression
+    batches: BatchQuerySet,
+    accepted: bool,
+    *,
+    batch: Expression,
+    replaced: Expression,
+    **values: Expression,
 ) -> Change:
     replaceable = batches.filter(Q(outcome="") | Q(outcome=replaced), pk=batch)
-    return replaceable, values | {"closed_at": db_now()}
+    times = {"closed_at": db_now(), "next_check_at": db_now() + FIRST_CHECK if accepted else None}
+    return replaceable, values | times

@@ -7,8 +7,7 @@ from datetime import timedelta
 from django.db.models import Case, Expression, F, Q, Value, When
 
 from ..conf import conf
-from .clock import db_now
-from .prepared_sql import TEXT, TIME
+from ..database import TEXT, TIME, db_now
 
 
 def unless_sensitive() -> Expression:

@@ -7,7 +7,7 @@ from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from .primary_queryset import PrimaryQuerySet
+from ..database import PrimaryQuerySet
 
 
 class IdempotencyKeyQuerySet(PrimaryQuerySet):

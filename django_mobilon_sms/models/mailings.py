@@ -12,9 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from ..choices import Priority
-from .clock import db_now
-from .primary_queryset import PrimaryQuerySet
-from .user_field import user_field
+from ..database import PrimaryQuerySet, db_now, user_field
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser

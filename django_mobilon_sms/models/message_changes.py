@@ -8,7 +8,6 @@ number of messages that it changed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -17,13 +16,7 @@ from django.db import models, transaction
 from django.db.models import Case, Expression, F, Q, When
 
 from ..choices import ErrorCode, Resolution, Status
-from ..exceptions import MessageIsWritten
-from ..signals import call_or_hold, status_changed
-from .batches import SmsBatch
-from .clock import db_now
-from .forgetting_texts import forget_from, unless_sensitive
-from .message_queries import ENDED, MessageQueries
-from .prepared_sql import (
+from ..database import (
     INTEGER,
     TEXT,
     Build,
@@ -32,13 +25,16 @@ from .prepared_sql import (
     PkIn,
     PrimaryKeys,
     batch_key,
+    db_now,
+    quoting_no_row,
     update,
 )
-from .primary_queryset import quoting_no_row
+from ..exceptions import MessageIsWritten
+from ..signals import call_or_hold, status_changed
+from .batches import SmsBatch
+from .forgetting_texts import forget_from, unless_sensitive
+from .message_queries import MessageQueries, asked_statuses, ended
 from .wake_up import wake_up_after_commit
-
-#: How long after acceptance the first status query is due.
-FIRST_CHECK = timedelta(seconds=10)
 
 
 class MessageQuerySet(MessageQueries):
@@ -59,7 +55,7 @@ class MessageQuerySet(MessageQueries):
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete these messages if all of them have ended; else raise ``ProtectedError``."""
-        if alive := set(self.filter(~ENDED)[:100]):
+        if alive := set(self.filter(~ended())[:100]):
             raise models.ProtectedError("Only ended messages can be deleted.", alive)
         return super().delete()
 
@@ -95,18 +91,15 @@ class MessageQuerySet(MessageQueries):
         """
         # The status already says these two.
         stored = "" if error_code in (ErrorCode.CANCELLED, ErrorCode.EXPIRED) else error_code
-        held = self.filter(resends__gt=0).hold(
-            error_code, next_check_at=None, forget_from=None, **values
-        )
-        ended = self.filter(resends=0).change(
+        held = self.filter(resends__gt=0).hold(error_code, forget_from=None, **values)
+        changed = self.filter(resends=0).change(
             status=status,
             error_code=stored,
-            next_check_at=None,
             text=unless_sensitive(),
             forget_from=forget_from(),
             **values,
         )
-        return {status: ended, Status.UNKNOWN: held}
+        return {status: changed, Status.UNKNOWN: held}
 
     def cancel(self) -> int:
         """Cancel ``pending`` messages; resent ones become ``unknown``."""
@@ -153,12 +146,15 @@ class MessageQuerySet(MessageQueries):
         return self.change(text="", forget_from=None)
 
     def check_soon(self) -> int:
-        """Make the next status query of ``accepted`` and ``sent`` messages due now.
+        """Make the next status query of these messages due now, and so that of their batches.
 
-        Changes nothing once their status is no longer queried.
+        Returns how many messages will be queried; none if their status is no longer queried.
         """
-        queried = Q(status__in=[Status.ACCEPTED, Status.SENT], next_check_at__isnull=False)
-        return self.for_write().filter(queried).change(next_check_at=db_now())
+        rows = self.for_write()
+        # By the status alone: MariaDB refuses a subquery that reads the table to be changed.
+        of_these = rows.filter(status__in=asked_statuses()).order_by().values("batch")
+        asked = SmsBatch.objects.for_write().filter(next_check_at__isnull=False, pk__in=of_these)
+        return rows.asked_for().count() if asked.update(next_check_at=db_now()) else 0
 
     @quoting_no_row
     def change_prepared(self, build: Build, **expressions: Expression) -> int:
@@ -213,7 +209,6 @@ def _accept(
         "gateway_status": codes,
         "error_code": "",
         "accepted_at": db_now(),
-        "next_check_at": db_now() + FIRST_CHECK,
         "text": unless_sensitive(),
         "forget_from": forget_from,
     }

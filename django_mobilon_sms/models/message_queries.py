@@ -8,9 +8,9 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 
 from ..choices import ErrorCode, Status
+from ..conf import conf
+from ..database import PrimaryQuerySet, db_now
 from .batches import SmsBatch
-from .clock import db_now
-from .primary_queryset import PrimaryQuerySet
 from .stopped_numbers import StoppedNumber
 
 if TYPE_CHECKING:
@@ -26,20 +26,34 @@ def has(field: str, value: str) -> Q:
     return Q((field, value), (f"{field}__gt", ""))
 
 
-#: Messages that will not change any more.
-ENDED = (
-    Q(status__in=[Status.CANCELLED, Status.EXPIRED, Status.FAILED, Status.DELIVERED])
-    | (Q(status=Status.UNKNOWN) & ~Q(resolution=""))
-    | Q(status__in=[Status.ACCEPTED, Status.SENT], next_check_at__isnull=True)
-)
+def asked_statuses() -> tuple[Status, ...]:
+    """Return the statuses that are queried: where no code means delivered, nothing follows sent."""
+    if "delivered" in conf.STATUS_REPLIES.values():
+        return (Status.ACCEPTED, Status.SENT)
+    return (Status.ACCEPTED,)
+
+
+def in_asked_batch() -> Exists:
+    """Return the condition for messages whose batch is still queried."""
+    return Exists(SmsBatch.objects.filter(pk=OuterRef("batch_id"), next_check_at__isnull=False))
+
+
+def ended() -> Q:
+    """Return the condition for messages that will not change any more."""
+    asked = Q(status__in=asked_statuses()) & Q(in_asked_batch())
+    return (
+        Q(status__in=[Status.CANCELLED, Status.EXPIRED, Status.FAILED, Status.DELIVERED])
+        | (Q(status=Status.UNKNOWN) & ~Q(resolution=""))
+        | (Q(status__in=[Status.ACCEPTED, Status.SENT]) & ~asked)
+    )
 
 
 class MessageQueries(PrimaryQuerySet):
     """Messages, by the questions that the app asks about them."""
 
     def ended(self) -> Self:
-        """Messages that will not change any more: see ``ENDED``."""
-        return self.filter(ENDED)
+        """Messages that will not change any more."""
+        return self.filter(ended())
 
     def due(self) -> Self:
         """Pending messages to send now: their time has come, and they have not expired."""
@@ -49,9 +63,9 @@ class MessageQueries(PrimaryQuerySet):
         """Pending messages whose time has not come."""
         return self.filter(status=Status.PENDING, due_at__gt=db_now())
 
-    def checkable(self) -> Self:
-        """Messages whose status is due to be queried."""
-        return self.filter(next_check_at__lte=db_now())
+    def asked_for(self) -> Self:
+        """Messages whose status is still queried."""
+        return self.filter(in_asked_batch(), status__in=asked_statuses())
 
     def unexpired(self) -> Self:
         """Messages in any status that have not expired."""
@@ -89,13 +103,10 @@ class MessageQueries(PrimaryQuerySet):
         return unknown.filter(~Exists(under_way), ~Exists(stopped), ~Q(text=""))
 
     def without_indexes(self) -> Self:
-        """Add ``status_now`` and ``check_now``: the two fields without their indexes.
+        """Add ``status_now``: the status without its indexes.
 
-        For conditions beside primary keys. The statistics of a queue are always old, so a planner
-        expects few waiting messages: by the index it would read all of them instead of the hundred
-        that are named.
+        For conditions beside keys. The statistics of a queue are always old, so a planner expects
+        few waiting messages: by the index it would read all of them instead of the hundred that
+        are named.
         """
-        return self.alias(
-            status_now=Coalesce("status", "status"),
-            check_now=Coalesce("next_check_at", "next_check_at"),
-        )
+        return self.alias(status_now=Coalesce("status", "status"))

@@ -12,13 +12,12 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from ..choices import ErrorCode, Priority, Resolution, Status
+from ..database import quoting_no_row, user_field
 from ..exceptions import MessageIsWritten
 from ..phone_numbers import mask_number
 from .batches import SmsBatch
 from .mailings import SmsMailing
 from .message_changes import MessageQuerySet
-from .primary_queryset import quoting_no_row
-from .user_field import user_field
 
 # No message has an empty status. With one status only, PostgreSQL would not search the index by
 # the status, and so read all of the index instead of the due messages.
@@ -53,6 +52,9 @@ class SmsMessage(models.Model):
         null=True,
         blank=True,
         related_name="messages",
+        # The batch is inserted by the same transaction that claims its messages, and a batch with
+        # messages is never deleted. PostgreSQL would check that row by row at each commit.
+        db_constraint=False,
     )
     gateway_id = models.CharField(_("gateway id"), max_length=64, blank=True, default="")
     gateway_status = models.IntegerField(_("gateway status"), null=True, blank=True)
@@ -84,7 +86,6 @@ class SmsMessage(models.Model):
     accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
-    next_check_at = models.DateTimeField(_("next check at"), null=True, blank=True)
     #: Since when no request needs its text: ``MOBILON_SMS_FORGET_TEXT_AFTER`` counts from here.
     forget_from = models.DateTimeField(_("forget from"), null=True, blank=True, editable=False)
 
@@ -102,58 +103,71 @@ class SmsMessage(models.Model):
         ]
         # PostgreSQL writes a changed row to each index that holds it, so most indexes leave out
         # rows that no query needs. MariaDB ignores conditions: the fields alone must serve there.
+        # Beside these: the key; ``guid``, by which a repeated call and REST find a message; and
+        # ``batch``, by which its outcome and its status queries do.
         indexes = [
+            # worker/candidates.py: what is due, for each priority; operations/monitoring.py.
             models.Index(
                 fields=["status", "priority", "due_at", "id"],
                 condition=_PENDING,
                 name="mobilon_sms_claim",
             ),
+            # worker/candidates.py: what is due of one sender, where there is a pace.
             models.Index(
                 fields=["status", "source", "priority", "due_at", "id"],
                 condition=_PENDING,
                 name="mobilon_sms_paced_claim",
             ),
+            # worker/sweep.py: pending messages that have expired.
             models.Index(
                 fields=["status", "expires_at"],
                 condition=Q(expires_at__isnull=False),
                 name="mobilon_sms_expiry",
             ),
-            models.Index(
-                fields=["next_check_at"],
-                condition=Q(next_check_at__isnull=False),
-                name="mobilon_sms_check",
-            ),
-            # With the resolution, so that undecided messages are counted without their rows.
+            # The filters by status in the admin and REST, worker/sweep.py, what is undecided. With
+            # the resolution, so that undecided messages are counted without their rows. Of all
+            # statuses: a message that the gateway never reported about stays accepted for ever,
+            # and without an entry a filter would read the whole table for the few there are.
             models.Index(fields=["status", "id", "resolution"], name="mobilon_sms_status"),
+            # The search for a number and REST's; outbox/duplicates.py, outbox/recipient_limit.py.
             models.Index(fields=["number", "id"], name="mobilon_sms_number"),
+            # The search for a tag in the admin, and REST's filter.
             models.Index(fields=["tag", "id"], condition=Q(tag__gt=""), name="mobilon_sms_tag"),
+            # The messages of a mailing, and whether it has any before it is deleted.
             models.Index(
                 fields=["mailing", "id"],
                 condition=Q(mailing__isnull=False),
                 name="mobilon_sms_mailing",
             ),
+            # The search for the gateway's id in the admin.
             models.Index(
                 fields=["gateway_id"], condition=Q(gateway_id__gt=""), name="mobilon_sms_gateway_id"
             ),
+            # The filter by what happened, in the admin and REST.
             models.Index(
                 fields=["error_code", "id"],
                 condition=Q(error_code__gt=""),
                 name="mobilon_sms_error",
             ),
+            # operations/purging.py: oldest first; the reports, and the filters by time.
             models.Index(fields=["created_at"], name="mobilon_sms_created"),
+            # REST's list in the order of sending.
             models.Index(
                 fields=["sent_at"], condition=Q(sent_at__isnull=False), name="mobilon_sms_sent"
             ),
+            # worker/sweep.py: texts that are due to be forgotten.
             models.Index(
                 fields=["forget_from"],
                 condition=Q(forget_from__isnull=False),
                 name="mobilon_sms_forget",
             ),
+            # REST's list of a client that sees its own messages only; a user who is deleted.
             models.Index(
                 fields=["created_by", "id"],
                 condition=Q(created_by__isnull=False),
                 name="mobilon_sms_created_by",
             ),
+            # A user who is deleted: Django empties the field.
             models.Index(
                 fields=["resolved_by"],
                 condition=Q(resolved_by__isnull=False),

@@ -8,8 +8,7 @@ from zlib import crc32
 from django.db import connections, models
 from django.utils.translation import gettext_lazy as _
 
-from .clock import db_now
-from .primary_queryset import PrimaryQuerySet
+from ..database import PrimaryQuerySet, db_now
 
 #: Numbers share so many rows. Two that share a row only wait for one another.
 SLOTS = 1024

@@ -16,12 +16,18 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..conf import conf
+from ..database import (
+    TEXT,
+    PrimaryQuerySet,
+    ShortLockWaits,
+    batch_key,
+    db_now,
+    insert_where,
+    select,
+    short_lock_waits,
+    user_field,
+)
 from .batches import SmsBatch
-from .clock import db_now
-from .lock_waits import ShortLockWaits, short_lock_waits
-from .prepared_sql import batch_key, insert_where, select
-from .primary_queryset import PrimaryQuerySet
-from .user_field import user_field
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -99,7 +105,7 @@ class StateQuerySet(PrimaryQuerySet):
         While the breaker blocks, only its probe is admitted. The row stays locked until the
         transaction ends, so that a pause waits for the claim, and this claim for a pause.
         """
-        keys = {"batch": batch_key(batch), "worker": Value(batch.worker)}
+        keys = {"batch": batch_key(batch), "worker": Value(batch.worker, TEXT)}
         admitted = insert_where(_admitted, self.model, lease, **keys)
         batch._state.adding = not admitted
         return admitted

@@ -6,9 +6,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from ..database import PrimaryQuerySet, user_field
 from ..phone_numbers import mask_number
-from .primary_queryset import PrimaryQuerySet
-from .user_field import user_field
 
 
 class StoppedNumber(models.Model):

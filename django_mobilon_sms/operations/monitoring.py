@@ -83,7 +83,7 @@ def observe() -> Snapshot:
         idle=_idle(figures.oldest_waiting, state.now),
         scheduled=_count(*later),
         sending=_count(messages.filter(status=Status.SENDING)),
-        asked_for=_count(messages.filter(next_check_at__isnull=False)),
+        asked_for=_count(messages.asked_for()),
         unknown=_count(messages.filter(status=Status.UNKNOWN, resolution="")),
         last_requests=_last_requests(),
         **figures._asdict(),

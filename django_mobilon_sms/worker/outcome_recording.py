@@ -109,14 +109,15 @@ def record_all(results: Iterable[Result]) -> list[Counter[Status]]:
 
 def _record(result: Result) -> Counter[Status]:
     batch, proof = result.batch, result.proof
-    if not close(batch, proof, result.pks, applied=True):
+    accepted = any(verdict.status == Status.ACCEPTED for verdict in result.verdicts.values())
+    if not close(batch, proof, result.pks, applied=True, accepted=accepted):
         return Counter()
     batch.outcome, batch.error_code = proof.outcome, proof.error_code
     batch.guids, batch.reply = list(result.pks), proof.reply
     return apply(batch, result.verdicts)
 
 
-def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], *, applied: bool = False) -> int:
+def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], **written: bool) -> int:
     """Write the outcome to the batch alone; unless ``applied``, the next sweep does the rest."""
     return SmsBatch.objects.close(
         batch,
@@ -125,7 +126,7 @@ def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], *, applied: bool 
         http_code=proof.http_code,
         guids=list(guids),
         reply=proof.reply,
-        applied=applied,
+        **written,
     )
 
 
@@ -134,7 +135,15 @@ def apply(batch: SmsBatch, verdicts: Mapping[int, Verdict] | None = None) -> Cou
 
     ``verdicts`` are those of the reply, by primary key; without them the reply is read anew.
     """
-    return _settle(batch, SmsMessage.objects.for_write().filter(batch=batch), verdicts)
+    if verdicts is None:
+        return _settle_late(batch, _messages(batch))
+    if batch.outcome == Outcome.ANSWERED:
+        return _apply_verdicts(batch, verdicts)
+    return _settle_unanswered(batch, _messages(batch))
+
+
+def _messages(batch: SmsBatch) -> MessageQuerySet:
+    return SmsMessage.objects.for_write().filter(batch=batch)
 
 
 def settle_rest(batch: SmsBatch) -> Counter[Status]:
@@ -142,22 +151,26 @@ def settle_rest(batch: SmsBatch) -> Counter[Status]:
 
     None waits again unless the outcome says so and the journal says that it was in the request.
     """
-    sending = SmsMessage.objects.for_write().filter(batch=batch, status=Status.SENDING)
+    sending = _messages(batch).filter(status=Status.SENDING)
     with transaction.atomic(using=_alias()):
         counts: Counter[Status] = Counter()
         if batch.outcome in ("", Outcome.REFUSED, Outcome.NEVER_LEFT):
             carried = batch.guids if batch.outcome else []
             counts[Status.UNKNOWN] = sending.exclude(guid__in=carried).hold(ErrorCode.LOST)
-        return counts + (_settle(batch, sending, None) if batch.outcome else Counter())
+        return counts + (_settle_late(batch, sending) if batch.outcome else Counter())
 
 
-def _settle(
-    batch: SmsBatch, messages: MessageQuerySet, verdicts: Mapping[int, Verdict] | None
-) -> Counter[Status]:
-    if batch.outcome == Outcome.ANSWERED:
-        if verdicts is None:
-            verdicts = _verdicts(_pks(messages), batch.reply)
-        return _apply_verdicts(batch, messages, verdicts)
+def _settle_late(batch: SmsBatch, messages: MessageQuerySet) -> Counter[Status]:
+    """Settle by what the journal kept of the reply; statuses are queried from now on."""
+    if batch.outcome != Outcome.ANSWERED:
+        return _settle_unanswered(batch, messages)
+    counts = _apply_verdicts(batch, _verdicts(_pks(messages), batch.reply))
+    if counts[Status.ACCEPTED]:
+        SmsBatch.objects.for_write().filter(pk=batch.pk).begin_checks()
+    return counts
+
+
+def _settle_unanswered(batch: SmsBatch, messages: MessageQuerySet) -> Counter[Status]:
     if batch.outcome in (Outcome.NO_PROOF, Outcome.LOST):
         sending = messages.filter(status=Status.SENDING)
         return Counter({Status.UNKNOWN: sending.hold(ErrorCode(batch.error_code))})
@@ -174,9 +187,7 @@ def _verdicts(pks: Mapping[str, int], reply: Iterable[Sequence[Any]]) -> dict[in
     return {pks[guid]: verdict for guid, verdict in by_guid.items()}
 
 
-def _apply_verdicts(
-    batch: SmsBatch, messages: MessageQuerySet, verdicts: Mapping[int, Verdict]
-) -> Counter[Status]:
+def _apply_verdicts(batch: SmsBatch, verdicts: Mapping[int, Verdict]) -> Counter[Status]:
     counts: Counter[Status] = Counter()
     ids: dict[int, str] = {}
     codes: dict[int, int | None] = {}
@@ -189,7 +200,7 @@ def _apply_verdicts(
     if ids:
         counts[Status.ACCEPTED] = SmsMessage.objects.accept(batch, ids, codes)
     for verdict, pks in others.items():
-        rows, code = messages.filter(pk__in=pks), ErrorCode(verdict.error_code)
+        rows, code = _messages(batch).filter(pk__in=pks), ErrorCode(verdict.error_code)
         raw = {"gateway_status": verdict.gateway_status}
         if verdict.status == Status.FAILED:
             counts.update(rows.undecided().end(Status.FAILED, code, **raw))

@@ -17,7 +17,7 @@ from django.db import Error, router
 from ..choices import ErrorCode, Outcome, Priority
 from ..conf import conf, require_fit, require_valid
 from ..gateway import Backend, Call, OutgoingMessage, SendResult, with_call
-from ..models import GatewayState, SmsMessage
+from ..models import GatewayState, SmsBatch, SmsMessage
 from ..signals import Calls, call_receivers, receivers_held
 from . import candidates, outcome_recording, proofs
 from .candidates import Candidate
@@ -261,7 +261,7 @@ def seconds_to_work() -> float:
     # One query for each priority, as in the index: it then reads no message of the future.
     due = messages.due().order_by("due_at")
     later = messages.due_later().order_by("due_at").values("due_at")
-    checkable = messages.checkable().order_by("next_check_at")
+    checkable = SmsBatch.objects.checkable().order_by("next_check_at")
     return GatewayState.objects.seconds_until(
         [*(due.filter(priority=one) for one in Priority), checkable, *leftovers()],
         [later.filter(priority=one) for one in Priority],

@@ -10,27 +10,36 @@ import dataclasses
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
-from django.db.models import Expression
+from django.db import router
+from django.db.models import Expression, Value
 
+from ..choices import Status
 from ..conf import conf, require_valid
 from ..gateway import MAX_OBJECTS, Backend, Call, StatusReport, with_call
 from ..models import (
     RETRY_SECONDS,
     TIME,
-    CasePerPk,
+    BatchKeys,
+    BatchQuerySet,
     Change,
     MessageQuerySet,
     PkIn,
-    PrimaryKeys,
+    SmsBatch,
     SmsMessage,
+    asked_statuses,
     db_now,
     retry_on_lock,
     select,
+    update,
 )
 from .configured_backend import open_backend
 from .exit_codes import TROUBLE, exit_code
@@ -100,7 +109,7 @@ def refresh(
         report.halt(Halt("disabled"))
         return report
     if patient and time.monotonic() < trouble.until:
-        if SmsMessage.objects.for_write().checkable().exists():
+        if SmsBatch.objects.checkable().exists():
             report.exit_codes.append(TROUBLE)
         return report
     with open_backend() as gateway:
@@ -113,7 +122,7 @@ def _query_all(gateway: Backend, report: RunReport, stopping: Callable[[], bool]
     while not stopping() and (queries := take_due(requests * MAX_OBJECTS)):
         replies, errors = _send(gateway, queries)
         report.checked += sum(len(answered) for answered, _ in replies)
-        report.reported += record(replies)
+        report.reported += record(replies, {query.batch for query in queries})
         for error in errors:
             logger.warning("status.failed error=%s", type(error).__name__)
             report.exit_codes.append(min(exit_code(of_error(error)), TROUBLE))
@@ -125,27 +134,56 @@ def _query_all(gateway: Backend, report: RunReport, stopping: Callable[[], bool]
 
 
 def take_due(limit: int = MAX_OBJECTS) -> list[StatusQuery]:
-    """Return at most ``limit`` messages to query now; no other worker gets the same.
+    """Return the messages to query now, of whole batches; no other worker gets the same.
 
-    Their next time is moved first. Its microseconds are random, and so mark the rows that this
+    They are at most ``limit``, so that batches with few messages left share a request. The next
+    time of a batch is moved first. Its microseconds are random, and so mark the batches that this
     worker moved.
     """
-    rows = SmsMessage.objects.for_write()
-    found = select(_due, SmsMessage, limit)
-    if not found:
-        return []
-    mark = timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311  no secret
-    times = {pk: next_check(accepted, now, mark) for pk, _guid, _id, accepted, now in found}
-    values = {"pks": PrimaryKeys(times), "times": CasePerPk(times, TIME)}
-    move = partial(rows.change_prepared, _move, **values)
-    moved = retry_on_lock(move, using=rows.db, seconds=RETRY_SECONDS)
-    queries = [StatusQuery(pk, guid, id_) for pk, guid, id_, *_ in found if times[pk] is not None]
-    if moved < len(found):
-        marks = {time for time in times.values() if time is not None}
-        own = rows.filter(pk__in=list(times), next_check_at__in=marks)
-        own_pks = set(own.values_list("pk", flat=True))
-        queries = [query for query in queries if query.pk in own_pks]
-    return queries or take_due(limit)
+    alias = router.db_for_write(SmsBatch)
+    while rows := select(_due, SmsBatch, limit):
+        due, now = [batch for batch, _now in rows], rows[0][1]
+        batches, is_all = _whole_batches(due, limit)
+        mark = timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311  no secret
+        times = {
+            batch: next_check(max(query.accepted_at for query in queries), now, mark)
+            for batch, queries in batches.items()
+        }
+        if is_all:  # the others have no message left to query
+            times = dict.fromkeys(due) | times
+        ours = retry_on_lock(partial(_take, times), using=alias, seconds=RETRY_SECONDS)
+        if queries := [query for batch in ours for query in batches[batch]]:
+            return queries
+    return []
+
+
+def _whole_batches(due: Iterable[UUID], limit: int) -> tuple[dict[UUID, list[StatusQuery]], bool]:
+    """Return the messages to query by batch, and whether all of these batches were looked at."""
+    keys, statuses = BatchKeys(due), asked_statuses()
+    rows = select(_asked, SmsMessage, limit + 1, statuses, batches=keys)
+    found = [StatusQuery(*row) for row in rows]
+    batches = {batch: list(own) for batch, own in groupby(found, attrgetter("batch"))}
+    is_all = len(found) <= limit
+    if not is_all and len(batches) > 1:
+        batches.popitem()  # the last one was cut by the limit
+    return batches, is_all
+
+
+def _take(times: Mapping[UUID, datetime | None]) -> list[UUID]:
+    """Move the batches that are still due to these times; return ours of those to query."""
+    by_time: dict[datetime | None, list[UUID]] = defaultdict(list)
+    for batch, at in times.items():
+        by_time[at].append(batch)
+    moved = sum(
+        update(_move, SmsBatch, batches=BatchKeys(own), time=Value(at, TIME))
+        for at, own in by_time.items()
+    )
+    queried = [batch for batch, at in times.items() if at is not None]
+    if moved == len(times):
+        return queried
+    marks = [at for at in by_time if at is not None]
+    marked = SmsBatch.objects.for_write().filter(pk__in=queried, next_check_at__in=marks)
+    return list(marked.values_list("pk", flat=True))
 
 
 def next_check(accepted_at: datetime, now: datetime, mark: timedelta) -> datetime | None:
@@ -180,13 +218,18 @@ def _send(
     return replies, errors
 
 
-def _due(messages: MessageQuerySet, limit: int) -> Any:
+def _due(batches: BatchQuerySet, limit: int) -> Any:
     # In the order of the index alone: with the primary key behind it, the rows would be sorted.
-    due = messages.checkable().order_by("next_check_at")
-    columns = ("pk", "guid", "gateway_id", "accepted_at", "now")
-    return due.annotate(now=db_now()).values_list(*columns)[:limit]
+    due = batches.checkable().order_by("next_check_at")
+    return due.annotate(now=db_now()).values_list("pk", "now")[:limit]
 
 
-def _move(messages: MessageQuerySet, *, pks: Expression, times: Expression) -> Change:
-    due = messages.without_indexes().filter(PkIn(pks), check_now__lte=db_now())
-    return due, {"next_check_at": times}
+def _asked(
+    messages: MessageQuerySet, limit: int, statuses: Sequence[Status], *, batches: Expression
+) -> Any:
+    asked = messages.without_indexes().filter(PkIn(batches, field="batch"), status_now__in=statuses)
+    return asked.order_by("batch").values_list(*StatusQuery._fields)[:limit]
+
+
+def _move(rows: BatchQuerySet, *, batches: Expression, time: Expression) -> Change:
+    return rows.checkable().filter(PkIn(batches)), {"next_check_at": time}

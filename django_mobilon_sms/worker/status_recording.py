@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
+from itertools import chain, starmap
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import router, transaction
-from django.db.models import Expression, F
+from django.db.models import Exists, Expression, F, OuterRef
 from django.db.models.functions import Coalesce
 
 from ..choices import ErrorCode, Status
@@ -21,14 +23,19 @@ from ..models import (
     RETRY_SECONDS,
     TEXT,
     TIME,
+    BatchKeys,
+    BatchQuerySet,
     CasePerPk,
     Change,
     MessageQuerySet,
     PkIn,
     PrimaryKeys,
+    SmsBatch,
     SmsMessage,
+    asked_statuses,
     db_now,
     retry_on_lock,
+    update,
 )
 
 
@@ -38,6 +45,10 @@ class StatusQuery(NamedTuple):
     pk: int
     guid: UUID
     gateway_id: str
+    status: str
+    gateway_status: int | None
+    accepted_at: datetime
+    batch: UUID
 
 
 #: The queries of one request, and the reports that came back.
@@ -81,18 +92,12 @@ MEANINGS = {
         (Status.ACCEPTED,),
         lambda times: {"status": Status.SENT, "sent_at": times},
     ),
-    # Where no code means delivered, nothing more is to come.
-    "final sent": Meaning(
-        (Status.ACCEPTED,),
-        lambda times: {"status": Status.SENT, "sent_at": times, "next_check_at": None},
-    ),
     "delivered": Meaning(
         UNDER_WAY,
         lambda times: {
             "status": Status.DELIVERED,
             "sent_at": Coalesce(F("sent_at"), times),
             "delivered_at": db_now(),
-            "next_check_at": None,
         },
     ),
     # A code that is not mapped is kept and changes nothing else.
@@ -100,42 +105,62 @@ MEANINGS = {
 }
 
 
-def record(replies: Iterable[StatusReply]) -> Counter[str]:
+def record(replies: Iterable[StatusReply], batches: Collection[UUID]) -> Counter[str]:
     """Move the messages to what was reported; return how many reached which status.
 
-    Messages whose report changed nothing are counted under an empty status.
+    Messages whose report says nothing new are counted under an empty status, and not written.
+    Of these batches, those that have no message left to query are not queried again.
     """
     counts: Counter[str] = Counter()
-    writes: list[Callable[[], Counts]] = []
-    for queries, reports in replies:
-        groups: dict[str, dict[int, StatusReport]] = defaultdict(dict)
-        for pk, report in _matches(queries, reports):
-            groups[conf.STATUS_REPLIES.get(report.status, "")][pk] = report
-        counts[""] += len(queries) - sum(len(matched) for matched in groups.values())
-        writes += [partial(_write, meaning, matched) for meaning, matched in groups.items()]
-    alias = router.db_for_write(SmsMessage)
-    write_all = partial(_write_all, writes, alias)
-    for written in retry_on_lock(write_all, using=alias, seconds=RETRY_SECONDS):
-        counts.update(written)
+    news: dict[str, dict[int, StatusReport]] = defaultdict(dict)
+    for query, report in chain.from_iterable(starmap(_matches, replies)):
+        meaning = conf.STATUS_REPLIES.get(report.status, "") if report else ""
+        if report and _is_news(query, report, meaning):
+            news[meaning][query.pk] = report
+        else:
+            counts[""] += 1
+    if news:
+        alias = router.db_for_write(SmsMessage)
+        write = partial(_write_all, news, batches, alias)
+        for written in retry_on_lock(write, using=alias, seconds=RETRY_SECONDS):
+            counts.update(written)
     return counts
 
 
-def _write_all(writes: Iterable[Callable[[], Counts]], alias: str) -> list[Counts]:
+def _is_news(query: StatusQuery, report: StatusReport, meaning: str) -> bool:
+    """Whether a report changes its message: the status, or the code that is kept."""
+    if meaning == "sent":
+        return query.status == Status.ACCEPTED
+    return meaning != "" or report.status != query.gateway_status
+
+
+def _write_all(
+    news: Mapping[str, Mapping[int, StatusReport]], batches: Collection[UUID], alias: str
+) -> list[Counts]:
     with transaction.atomic(using=alias):
-        return [write() for write in writes]
+        written = [_write(meaning, reports) for meaning, reports in news.items()]
+        update(_settled, SmsBatch, asked_statuses(), batches=BatchKeys(batches))
+        return written
+
+
+def _settled(rows: BatchQuerySet, statuses: Sequence[Status], *, batches: Expression) -> Change:
+    left = SmsMessage.objects.without_indexes().filter(
+        batch=OuterRef("pk"), status_now__in=statuses
+    )
+    return rows.filter(PkIn(batches), ~Exists(left)), {"next_check_at": None}
 
 
 def _matches(
     queries: Sequence[StatusQuery], reports: Iterable[StatusReport]
-) -> Iterable[tuple[int, StatusReport]]:
-    """Yield each message with its report: by id, and by guid where the report has one."""
+) -> Iterable[tuple[StatusQuery, StatusReport | None]]:
+    """Yield each message with its report, if it has one: by id, and by guid if that is given."""
     by_id: dict[str, set[StatusReport]] = defaultdict(set)
     for report in reports:
         by_id[report.id].add(report)
     for query in queries:
         own = [r for r in by_id[query.gateway_id] if r.guid is None or r.guid == query.guid]
-        if len(own) == 1:  # two different reports for one id prove nothing
-            yield query.pk, own[0]
+        # Two different reports for one id prove nothing.
+        yield query, own[0] if len(own) == 1 else None
 
 
 def _write(meaning: str, reports: Mapping[int, StatusReport]) -> Counts:
@@ -147,8 +172,7 @@ def _write(meaning: str, reports: Mapping[int, StatusReport]) -> Counts:
     if meaning == "failed":
         rows = _reported(SmsMessage.objects.for_write(), pks, ids, UNDER_WAY)
         return rows.end(Status.FAILED, ErrorCode.REPORTED_FAILED, gateway_status=codes)
-    is_final = meaning == "sent" and "delivered" not in conf.STATUS_REPLIES.values()
-    build = MEANINGS["final sent" if is_final else meaning].build
+    build = MEANINGS[meaning].build
     changed = SmsMessage.objects.change_prepared(build, pks=pks, ids=ids, codes=codes, times=times)
     return {meaning: changed}
 

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 
 from django_mobilon_sms.choices import Status
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage
 from tests.support.admin_door import (
     EVERYTHING,
     LIST,
@@ -105,7 +105,7 @@ def test_refresh_lets_the_next_run_ask(client):
         "The gateway will be asked about 1 message soon.",
         SKIPPED,
     ]
-    assert list(SmsMessage.objects.checkable()) == [message]
+    assert list(SmsMessage.objects.filter(batch__in=SmsBatch.objects.checkable())) == [message]
 
 
 # The page of a message

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from django_mobilon_sms.choices import ErrorCode, Outcome
-from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.models import SmsBatch, db_now
 from django_mobilon_sms.worker import send_now
 from tests.support.admin_door import JOURNAL, page, person, text_of
 from tests.support.messages import claim, write
@@ -53,7 +53,7 @@ def test_batch_under_way_names_its_messages(client):
 def test_deleted_messages_stay_in_the_journal_by_their_guid(sandbox, client):
     [message] = write()
     send_now([message.pk])
-    SmsMessage.objects.all().change(next_check_at=None)
+    SmsBatch.objects.update(next_check_at=None)
     message.delete()
     assert f"{message.guid} deleted 0" in text_of(client.get(of(SmsBatch.objects.get())))
 

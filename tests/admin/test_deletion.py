@@ -6,7 +6,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 
 from django_mobilon_sms.choices import Status
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.models import SmsMessage, db_now
 from tests.support.admin_door import (
     LIST,
     accepted,
@@ -44,17 +44,20 @@ def test_chosen_messages_are_deleted_after_a_question(client):
     assert SmsMessage.objects.count() == 0
 
 
+#: Something may follow "sent", so that a sent message has not ended.
+DELIVERED = {1: "sent", 2: "delivered"}
 ALIVE = {
     "pending": write,
     "sending": lambda: become(write(), status=Status.SENDING),
     "unknown": unknown,
     "accepted": accepted,
-    "sent": lambda: become(accepted(), status=Status.SENT),
+    "sent": lambda: become(accepted(), status=Status.SENT, asked_at=db_now()),
 }
 
 
 @pytest.mark.parametrize("alive", ALIVE.values(), ids=ALIVE)
-def test_messages_that_live_stand_in_the_way_of_deleting(client, alive):
+def test_messages_that_live_stand_in_the_way_of_deleting(client, settings, alive):
+    settings.MOBILON_SMS_STATUS_REPLIES = DELIVERED
     [gone], [alive] = ended(), alive()
     data = {"action": "delete_selected", "_selected_action": [gone.pk, alive.pk]}
     for answer in ({}, {"post": "yes"}):
@@ -66,7 +69,8 @@ def test_messages_that_live_stand_in_the_way_of_deleting(client, alive):
 
 
 @pytest.mark.parametrize("alive", ALIVE.values(), ids=ALIVE)
-def test_page_of_a_message_that_lives_offers_and_does_no_deleting(client, alive):
+def test_page_of_a_message_that_lives_offers_and_does_no_deleting(client, settings, alive):
+    settings.MOBILON_SMS_STATUS_REPLIES = DELIVERED
     [alive] = alive()
     assert b"deletelink" not in client.get(page(alive)).content
     for answer in ({}, {"post": "yes"}):

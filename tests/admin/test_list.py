@@ -16,7 +16,7 @@ from django_mobilon_sms.admin.actions import menu
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from tests.support.admin_door import ADD, LIST, change, page, text_of
-from tests.support.messages import write
+from tests.support.messages import asked_batch, write
 
 pytestmark = pytest.mark.django_db
 
@@ -203,10 +203,10 @@ def test_what_waits_too_long_is_found_and_says_so(client):
 def test_accepted_message_waits_for_its_report_and_an_ended_one_for_nothing(client):
     [message] = write()
     ago = db_now() - timedelta(hours=2)
-    given = {"gateway_id": "a1", "accepted_at": ago, "next_check_at": db_now()}
+    given = {"gateway_id": "a1", "accepted_at": ago, "batch": asked_batch()}
     change(message, status=Status.ACCEPTED, **given)
     assert 'field-sent">waits 2\xa0hours<' in client.get(LIST).content.decode()
-    change(message, next_check_at=None)
+    SmsBatch.objects.update(next_check_at=None)
     assert 'field-sent">-<' in client.get(LIST).content.decode()
 
 

@@ -176,7 +176,7 @@ DOORS: dict[str, Door] = {
     "write a message": writes("_save"),
     "write a message and send it now": writes("_send_now", status=Status.ACCEPTED),
     "send now what waits": acts("send_now", write, status=Status.ACCEPTED),
-    "refresh a status": acts("refresh", accepted, next_check_at__lt=SOON),
+    "refresh a status": acts("refresh", accepted, batch__next_check_at__lt=SOON),
     "cancel what waits": acts("cancel", write, status=Status.CANCELLED),
     "copy into a new message": copies,
     "send again as new messages": sends_again,
@@ -245,7 +245,7 @@ def test_table_has_no_other_rows():
 
 ALL = {
     "cancel": (write, {"status": Status.CANCELLED}),
-    "refresh": (accepted, {"next_check_at__lt": SOON}),
+    "refresh": (accepted, {"batch__next_check_at__lt": SOON}),
 }
 
 

@@ -93,10 +93,10 @@ def test_accepted_message_shows_its_next_status_request(client):
     [message] = write()
     batch = SmsBatch.objects.create(
         worker="a:1", lease_until=db_now(), outcome=Outcome.REFUSED, closed_at=db_now(),
-        error_code=ErrorCode.PAYMENT, http_code=402,
+        error_code=ErrorCode.PAYMENT, http_code=402, next_check_at=db_now() + HOUR,
     )  # fmt: skip
     given = {"gateway_id": "a1", "accepted_at": db_now(), "gateway_status": 7}
-    change(message, status=Status.ACCEPTED, batch=batch, next_check_at=db_now() + HOUR, **given)
+    change(message, status=Status.ACCEPTED, batch=batch, **given)
     steps = shown_steps(client, message)
     ended = ("The request ended: refused", "The gateway asks for payment. HTTP 402", "", False)
     assert ended in steps

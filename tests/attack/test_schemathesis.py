@@ -23,7 +23,7 @@ from django_mobilon_sms.choices import ErrorCode
 from django_mobilon_sms.models import SmsMessage, StoppedNumber, db_now
 from django_mobilon_sms.outbox import stop
 from tests.support.documents import DOCS
-from tests.support.messages import write
+from tests.support.messages import asked_batch, write
 
 pytestmark = [
     pytest.mark.skipif("ATTACK" not in os.environ, reason="only by `make schemathesis`"),
@@ -81,7 +81,7 @@ def narrowed(folder: Path) -> Path:
     stop(stopped)
     guids = [str(message.guid) for message in write(60)]
     SmsMessage.objects.filter(guid__in=guids[::3]).hold(ErrorCode.TIMEOUT)
-    proved = {"gateway_id": "7", "accepted_at": db_now(), "next_check_at": db_now()}
+    proved = {"gateway_id": "7", "accepted_at": db_now(), "batch": asked_batch()}
     SmsMessage.objects.filter(guid__in=guids[1::3]).change(status="accepted", **proved)
     known = {"guid": {"type": "string", "format": "uuid", "enum": guids}}
     schema = yaml.safe_load((DOCS / "openapi.yaml").read_text(encoding="utf-8"))

@@ -68,7 +68,8 @@ def test_three_tasks_do_what_their_commands_do_at_once(sandbox, immediate):
     sent = django_tasks.send.enqueue()
     assert (sent.return_value["claimed"], statuses()) == (3, {"accepted": 3})
     ago = db_now() - timedelta(minutes=1)
-    SmsMessage.objects.all().change(next_check_at=ago, created_at=ago)
+    SmsMessage.objects.all().change(created_at=ago)
+    SmsBatch.objects.update(next_check_at=ago)
     assert django_tasks.refresh.enqueue().return_value["checked"] == 3
     assert statuses() == {"sent": 3}
     SmsBatch.objects.update(created_at=ago)

@@ -234,7 +234,8 @@ def test_refresh_and_purge_do_what_their_commands_do(sandbox, broker, worker):
     write(3)
     worker("--no-refresh")
     ago = db_now() - timedelta(minutes=1)
-    SmsMessage.objects.all().change(next_check_at=ago, created_at=ago)
+    SmsMessage.objects.all().change(created_at=ago)
+    SmsBatch.objects.update(next_check_at=ago)
     with broker.worker(sandbox):
         tasks.refresh.delay()
         wait_until(lambda: statuses() == {"sent": 3})

@@ -35,7 +35,7 @@ def memory(settings):
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("django_mobilon_sms.models.clock.Now", clock)
+    monkeypatch.setattr("django_mobilon_sms.database.clock.Now", clock)
     GatewayState.objects.current()
     return clock
 

@@ -275,7 +275,7 @@ class Outbox:
         self.decide(range(len(self.messages)), PROTOCOL.hold)
 
     def report(self, index: int, word: str, names: str = "id", *, dated: bool = False) -> None:
-        [asked] = self.rows([index]).values_list("pk", "guid", "gateway_id")
+        [asked] = self.rows([index]).values_list(*StatusQuery._fields)
         asked = StatusQuery(*asked)
         report = StatusReport(
             uuid.uuid4().hex if names == "another id" else asked.gateway_id,
@@ -283,7 +283,7 @@ class Outbox:
             {"id and guid": asked.guid, "another guid": uuid.uuid4()}.get(names),
             LONG_AGO if dated else None,
         )
-        status_recording.record([([asked], [report])])
+        status_recording.record([([asked], [report])], {asked.batch} - {None})
         if word and names in ("id", "id and guid"):
             self.model = PROTOCOL.report(self.model, index, word)
 
@@ -475,12 +475,13 @@ def test_resent_message_is_not_resent_again_before_its_batch_is_closed_or_its_le
 def test_late_report_for_an_earlier_copy_does_not_move_a_message_that_was_accepted_anew(outbox):
     outbox.write(expires=False)
     accept_as_a_resend(outbox)
-    [(pk, guid, old_id)] = outbox.rows([0]).values_list("pk", "guid", "gateway_id")
+    [row] = outbox.rows([0]).values_list(*StatusQuery._fields)
+    asked = StatusQuery(*row)
     outbox.report(0, "failed")
     accept_as_a_resend(outbox)
     for code in REPORTS.values():
-        report = StatusReport(old_id, code, None, None)
-        status_recording.record([([StatusQuery(pk, guid, old_id)], [report])])
+        report = StatusReport(asked.gateway_id, code, None, None)
+        status_recording.record([([asked], [report])], {asked.batch})
         outbox.check()
 
 

@@ -32,7 +32,7 @@ def night(settings, monkeypatch):
     """Midnight, in quiet hours that end at nine."""
     settings.MOBILON_SMS_QUIET_HOURS = "21:00-09:00 UTC"
     clock = Clock()
-    monkeypatch.setattr("django_mobilon_sms.models.clock.Now", clock)
+    monkeypatch.setattr("django_mobilon_sms.database.clock.Now", clock)
     GatewayState.objects.current()  # before it is written a monitor shows its own host's time
     return clock
 

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_mobilon_sms.management.commands.send_sms import Command
-from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_many
 from tests.support.messages import write
 from tests.support.workers import PATIENCE, group, wait_until
@@ -93,7 +93,7 @@ def test_refresh_makes_way_for_a_message_that_became_due(sandbox, settings):
             connection.close()  # of the gateway's thread
 
     def become_due() -> None:
-        SmsMessage.objects.all().change(next_check_at=db_now())
+        SmsBatch.objects.update(next_check_at=db_now())
         sandbox.on_request = come
 
     loop(become_due, nothing, nothing)
@@ -102,7 +102,7 @@ def test_refresh_makes_way_for_a_message_that_became_due(sandbox, settings):
 
 def test_statuses_wait_after_trouble_and_sending_does_not(sandbox):
     def become_due():
-        SmsMessage.objects.filter(status="accepted").change(next_check_at=db_now())
+        SmsBatch.objects.update(next_check_at=db_now())
         sandbox.fault("http", path="/status/")
 
     def become_due_again():

@@ -51,7 +51,7 @@ def asked(sandbox):
 
 
 def due_for_refresh():
-    SmsMessage.objects.filter(status="accepted").change(next_check_at=db_now() - HOUR)
+    SmsBatch.objects.filter(next_check_at__isnull=False).update(next_check_at=db_now() - HOUR)
 
 
 def everything():

@@ -35,8 +35,8 @@ def in_status(status: Status, **fields) -> SmsMessage:
     """Insert a row with the values that every message in this status has."""
     needs = {
         Status.SENDING: lambda: {"batch": batch()},
-        Status.ACCEPTED: lambda: ACCEPTED | {"next_check_at": FUTURE},
-        Status.SENT: lambda: ACCEPTED | {"next_check_at": FUTURE},
+        Status.ACCEPTED: lambda: ACCEPTED | {"batch": batch(next_check_at=FUTURE)},
+        Status.SENT: lambda: ACCEPTED | {"batch": batch(next_check_at=FUTURE)},
         Status.DELIVERED: lambda: ACCEPTED,
     }
     return message(status=status, **needs.get(status, dict)() | fields)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -24,6 +23,8 @@ from tests.models.factories import (
     rows,
 )
 from tests.support.messages import claim, write
+
+DELIVERED = {1: "sent", 2: "delivered"}
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
 
@@ -153,6 +154,15 @@ def test_held_message_is_unknown_with_its_reason():
     assert rows("status", "error_code") == [("unknown", "held")]
 
 
+def test_sent_is_the_last_status_where_no_code_means_delivered(settings):
+    row = in_status(Status.SENT)
+    assert SmsMessage.objects.check_soon() == 0
+    assert SmsMessage.objects.ended().get() == row
+    settings.MOBILON_SMS_STATUS_REPLIES = DELIVERED
+    assert SmsMessage.objects.check_soon() == 1
+    assert not SmsMessage.objects.ended().exists()
+
+
 @pytest.mark.parametrize(
     ("status", "next_check_at", "checked"),
     [
@@ -165,10 +175,13 @@ def test_held_message_is_unknown_with_its_reason():
         (Status.UNKNOWN, FUTURE, 0),
     ],
 )
-def test_only_a_status_that_is_still_queried_is_queried_soon(status, next_check_at, checked):
-    in_status(status, next_check_at=next_check_at)
+def test_only_a_status_that_is_still_queried_is_queried_soon(
+    settings, status, next_check_at, checked
+):
+    settings.MOBILON_SMS_STATUS_REPLIES = DELIVERED
+    in_status(status, batch=batch(next_check_at=next_check_at))
     assert SmsMessage.objects.all().check_soon() == checked
-    assert SmsMessage.objects.checkable().count() == checked
+    assert SmsBatch.objects.checkable().count() == checked
 
 
 def test_accepted_messages_get_their_own_ids_and_codes():
@@ -184,8 +197,6 @@ def test_accepted_messages_get_their_own_ids_and_codes():
         ("sending", "", None, "timeout"),
         ("sending", "", None, "timeout"),
     ]
-    row = SmsMessage.objects.get(pk=one.pk)
-    assert row.next_check_at - row.accepted_at == timedelta(seconds=10)
     assert three.pk not in ids
 
 

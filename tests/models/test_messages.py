@@ -63,8 +63,8 @@ def test_update_of_django_is_refused(update):
         (Status.FAILED, {}),
         (Status.DELIVERED, {}),
         (Status.UNKNOWN, {"resolution": "given_up"}),
-        (Status.ACCEPTED, {"next_check_at": None}),
-        (Status.SENT, {"next_check_at": None}),
+        (Status.ACCEPTED, {"batch": None}),
+        (Status.SENT, {"batch": None}),
     ],
 )
 def test_ended_message_is_deleted(status, fields):
@@ -77,7 +77,8 @@ def test_ended_message_is_deleted(status, fields):
 @pytest.mark.parametrize(
     "status", [Status.PENDING, Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT]
 )
-def test_message_that_has_not_ended_is_not_deleted_nor_anything_with_it(status):
+def test_message_that_has_not_ended_is_not_deleted_nor_anything_with_it(settings, status):
+    settings.MOBILON_SMS_STATUS_REPLIES = {1: "sent", 2: "delivered"}
     row, _ended = in_status(status), in_status(Status.FAILED)
     for delete in (row.delete, SmsMessage.objects.all().delete):
         with pytest.raises(models.ProtectedError) as raised:

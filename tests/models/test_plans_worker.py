@@ -10,8 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_mobilon_sms.choices import Priority, Status
+from django_mobilon_sms.database.lock_waits import LOCK_SECONDS
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
-from django_mobilon_sms.models.lock_waits import LOCK_SECONDS
 from django_mobilon_sms.worker import candidates, deliver, refresh, seconds_to_work
 from tests.support.messages import write
 from tests.support.plans import faults, fill, steps
@@ -43,8 +43,8 @@ def beginnings(asked):
 
 def become_due():
     """Make all statuses due."""
-    asked = SmsMessage.objects.filter(next_check_at__isnull=False)
-    asked.change(next_check_at=db_now() - timedelta(seconds=1))
+    asked = SmsBatch.objects.filter(next_check_at__isnull=False)
+    asked.update(next_check_at=db_now() - timedelta(seconds=1))
 
 
 # The due messages; the batch, if the state lets it be sent, the claim, the stop list; the outcome,
@@ -78,26 +78,79 @@ def test_run_with_nothing_to_do_takes_five_statements_at_most(sandbox, worker):
         "SELECT smsbatch",  # is there anything to sweep?
         "SELECT smsmessage",  # to send?
         "SELECT gatewaystate",
-        "SELECT smsmessage",  # to ask for?
+        "SELECT smsbatch",  # to ask for?
     ]
     assert len(sandbox.posts) == 1
 
 
 @pytest.mark.parametrize("size", [10, 100])
-def test_refresh_takes_three_statements_and_one_request_for_a_hundred(sandbox, size):
+def test_refresh_takes_five_statements_and_one_request_for_a_hundred(sandbox, size):
     write(size)
     deliver()
     become_due()
     heard = len(sandbox.exchanges)
     asked = statements(refresh)
-    # The due messages, their next query, the reports; and that no more are due.
+    # The due batches, their messages, their next query, the reports, the end of the queries; and
+    # that no more are due.
     assert beginnings(asked) == [
+        "SELECT smsbatch",
         "SELECT smsmessage",
-        *["UPDATE smsmessage"] * 2,
-        "SELECT smsmessage",
+        "UPDATE smsbatch",
+        "UPDATE smsmessage",
+        "UPDATE smsbatch",
+        "SELECT smsbatch",
     ]
     assert set(SmsMessage.objects.values_list("status", flat=True)) == {"sent"}
     assert len(sandbox.exchanges) == heard + 1
+
+
+#: The indexes that hold every message, whatever its status.
+ALWAYS = {"created", "number", "status", "batch_id", "guid", "pkey"}
+
+
+def holding(message):
+    """Name the indexes of PostgreSQL that hold the message: each of its updates writes to them."""
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL writes to indexes whose values stay")
+    table = message._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexrelid::regclass::text, coalesce(pg_get_expr(indpred, indrelid), 'true')"
+            " FROM pg_index WHERE indrelid = %s::regclass",
+            [table],
+        )
+        conditions = dict(cursor.fetchall())
+        held = []
+        for name, condition in conditions.items():
+            cursor.execute(f"SELECT 1 FROM {table} WHERE id = {message.pk} AND ({condition})")
+            held += [name] * cursor.rowcount
+    # Some names end with a hash; ``guid`` has its constraint's.
+    return {re.sub("^mobilon_sms_(smsmessage_)?|_[0-9a-f]{8}$|_key$", "", name) for name in held}
+
+
+def test_claim_writes_to_six_indexes_and_an_acceptance_to_seven(sandbox):
+    [message] = write()
+    assert holding(message) == {*ALWAYS, "claim", "paced_claim"}
+    held = []
+
+    def look(exchange):
+        held.append(holding(message))
+        connection.close()  # of the gateway's thread
+
+    sandbox.on_request = look
+    deliver()
+    sandbox.on_request = None
+    assert held == [ALWAYS]
+    assert holding(message) == {*ALWAYS, "gateway_id"}
+    become_due()
+    refresh()
+    assert holding(message) == {*ALWAYS, "gateway_id", "sent"}
+
+
+def test_key_of_the_batch_is_not_checked_by_the_database():
+    with connection.cursor() as cursor:
+        checked = connection.introspection.get_relations(cursor, SmsMessage._meta.db_table)
+    assert set(checked) == {"mailing_id", "created_by_id", "resolved_by_id"}
 
 
 @pytest.fixture
@@ -127,9 +180,11 @@ def test_rows_are_found_by_their_keys_even_if_the_statistics_are_old(sandbox, fu
     become_due()
     asked += statements(refresh)
     updates = [sql for sql in asked if sql.startswith("UPDATE") and '"id" IN (' in sql]
-    assert len(updates) >= 4
+    assert len(updates) >= 5
     with connection.cursor() as cursor:
-        made = connection.introspection.get_constraints(cursor, SmsMessage._meta.db_table)
+        made = {}
+        for model in (SmsMessage, SmsBatch):
+            made |= connection.introspection.get_constraints(cursor, model._meta.db_table)
     keys = {name for name, about in made.items() if about["columns"] in (["id"], ["batch_id"])}
     assert {sql: used for sql in updates if (used := indexes(sql) - keys)} == {}
 
@@ -176,6 +231,15 @@ def test_claim_and_record_read_no_whole_table_and_sort_nothing(sandbox, full):
     assert not sorts(due)
 
 
+def test_refresh_of_several_requests_takes_no_more_statements(sandbox):
+    write(500)
+    deliver()
+    become_due()
+    asked = beginnings(statements(refresh))
+    assert len(asked) == 5 + 5 + 1  # the first request alone, then four at once
+    assert asked.count("UPDATE smsmessage") == 2
+
+
 def test_refresh_reads_no_whole_table(sandbox, full):
     deliver(limit=200)
     become_due()
@@ -189,7 +253,7 @@ def test_poll_of_an_idle_loop_is_one_query_that_reads_no_whole_table(full):
     [asked] = statements(seconds_to_work)
     assert not faults(asked)
     used = indexes(asked)
-    for name in ("claim", "check", "expiry"):
+    for name in ("claim", "batch_check", "expiry"):
         assert f"mobilon_sms_{name}" in used
 
 

@@ -12,7 +12,7 @@ from django.db import OperationalError
 from django_mobilon_sms.choices import ErrorCode, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.operations import purging
-from tests.support.messages import write
+from tests.support.messages import asked_batch, write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
@@ -30,7 +30,6 @@ STAYS = {
         "status": Status.ACCEPTED,
         "gateway_id": "a",
         "accepted_at": db_now(),
-        "next_check_at": db_now(),
     },
 }
 
@@ -44,6 +43,8 @@ def purge(*options: str) -> str:
 def written(days, count=1, **values):
     found = write(count)
     keys = [message.pk for message in found]
+    if values.get("status") == Status.ACCEPTED:
+        values["batch"] = asked_batch()
     SmsMessage.objects.filter(pk__in=keys).change(created_at=db_now() - days * DAY, **values)
     return found
 
@@ -80,8 +81,8 @@ def test_only_texts_are_forgotten_if_only_they_are_named():
 def test_dry_run_counts_and_changes_nothing(sandbox, worker):
     write(2)
     worker()
-    SmsMessage.objects.all().change(created_at=db_now() - 2 * DAY, next_check_at=None)
-    SmsBatch.objects.update(created_at=db_now() - 2 * DAY)
+    SmsMessage.objects.all().change(created_at=db_now() - 2 * DAY)
+    SmsBatch.objects.update(created_at=db_now() - 2 * DAY, next_check_at=None)
     dry = ("--older-than", "1d", "--dry-run")
     assert purge(*dry) == "Would delete 2 messages.\nWould delete 1 request.\n"
     assert purge(*dry, "--only-text") == "Would forget 2 texts.\n"
@@ -93,9 +94,9 @@ def test_dry_run_counts_and_changes_nothing(sandbox, worker):
 def test_request_stays_while_one_of_its_messages_does(sandbox, worker):
     first, _second = write(2)
     worker()
-    SmsBatch.objects.update(created_at=db_now() - 2 * DAY)
+    SmsBatch.objects.update(created_at=db_now() - 2 * DAY, next_check_at=None)
     rows = SmsMessage.objects.filter(pk=first.pk)
-    rows.change(created_at=db_now() - 2 * DAY, next_check_at=None)
+    rows.change(created_at=db_now() - 2 * DAY)
     assert purge("--older-than", "1d") == "Deleted 1 message.\nDeleted 0 requests.\n"
     assert SmsBatch.objects.count() == 1
 

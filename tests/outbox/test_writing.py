@@ -66,7 +66,6 @@ def test_message_is_written_as_it_waits():
         "accepted_at": None,
         "sent_at": None,
         "delivered_at": None,
-        "next_check_at": None,
         "sensitive": False,
         "forget_from": None,
     }

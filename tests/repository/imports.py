@@ -24,7 +24,7 @@ FLOORS = (
     ("outbox", "worker", "operations", "testing"),
     ("limits",),
     ("models",),
-    ("signals", "gateway"),
+    ("signals", "gateway", "database"),
     ("conf",),
     ("choices", "exceptions", "phone_numbers", "segments"),
     # These two import nothing of the app.

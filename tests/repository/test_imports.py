@@ -23,8 +23,8 @@ RESERVED = {
     "drf_spectacular": {"rest"},
     "celery": {"contrib"},
     "django_tasks": {"contrib"},
-    # The models: AUTH_USER_MODEL only.
-    "django.conf": {"conf", "models", "migrations"},
+    # The database and the models: AUTH_USER_MODEL only.
+    "django.conf": {"conf", "database", "models", "migrations"},
     "environ": set(),
 }
 #: Rooms and modules that know no Django.

@@ -327,7 +327,10 @@ def test_no_address_ignores_a_parameter_or_is_kept_by_a_cache(url, method):
 
 def state():
     numbers = StoppedNumber.objects.values_list("number", flat=True)
-    return (list(SmsMessage.objects.values_list("guid", "status", "next_check_at")), list(numbers))
+    return (
+        list(SmsMessage.objects.values_list("guid", "status", "batch__next_check_at")),
+        list(numbers),
+    )
 
 
 @pytest.mark.parametrize("page", ["application/json", "text/html"])

@@ -41,7 +41,9 @@ def every_address(message: SmsMessage) -> list[tuple[str, str]]:
 
 def state() -> tuple[Any, ...]:
     """All that a request could have changed."""
-    rows = SmsMessage.objects.order_by("pk").values_list("pk", "status", "resends", "next_check_at")
+    rows = SmsMessage.objects.order_by("pk").values_list(
+        "pk", "status", "resends", "batch__next_check_at"
+    )
     return (*rows, *StoppedNumber.objects.values_list("number", flat=True))
 
 

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from django_mobilon_sms.choices import ErrorCode
 from django_mobilon_sms.models import SmsMessage, db_now
 from django_mobilon_sms.outbox import stop
-from tests.support.messages import write
+from tests.support.messages import asked_batch, write
 from tests.support.rest_door import ALL, GOOD, login
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
@@ -44,8 +44,8 @@ ENDPOINTS = {
     "write with a key": ("post", "messages/", GOOD, ATOMIC + 4),
     # The key, the messages.
     "write again": ("post", "messages/", GOOD, 1 + 1),
-    # The message, the change, the message as it is then.
-    "refresh": ("post", "messages/{guid}/refresh/", {}, 3),
+    # The message, the time of its batch, whether it is asked for, the message as it is then.
+    "refresh": ("post", "messages/{guid}/refresh/", {}, 4),
     # Those that were resent, and the others.
     "cancel": ("post", "messages/{guid}/cancel/", {}, 2 + 2),
     "resend": ("post", "messages/{guid}/resend/", {"accept_duplicate": True}, 3),
@@ -72,7 +72,7 @@ def test_endpoint_makes_as_many_statements_as_listed(client, name, count):
         SmsMessage.objects.all().hold(ErrorCode.TIMEOUT)
     more = KEYED if name in ("write with a key", "write again") else {}
     if name == "refresh":
-        proved = {"gateway_id": "7", "accepted_at": db_now(), "next_check_at": db_now()}
+        proved = {"gateway_id": "7", "accepted_at": db_now(), "batch": asked_batch()}
         SmsMessage.objects.all().change(status="accepted", **proved)
     if name == "write again":
         client.post("/sms/messages/", body, format="json", **more)

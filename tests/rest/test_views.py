@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
-from tests.support.messages import write
+from tests.support.messages import asked_batch, write
 from tests.support.rest_door import ALL, GOOD, codes, list_codes, login, post
 
 pytestmark = pytest.mark.django_db
@@ -478,7 +478,7 @@ POSSIBLE = {
 def in_status(status: Status) -> SmsMessage:
     """A message as it would be there."""
     [message] = write()
-    proved = {"gateway_id": "7", "accepted_at": db_now(), "next_check_at": db_now() + timedelta(1)}
+    proved = {"gateway_id": "7", "accepted_at": db_now(), "batch": asked_batch()}
     batch = {"batch": SmsBatch.objects.create(worker="x", lease_until=db_now() + timedelta(1))}
     known = {Status.ACCEPTED: proved, Status.SENT: proved, Status.DELIVERED: proved}
     values = {Status.SENDING: batch} | known
@@ -489,7 +489,8 @@ def in_status(status: Status) -> SmsMessage:
 @pytest.mark.databases
 @pytest.mark.parametrize("action", POSSIBLE)
 @pytest.mark.parametrize("status", Status)
-def test_action_is_guarded_by_the_state(client, action, status):
+def test_action_is_guarded_by_the_state(client, settings, action, status):
+    settings.MOBILON_SMS_STATUS_REPLIES = {1: "sent", 2: "delivered"}
     message = in_status(status)
     body = {"accept_duplicate": True} if action == "resend" else {}
     answer = post(client, body, f"{message.guid}/{action}/")
@@ -539,8 +540,8 @@ def test_refresh_asks_soon_and_touches_no_gateway(client, sandbox, worker):
     heard = len(sandbox.exchanges)
     assert post(client, {}, f"{message.guid}/refresh/").status_code == 202
     assert len(sandbox.exchanges) == heard
-    assert SmsMessage.objects.filter(next_check_at__lte=db_now()).count() == 1
-    SmsMessage.objects.all().change(next_check_at=None)
+    assert SmsBatch.objects.checkable().count() == 1
+    SmsBatch.objects.update(next_check_at=None)
     assert post(client, {}, f"{message.guid}/refresh/").status_code == 409
 
 

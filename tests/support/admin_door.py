@@ -76,11 +76,12 @@ def change(message: SmsMessage, **values: Any) -> SmsMessage:
     return message
 
 
-def become(messages: list[SmsMessage], **values: Any) -> list[SmsMessage]:
+def become(messages: list[SmsMessage], *, asked_at: Any = None, **values: Any) -> list[SmsMessage]:
     """Put messages where a run would have brought them."""
     batch = SmsBatch.objects.create(
         worker="elsewhere:1", lease_until=db_now() + HOUR, outcome=Outcome.NO_PROOF,
         closed_at=db_now(), applied_at=db_now(), error_code=ErrorCode.TIMEOUT,
+        next_check_at=asked_at,
     )  # fmt: skip
     SmsMessage.objects.filter(pk__in=[m.pk for m in messages]).change(batch=batch, **values)
     return messages
@@ -94,7 +95,7 @@ def unknown(count: int = 1) -> list[SmsMessage]:
 def accepted(count: int = 1) -> list[SmsMessage]:
     """Messages that the gateway took."""
     given = {"status": Status.ACCEPTED, "gateway_id": "a1", "accepted_at": db_now()}
-    return become(write(count), **given, next_check_at=db_now() + HOUR)
+    return become(write(count), **given, asked_at=db_now() + HOUR)
 
 
 def statuses() -> list[str]:

@@ -69,7 +69,7 @@ class Cron:
         self._change = threading.Condition()
         self._pools = [ThreadPoolExecutor(1) for _ in range(workers)]
         settings.MOBILON_SMS_BACKEND = "tests.support.cron.Gateway"
-        monkeypatch.setattr("django_mobilon_sms.models.clock.Now", self.clock)
+        monkeypatch.setattr("django_mobilon_sms.database.clock.Now", self.clock)
         monkeypatch.setattr("tests.support.cron.Gateway.go", lambda gateway: self._meet())
 
     def __enter__(self):

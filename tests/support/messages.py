@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_sms
 
 
@@ -19,6 +20,13 @@ def claim(batch: SmsBatch, *messages: SmsMessage) -> int:
     """Take these messages, or all there are, into the batch."""
     found = messages or SmsMessage.objects.all()
     return SmsMessage.objects.claim(batch, [message.pk for message in found])
+
+
+def asked_batch(**fields: Any) -> SmsBatch:
+    """A batch whose messages are still asked for, though not now."""
+    hour = timedelta(hours=1)
+    given = {"worker": "elsewhere:1", "lease_until": db_now(), "next_check_at": db_now() + hour}
+    return SmsBatch.objects.create(**given | fields)
 
 
 def by_guid(messages: Iterable[Any]) -> dict[str, int]:

@@ -206,9 +206,9 @@ MISTAKES = [
     Mistake(
         "reply matched by position",
         "gateway/client.py",
-        "return list(send_results(reply, guids))",
-        "return [result._replace(guid=message.guid)"
-        " for message, result in zip(messages, send_results(reply, guids))]",
+        "return list(send_results(reply, [message.guid for message in messages]))",
+        "return [result._replace(guid=message.guid) for message, result in"
+        " zip(messages, send_results(reply, [message.guid for message in messages]))]",
         "worker/test_run.py::test_answer_is_matched_by_guid_and_not_by_position",
     ),
     Mistake(
@@ -249,7 +249,7 @@ MISTAKES = [
     ),
     Mistake(
         "session of a replaced server kept",
-        "models/retry_on_lock.py",
+        "database/retry_on_lock.py",
         "connections[using].close()",
         "connections[using].close_if_unusable_or_obsolete()",
         "worker/test_outcome_recording.py::test_session_that_became_useless_while_the_reply_was_awaited"
@@ -339,6 +339,13 @@ MISTAKES = [
         "if patient and time.monotonic() < trouble.until:",
         "if False:",
         "management/test_loop.py::test_statuses_wait_after_trouble_and_sending_does_not",
+    ),
+    Mistake(
+        "batch asked for by two workers",
+        "worker/status_queries.py",
+        "return rows.checkable().filter(PkIn(batches))",
+        "return rows.filter(PkIn(batches))",
+        "worker/test_status_queries.py::test_two_workers_do_not_ask_for_the_same",
     ),
     Mistake(
         "connections of status queries kept",

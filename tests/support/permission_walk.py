@@ -68,7 +68,7 @@ def write_rows() -> None:
         PENDING: {"status": Status.PENDING},
         FAILED: {"status": Status.FAILED, "error_code": "rejected"},
         UNKNOWN: {"status": Status.UNKNOWN, "batch": batch, "error_code": "timeout"},
-        ASKED: {**TAKEN, "status": Status.ACCEPTED, "next_check_at": db_now() + HOUR},
+        ASKED: {**TAKEN, "status": Status.ACCEPTED, "batch": asked_batch()},
         OF_MAILING: {"status": Status.PENDING, "mailing_id": CONFIRMED},
     }
     common = {"number": NUMBER, "text": WORDS, "created_by": author}

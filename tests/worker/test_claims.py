@@ -8,13 +8,13 @@ import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
+from django_mobilon_sms.database import lock_waits
 from django_mobilon_sms.models import (
     GatewayState,
     SmsBatch,
     SmsMessage,
     StoppedNumber,
     db_now,
-    lock_waits,
 )
 from django_mobilon_sms.worker import candidates, claims, deliver, send_now, sweep_leftovers
 from tests.support.lock_waits import held, in_threads, waiting

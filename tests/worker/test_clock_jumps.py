@@ -31,7 +31,7 @@ RIGHT = ("at the next POST", "before the next run", "never")
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("django_mobilon_sms.models.clock.Now", clock)
+    monkeypatch.setattr("django_mobilon_sms.database.clock.Now", clock)
     return clock
 
 

@@ -211,7 +211,7 @@ def at_the_first_retry(act):
             logger.removeHandler(self)
             act()
 
-    logger, listener = logging.getLogger("django_mobilon_sms.models.retry_on_lock"), Listener()
+    logger, listener = logging.getLogger("django_mobilon_sms.database.retry_on_lock"), Listener()
     logger.addHandler(listener)
     try:
         yield

@@ -272,7 +272,7 @@ def test_id_that_an_older_message_has_is_accepted_like_any_other(sandbox, worker
     assert worker("--no-refresh").code == 0
     assert rows("status", "gateway_id") == [("accepted", given)] * 2
     sandbox.set_status(given, 1, guid=str(new.guid))
-    SmsMessage.objects.all().change(next_check_at="2020-01-01T00:00Z")
+    SmsBatch.objects.update(next_check_at="2020-01-01T00:00Z")
     worker()
     assert {str(guid): status for guid, status in rows("guid", "status")} == {
         str(old.guid): "accepted",

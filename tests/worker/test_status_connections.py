@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from django_mobilon_sms.gateway import MobilonGateway
-from django_mobilon_sms.models import SmsMessage, db_now
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.sandbox import Reply, Sandbox
 from tests.support.messages import write
 from tests.support.workers import wait_until
@@ -39,7 +39,8 @@ def held() -> tuple[int, int]:
 
 
 def refresh(worker) -> int:
-    SmsMessage.objects.all().change(status="accepted", next_check_at=db_now())
+    SmsMessage.objects.all().change(status="accepted")
+    SmsBatch.objects.update(next_check_at=db_now())
     return worker("--refresh-only").code
 
 

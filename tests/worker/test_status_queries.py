@@ -8,12 +8,13 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 
 from django_mobilon_sms.choices import Status
 from django_mobilon_sms.contrib import jobs
-from django_mobilon_sms.models import GatewayState, SmsMessage, db_now
-from django_mobilon_sms.worker import refresh
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.worker import deliver, outcome_recording, refresh
 from django_mobilon_sms.worker.status_queries import Trouble, next_check, take_due, trouble
 from tests.support.messages import write
 
@@ -31,9 +32,8 @@ def accepted(sandbox, worker, count=1):
 
 
 def due():
-    SmsMessage.objects.filter(next_check_at__isnull=False).change(
-        next_check_at=db_now() - timedelta(seconds=1)
-    )
+    asked = SmsBatch.objects.filter(next_check_at__isnull=False)
+    asked.update(next_check_at=db_now() - timedelta(seconds=1))
 
 
 def row(*fields):
@@ -49,7 +49,7 @@ def test_report_of_sent_moves_the_message_and_keeps_its_time(sandbox, worker):
     [taken] = sandbox.messages
     sandbox.set_status(taken.id, 1, date="2017-02-22T16:57:24.705Z")
     assert worker() == (0, "Checked 1 status: 1 sent\n")
-    assert row("status", "sent_at", "gateway_status", "next_check_at") == (
+    assert row("status", "sent_at", "gateway_status", "batch__next_check_at") == (
         "sent",
         datetime(2017, 2, 22, 16, 57, 24, 705000, tzinfo=timezone.utc),
         1,
@@ -74,6 +74,15 @@ def test_missing_or_bad_time_moves_the_status_without_it(sandbox, worker, date):
     sandbox.set_status(sandbox.messages[0].id, 1, date=date)
     assert worker().code == 0
     assert row("status", "sent_at") == ("sent", None)
+
+
+def test_status_is_first_asked_for_ten_seconds_after_the_acceptance(sandbox, worker):
+    write()
+    worker()
+    [(accepted_at, at)] = SmsMessage.objects.values_list("accepted_at", "batch__next_check_at")
+    # The batch and its messages are written by two statements of one transaction.
+    assert timedelta(seconds=9) < at - accepted_at <= timedelta(seconds=10)
+    assert asked(sandbox) == []
 
 
 def test_message_that_is_not_sent_yet_is_asked_for_again(sandbox, worker):
@@ -190,7 +199,7 @@ def test_wait_without_anything_to_ask_is_no_trouble(sandbox, worker):
     accepted(sandbox, worker)
     sandbox.fault("http", path="/status/")
     refresh(patient=True)
-    SmsMessage.objects.all().change(next_check_at=db_now() + timedelta(hours=1))
+    SmsBatch.objects.update(next_check_at=db_now() + timedelta(hours=1))
     assert refresh(patient=True).exit_code == 0
 
 
@@ -259,6 +268,125 @@ def test_two_workers_do_not_ask_for_the_same(sandbox, worker):
     assert sorted(taken) == sorted(SmsMessage.objects.values_list("pk", flat=True))
 
 
+def alone(count):
+    """Write messages that go one by one, each in a batch of its own."""
+    write(count)
+    deliver(batch_size=1)
+    due()
+
+
+def test_batches_with_few_messages_left_share_a_request(sandbox):
+    alone(120)
+    refresh()
+    assert [len(e.objects) for e in asked(sandbox)] == [100, 20]
+    assert set(SmsMessage.objects.values_list("status", flat=True)) == {"sent"}
+
+
+def test_full_batches_of_which_one_message_is_left_share_a_request(sandbox, worker):
+    sandbox.sent_after = 3600
+    accepted(sandbox, worker, 300)
+    for one in sandbox.messages[1:]:
+        if one is not sandbox.messages[100] and one is not sandbox.messages[200]:
+            sandbox.set_status(one.id, 1)
+    refresh()
+    assert Counter(SmsMessage.objects.values_list("status", flat=True)) == {
+        "sent": 297,
+        "accepted": 3,
+    }
+    heard = len(asked(sandbox))
+    due()
+    refresh()
+    assert [len(e.objects) for e in asked(sandbox)[heard:]] == [3]
+
+
+def test_batch_is_asked_for_whole_or_later(sandbox):
+    for size in (60, 60):
+        write(size)
+        deliver()
+    due()
+    first = take_due()
+    assert len(first) == 60
+    assert len({query.batch for query in first}) == 1
+    assert len(take_due()) == 60
+    assert take_due() == []
+
+
+def test_report_without_news_writes_no_message(sandbox, worker):
+    sandbox.sent_after = 3600
+    accepted(sandbox, worker, 3)
+    with CaptureQueriesContext(connection) as captured:
+        assert refresh().reported == {"": 3}
+    written = [query["sql"] for query in captured if query["sql"].startswith("UPDATE")]
+    assert len(written) == 1
+    assert "smsbatch" in written[0]
+
+
+def test_new_code_is_written_and_the_batch_asked_for_again(sandbox, worker):
+    accepted(sandbox, worker, 2)
+    for one in sandbox.messages:
+        sandbox.set_status(one.id, 42)
+    for _ in range(2):
+        due()
+        refresh()
+    assert set(SmsMessage.objects.values_list("status", "gateway_status")) == {("accepted", 42)}
+    assert SmsBatch.objects.get().next_check_at is not None
+
+
+def test_message_that_is_sent_ends_while_its_batch_is_asked_for(sandbox, worker, settings):
+    sandbox.sent_after = 3600
+    accepted(sandbox, worker, 2)
+    sandbox.set_status(sandbox.messages[0].id, 1)
+    refresh()
+    assert list(SmsMessage.objects.ended().values_list("status", flat=True)) == ["sent"]
+    assert SmsMessage.objects.asked_for().get().status == "accepted"
+    due()
+    refresh()
+    assert [len(e.objects) for e in asked(sandbox)] == [2, 1]
+
+
+def test_due_batch_without_messages_to_ask_for_is_not_looked_at_again(sandbox, worker):
+    accepted(sandbox, worker)
+    SmsMessage.objects.all().change(status=Status.UNKNOWN)
+    assert refresh().checked == 0
+    assert asked(sandbox) == []
+    assert SmsBatch.objects.get().next_check_at is None
+
+
+def test_resent_message_is_asked_for_with_its_last_batch(sandbox, worker):
+    write(2)
+    worker("--no-refresh")
+    [first, other] = SmsMessage.objects.order_by("pk")
+    rows = SmsMessage.objects.filter(pk=first.pk)
+    rows.change(status=Status.UNKNOWN, error_code="timeout", gateway_id="", accepted_at=None)
+    assert rows.resend(by=None) == 1
+    worker("--no-refresh")
+    SmsBatch.objects.filter(pk=first.batch_id).update(next_check_at=None)
+    due()
+    [query] = take_due()
+    first.refresh_from_db()
+    assert (query.pk, query.batch, query.gateway_id) == (
+        first.pk,
+        first.batch_id,
+        first.gateway_id,
+    )
+    assert query.batch != other.batch_id
+
+
+def test_outcome_that_a_sweep_applies_is_asked_for_too(sandbox, worker, monkeypatch):
+    write()
+
+    def fail(*args):
+        raise IntegrityError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outcome_recording, "apply", fail)
+        worker("--no-refresh")
+    assert SmsBatch.objects.get().next_check_at is None
+    worker("--no-refresh")
+    assert row("status") == ("accepted",)
+    assert SmsBatch.objects.get().next_check_at > SmsBatch.objects.get().closed_at
+
+
 def test_switched_off_app_asks_for_nothing(sandbox, worker, settings):
     accepted(sandbox, worker)
     settings.MOBILON_SMS_ENABLED = False
@@ -273,7 +401,7 @@ def test_asking_soon_brings_the_next_question_forward(sandbox, worker):
     assert SmsMessage.objects.check_soon() == 1
     worker()
     assert len(asked(sandbox)) == 2
-    SmsMessage.objects.all().change(status=Status.ACCEPTED, next_check_at=None)
+    SmsBatch.objects.update(next_check_at=None)
     assert SmsMessage.objects.check_soon() == 0
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from ...choices import NOT_SENT, Resolution, Status
-from ...models import MessageQuerySet, SmsMessage
+from ...models import MessageQuerySet, SmsMessage, in_asked_batch
 from ..database_busy import DatabaseBusy, write
 
 #: Messages that one transaction changes at most.
@@ -44,7 +44,7 @@ class MessageAction:
 
     @property
     def rule(self) -> Q:
-        """The condition on the columns of a message."""
+        """The condition on a message and its batch."""
         return Q(status__in=self.statuses) & self.condition
 
     def eligible(self, rows: MessageQuerySet) -> MessageQuerySet:
@@ -66,7 +66,8 @@ REFRESH = MessageAction(
     name="refresh",
     label=_("Refresh the status"),
     statuses=[Status.ACCEPTED, Status.SENT],
-    condition=Q(next_check_at__isnull=False),
+    condition=Q(in_asked_batch()),
+    narrow=MessageQuerySet.asked_for,
     change=lambda rows, by: rows.check_soon(),
     result=ngettext_lazy(
         "The gateway will be asked about %(count)s message soon.",

@@ -62,7 +62,8 @@ class MessageColumns:
             return format_html("{} {}", _("planned:"), short_moment(message.due_at))
         if message.status == Status.PENDING:
             return _waiting_since(message.due_at, now)
-        if message.status == Status.ACCEPTED and message.next_check_at and message.accepted_at:
+        is_asked_for: bool = message.can_refresh  # type: ignore[attr-defined]  # annotated too
+        if message.status == Status.ACCEPTED and is_asked_for and message.accepted_at:
             return _time_waited(message.accepted_at, now)
         return None
 

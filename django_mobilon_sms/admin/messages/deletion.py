@@ -15,7 +15,7 @@ from django.db.models import BooleanField, ExpressionWrapper, ProtectedError, Qu
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext_lazy as _
 
-from ...models import ENDED, MessageQuerySet, SmsMessage
+from ...models import MessageQuerySet, SmsMessage, ended
 from ..database_busy import write
 from .responses import Responses
 
@@ -33,7 +33,7 @@ class Deletion(Responses):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the messages, each with ``has_ended``."""
-        has_ended = ExpressionWrapper(ENDED, output_field=BooleanField())
+        has_ended = ExpressionWrapper(ended(), output_field=BooleanField())
         return super().get_queryset(request).annotate(has_ended=has_ended)
 
     def has_delete_permission(self, request: HttpRequest, obj: SmsMessage | None = None) -> bool:

@@ -13,7 +13,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.utils.translation import gettext_lazy as _
 
 from ...choices import Status
-from ...models import SmsMessage
+from ...models import SmsMessage, asked_statuses
 from ..badges import sentence
 
 #: The newest entries of the admin's log that are searched for those of the message, because no
@@ -97,8 +97,9 @@ def _ahead(message: SmsMessage, now: datetime) -> Iterator[Step]:
         yield Step(message.due_at, what, ahead=True)
         if message.expires_at:
             yield Step(message.expires_at, _("Expires if it has not gone out"), ahead=True)
-    if message.next_check_at:
-        yield Step(message.next_check_at, _("Next status request"), ahead=True)
+    asked_at = message.batch.next_check_at if message.batch else None
+    if asked_at and message.status in asked_statuses():
+        yield Step(asked_at, _("Next status request"), ahead=True)
 
 
 def _log_entries(message: SmsMessage) -> list[LogEntry]:

@@ -168,10 +168,10 @@ class Command(WorkingCommand):
     def dry_run(self, *, as_json: bool) -> None:
         """Count what a run would do; write nothing, and send no request."""
         try:
-            messages = SmsMessage.objects.for_write()
+            messages, due = SmsMessage.objects.for_write(), SmsBatch.objects.checkable()
             plan = {
                 "due": messages.due().count(),
-                "due_for_refresh": messages.checkable().count(),
+                "due_for_refresh": messages.asked_for().filter(batch__in=due).count(),
                 "lost_batches": SmsBatch.objects.lost().count(),
                 "unapplied_batches": SmsBatch.objects.unapplied().count(),
             }

@@ -7,6 +7,7 @@ placeholders instead of the expressions. Every call fills in the expressions.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -25,6 +26,7 @@ SQL = tuple[str, tuple[Any, ...]]
 # Made once, because making a field takes longer than converting its values.
 TEXT: models.TextField[Any, Any] = models.TextField()
 INTEGER: models.IntegerField[Any, Any] = models.IntegerField()
+KEY: models.BigIntegerField[Any, Any] = models.BigIntegerField()
 TIME: models.DateTimeField[Any, Any] = models.DateTimeField()
 JSON: models.JSONField[Any, Any] = models.JSONField()
 UUID: models.UUIDField[Any, Any] = models.UUIDField()
@@ -43,12 +45,25 @@ class PrimaryKeys(Expression):
     """
 
     def __init__(self, pks: Iterable[int]) -> None:
-        super().__init__(output_field=models.BigIntegerField())
+        super().__init__(output_field=KEY)
         self.pks = pks
 
     def as_sql(self, compiler: Any, connection: Any) -> SQL:
         """Return ``1, 2, 3``."""
         return ", ".join([str(int(pk)) for pk in self.pks]), ()
+
+
+class BatchKeys(Expression):
+    """A list of primary keys of batches, for ``PkIn``."""
+
+    def __init__(self, keys: Iterable[uuid.UUID]) -> None:
+        super().__init__(output_field=UUID)
+        self.keys = keys
+
+    def as_sql(self, compiler: Any, connection: Any) -> SQL:
+        """Return a parameter for each key."""
+        keys = [self.output_field.get_db_prep_value(key, connection) for key in self.keys]
+        return ", ".join(["%s"] * len(keys)), tuple(keys)
 
 
 class PkIn(Lookup):
@@ -57,8 +72,8 @@ class PkIn(Lookup):
     lookup_name = "pk_in"
     prepare_rhs = False
 
-    def __init__(self, keys: Expression) -> None:
-        super().__init__(F("pk"), keys)
+    def __init__(self, keys: Expression, *, field: str = "pk") -> None:
+        super().__init__(F(field), keys)
 
     def as_sql(self, compiler: SQLCompiler, connection: Any) -> SQL:
         """Return the condition."""
@@ -139,10 +154,13 @@ Build = Callable[..., Change]
 BuildInsert = Callable[..., tuple[models.Model, Any]]
 
 
-def update(build: Build, model: type[models.Model], **expressions: Any) -> int:
-    """Run the UPDATE that ``build`` makes of the expressions; return the number of changed rows."""
+def update(build: Build, model: type[models.Model], *values: Any, **expressions: Any) -> int:
+    """Run the UPDATE that ``build`` makes of the values and the expressions.
+
+    Return the number of changed rows.
+    """
     alias = router.db_for_write(model)
-    prepared = _compile_update(build, model, alias, db_now(), *expressions)
+    prepared = _compile_update(build, model, alias, db_now(), values, *expressions)
     return _execute(prepared, alias, model, expressions)
 
 
@@ -164,7 +182,7 @@ def insert_where(
 
 
 def select(
-    build: Callable[..., Any], model: type[models.Model], *values: int, **expressions: Any
+    build: Callable[..., Any], model: type[models.Model], *values: Any, **expressions: Any
 ) -> list[Sequence[Any]]:
     """Return the rows of the query that ``build`` makes of all rows and the values, as sequences.
 
@@ -186,11 +204,16 @@ def select(
 
 @lru_cache
 def _compile_update(
-    build: Build, model: type[models.Model], alias: str, _now: Expression, *names: str
+    build: Build,
+    model: type[models.Model],
+    alias: str,
+    _now: Expression,
+    values: tuple[Any, ...],
+    *names: str,
 ) -> SQL:
-    rows, values = build(model._default_manager.using(alias), **_placeholders(names))
+    rows, changes = build(model._default_manager.using(alias), *values, **_placeholders(names))
     query: Any = rows.query.chain(UpdateQuery)
-    query.add_update_values(values)
+    query.add_update_values(changes)
     sql, parameters = query.get_compiler(alias).as_sql()
     return sql, tuple(parameters)
 
@@ -227,7 +250,7 @@ def _compile_select(
     model: type[models.Model],
     alias: str,
     _now: Expression,
-    values: tuple[int, ...],
+    values: tuple[Any, ...],
     *names: str,
 ) -> tuple[SQL, Any]:
     query = build(model._default_manager.using(alias), *values, **_placeholders(names)).query

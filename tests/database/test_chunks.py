@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_mobilon_sms.models import chunked
+from django_mobilon_sms.database import chunked
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+"""What every table needs of its database: its clock, its locks, cached SQL, the primary."""
+
+from .chunks import ROWS_PER_STATEMENT, chunked
+from .clock import db_now
+from .lock_waits import ShortLockWaits, short_lock_waits
+from .prepared_sql import (
+    INTEGER,
+    JSON,
+    TEXT,
+    TIME,
+    BatchKeys,
+    Build,
+    CasePerPk,
+    Change,
+    PkIn,
+    PrimaryKeys,
+    batch_key,
+    insert_where,
+    select,
+    update,
+)
+from .primary_queryset import PrimaryQuerySet, quoting_no_row
+from .retry_on_lock import PASSING, RETRY_SECONDS, retry_on_lock
+from .user_field import user_field
+
+__all__ = [
+    "INTEGER",
+    "JSON",
+    "PASSING",
+    "RETRY_SECONDS",
+    "ROWS_PER_STATEMENT",
+    "TEXT",
+    "TIME",
+    "BatchKeys",
+    "Build",
+    "CasePerPk",
+    "Change",
+    "PkIn",
+    "PrimaryKeys",
+    "PrimaryQuerySet",
+    "ShortLockWaits",
+    "batch_key",
+    "chunked",
+    "db_now",
+    "insert_where",
+    "quoting_no_row",
+    "retry_on_lock",
+    "select",
+    "short_lock_waits",
+    "update",
+    "user_field",
+]
