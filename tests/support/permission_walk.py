@@ -20,6 +20,7 @@ from django_mobilon_sms.choices import Outcome, Status
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMailing, StoppedNumber, db_now
 from tests.models.factories import ACCEPTED as TAKEN
 from tests.models.factories import message
+from tests.support.messages import asked_batch
 
 HOUR = timedelta(hours=1)
 SEE, TEXT, WRITE = "view_smsmessage", "view_smsmessage_text", "add_smsmessage"

@@ -570,7 +570,7 @@ def test_name_server_that_outlasts_the_request_leaves_messages_pending(
 @pytest.mark.parametrize("length", [HOUR, -HOUR, DAY, -DAY])
 def test_clock_of_the_database_that_jumps_changes_nothing(sandbox, send, monkeypatch, length):
     clock = Clock()
-    monkeypatch.setattr("django_mobilon_sms.models.clock.Now", clock)
+    monkeypatch.setattr("django_mobilon_sms.database.clock.Now", clock)
 
     def jump(exchange):
         clock.now += length
@@ -594,7 +594,7 @@ def test_dripped_statuses_end_the_run_and_stop_no_sending(sandbox, worker, setti
     write(2)
     worker("--no-refresh")
     sandbox.fault(fault, path="/status/")
-    SmsMessage.objects.all().change(next_check_at=db_now())
+    SmsBatch.objects.update(next_check_at=db_now())
     assert reached(worker().code) == ACCEPTED._replace(exit_code=3)
     prove_that_nothing_goes_out_twice(sandbox, worker)
 
