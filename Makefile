@@ -123,6 +123,7 @@ types: $(VENV)/.installed-test $(VENV)/.installed-types
 
 # autodoc imports the app and its tasks.
 docs: $(VENV)/.installed-test $(VENV)/.installed-docs
+	rm -rf docs/_build
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
 	$(BIN)/python -m sphinx --quiet --builder markdown --doctree-dir docs/_build/markdown docs docs/_build/html
 	$(BIN)/python -m tests.repository.links docs/_build/html
