@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from tests.support.documents import Block, typed
@@ -35,6 +36,8 @@ class Terminal:
             env=kept | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "LC_ALL": "C.UTF-8"},
             stdin=subprocess.PIPE,
             start_new_session=True,
+            # A job in the background ignores Ctrl+C, and so would everything that it starts.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             **options,
         )
         self.lines: list[str] = []
