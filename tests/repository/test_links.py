@@ -22,7 +22,7 @@ SITE = {
     "guide/index.html": '<img src="../image.png">',
     "image.png": "",
     "llms.txt": "- [Guide](guide/index.html)\n- [Gone](guide/gone.md)\n",
-    "guide/index.md": "![](../image.png) [here](#x) [out](https://example.com/) ![](image.png) []()",
+    "guide/index.md": "![](../image.png) [here](#x) [out](https://x.example/) ![](image.png) []()",
 }
 
 
