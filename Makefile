@@ -49,7 +49,7 @@ run: $(VENV)/.installed-example
 test: $(VENV)/.installed-test
 	$(BIN)/python $(COVER) -m pytest --quiet --numprocesses auto --dist worksteal --ignore tests/endurance
 
-# What takes long and tests endurance; with `make test` it is the whole suite.
+# What takes long, such as the pages that a newcomer follows; with `make test` it is the whole suite.
 endurance: $(VENV)/.installed-test
 	$(BIN)/python $(COVER) -m pytest --quiet --numprocesses auto --dist worksteal tests/endurance
 
@@ -123,6 +123,7 @@ types: $(VENV)/.installed-test $(VENV)/.installed-types
 
 # autodoc imports the app and its tasks.
 docs: $(VENV)/.installed-test $(VENV)/.installed-docs
+	rm -rf docs/_build
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
 	$(BIN)/python -m sphinx --quiet --builder markdown --doctree-dir docs/_build/markdown docs docs/_build/html
 	$(BIN)/python -m tests.repository.links docs/_build/html
@@ -138,7 +139,7 @@ map: $(VENV)/.installed-test
 # How long the tutorial's commands take here, for the figure on its page.
 tutorial: export TUTORIAL_SECONDS := $(CURDIR)/benchmarks/results/tutorial.txt
 tutorial: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --quiet tests/repository/test_tutorial.py
+	$(BIN)/python -m pytest --quiet tests/endurance/test_tutorial.py
 
 messages: $(VENV)/.installed-test
 	mkdir -p django_mobilon_sms/locale

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import django
 from docutils import nodes
+from sphinx.util.osutil import relative_uri
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
@@ -28,11 +29,22 @@ llms_txt_uri_template = "{docname}.md"
 llms_txt_full_file = False
 markdown_anchor_sections = True
 html_theme = "furo"
+html_title = project
 copybutton_prompt_text = "$ "
 html_static_path = ["_static"]
-html_css_files = ["print.css"]
+html_css_files = ["site.css", "print.css"]
 html_extra_path = ["openapi.yaml"]
 exclude_patterns = ["_build"]
+
+#: The words around a Russian page. Furo has no translations.
+RUSSIAN = {
+    "Back to top": "Наверх",
+    "Home": "Начало",
+    "Next": "Дальше",
+    "On this page": "На этой странице",
+    "Previous": "Назад",
+    "Search": "Поиск",
+}
 
 
 def document_task(*arguments):
@@ -43,20 +55,28 @@ def document_task(*arguments):
 
 
 def name_language(_app, pagename, _template, context, _doctree):
-    """Name the language of a Russian page, for screen readers and hyphenation."""
+    """Name the language of a Russian page, and write the words around it in Russian."""
     if pagename.startswith("ru/"):
         context["language"] = "ru"
+        context["_"] = context["gettext"] = lambda text: RUSSIAN.get(text.strip(), text)
 
 
-def keep_captions(app, doctree, _docname):
-    """Turn the captions of code blocks into paragraphs for Markdown, which has no captions."""
-    if app.builder.name == "markdown":
-        for caption in list(doctree.findall(nodes.caption)):
-            caption.replace_self(nodes.paragraph("", "", *caption.children))
+def suit_markdown(app, doctree, docname):
+    """Keep captions, links within a page and images in Markdown, whose builder loses them."""
+    if app.builder.name != "markdown":
+        return
+    for caption in list(doctree.findall(nodes.caption)):
+        caption.replace_self(nodes.paragraph("", "", *caption.children))
+    for reference in doctree.findall(nodes.reference):
+        if "refid" in reference:
+            reference["internal"] = True
+    for image in doctree.findall(nodes.image):
+        _pages, name = app.env.images[image["uri"]]
+        image["uri"] = relative_uri(docname, f"_images/{name}")
 
 
 def setup(app):
     """Let Sphinx call these functions."""
-    app.connect("doctree-resolved", keep_captions)
+    app.connect("doctree-resolved", suit_markdown)
     app.connect("autodoc-process-docstring", document_task)
     app.connect("html-page-context", name_language)

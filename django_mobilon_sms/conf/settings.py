@@ -71,8 +71,8 @@ class Conf:
         "E005",
         Allowed(validators.is_dotted_path, "the dotted path of a backend class"),
         doc="Class that speaks to the gateway; ``django_mobilon_sms.testing`` has some for tests.",
-        more="It follows the protocol ``django_mobilon_sms.gateway.Backend``."
-        " Only the default needs credentials.",
+        more="It follows the protocol ``django_mobilon_sms.gateway.Backend``: :doc:`python` has an"
+        " example. Only the default needs credentials.",
         hint=f"Write '{GATEWAY}' or 'django_mobilon_sms.testing.MemoryBackend'.",
     )
     ENABLED = Setting(
@@ -169,7 +169,7 @@ class Conf:
         doc="Seconds to keep a text once its message went out or ended; ``None``: for ever.",
         more="It counts from the moment when a message is accepted, failed, expired, cancelled or"
         " given up while this is set; ``manage.py purge_sms --only-text`` forgets older texts. The"
-        " text of a message written with ``sensitive=True`` is forgotten at once.",
+        " text of a ``sensitive`` message is forgotten as soon as it is accepted or has ended.",
         hint="None keeps the texts; 3600 forgets each an hour after its message went out.",
         use="policy",
     )
@@ -218,7 +218,8 @@ class Conf:
         ),
         doc="Hours in which only messages of high priority go out, such as"
         ' ``"21:00-09:00 Europe/Moscow"``; ``None``: no such hours.',
-        more="Without a zone, the times are in ``TIME_ZONE``.",
+        more="Others wait: no mailing leaves at night. Without a zone, the times are in"
+        " ``TIME_ZONE``.",
         hint="Without a zone, the times are in TIME_ZONE.",
         use="policy",
     )

@@ -1,6 +1,7 @@
 """Dead links of a built site: ``python -m tests.repository.links FOLDER``.
 
-Pages, anchors and images inside the site must exist, and so must the copies that llms.txt lists.
+Pages, anchors and images inside the site must exist, and so must the copies that llms.txt lists and
+what these lead to.
 Other addresses are only read, because nothing is fetched: they must be absolute and use HTTPS.
 """
 
@@ -61,11 +62,14 @@ def leads_somewhere(link: str, path: Path) -> bool:
 
 
 def dead_copies(root: Path) -> list[str]:
-    """Return the links of llms.txt that have no file."""
-    listing = root / "llms.txt"
-    text = listing.read_text(encoding="utf-8") if listing.exists() else ""
-    links = re.findall(r"\]\(([^)]+)\)", text)
-    return [f"llms.txt: {link}" for link in links if not (root / link).is_file()]
+    """Return the links of llms.txt and of the Markdown copies that have no file."""
+    return [
+        f"{path.relative_to(root)}: {link}"
+        for path in [*root.glob("llms.txt"), *sorted(root.rglob("*.md"))]
+        for link in re.findall(r"\]\(([^)\s]*)\)", path.read_text(encoding="utf-8"))
+        if not link.startswith("#") and not urlsplit(link).scheme
+        if not (path.parent / urlsplit(link).path).is_file()
+    ]
 
 
 def dead_links(root: Path) -> list[str]:

@@ -43,8 +43,13 @@ def public() -> set[str]:
         tasks = ("send", "refresh", "purge", "wake_up")
         names |= {f"{PACKAGE}.contrib.{module}.{name}" for name in tasks}
     names |= {f"{PACKAGE}.signals.status_changed", f"{PACKAGE}.sandbox.Sandbox"}
-    names |= {f"{PACKAGE}.gateway.{name}" for name in ("Backend", "Call")}
+    contract = ("Backend", "Call", "OutgoingMessage", "SendResult", "StatusReport")
+    names |= {f"{PACKAGE}.gateway.{name}" for name in contract}
     return names | {
+        # What `SmsMessage.objects` and `GatewayState.objects` have; nobody imports these.
+        f"{PACKAGE}.models.messages.MessageQuerySet",
+        f"{PACKAGE}.models.message_queries.MessageQueries",
+        f"{PACKAGE}.models.pause_and_breaker.StateQuerySet",
         f"{PACKAGE}.phone_numbers.normalize_number",
         f"{PACKAGE}.segments.count_segments",
     }

@@ -18,6 +18,7 @@ from django_mobilon_sms.choices import ErrorCode, Outcome, Status
 from django_mobilon_sms.conf.settings import Conf, declared
 from django_mobilon_sms.gateway.client import REFUSALS
 from django_mobilon_sms.models import SmsMessage, StoppedNumber
+from django_mobilon_sms.operations import COUNT_LIMIT
 from django_mobilon_sms.operations.monitoring import Snapshot
 from django_mobilon_sms.worker import exit_codes
 from django_mobilon_sms.worker.request_threads import GRACE
@@ -189,6 +190,15 @@ def test_options_are_those_of_the_command(name):
 def test_keys_of_the_status_are_those_of_the_snapshot():
     fields = [field.name for field in dataclasses.fields(Snapshot)]
     assert sorted(column(COMMANDS, "sms_status-keys")) == sorted(fields)
+
+
+def test_figures_of_the_commands_are_those_of_the_code():
+    page = " ".join(COMMANDS.read_text(encoding="utf-8").split())
+    figures = [
+        f"Counts end at {COUNT_LIMIT:,}",
+        f"``MOBILON_SMS_TIMEOUT`` plus {GRACE:.0f} seconds",
+    ]
+    assert [words for words in figures if words not in page] == []
 
 
 def test_exit_codes_are_those_of_the_command():

@@ -22,6 +22,7 @@ SITE = {
     "guide/index.html": '<img src="../image.png">',
     "image.png": "",
     "llms.txt": "- [Guide](guide/index.html)\n- [Gone](guide/gone.md)\n",
+    "guide/index.md": "![](../image.png) [here](#x) [out](https://x.example/) ![](image.png) []()",
 }
 
 
@@ -32,6 +33,8 @@ def test_dead_links_of_a_site_are_found(tmp_path):
     dead = ["guide/gone.html", "guide/first.html#gone", "gone.png", "#gone", "http://example.com/"]
     assert dead_links(tmp_path) == [
         "llms.txt: guide/gone.md",
+        "guide/index.md: image.png",
+        "guide/index.md: ",
         *(f"index.html: {link}" for link in dead),
     ]
     command = [sys.executable, "-m", "tests.repository.links", str(tmp_path)]

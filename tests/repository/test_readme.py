@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +13,7 @@ from docutils import nodes
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.sandbox import Sandbox
 from tests.support.documents import DOCS, README, ROOT, Typed, blocks, document, typed
+from tests.support.new_project import NewProject
 
 EXECUTED = [
     ("README.rst", "See it run"),
@@ -39,74 +35,24 @@ def for_file(name: str) -> str:
     return f"\n{block.text}\n"
 
 
-class Project:
-    """A project as `startproject` makes it, with what the README says added."""
-
-    def __init__(self, folder: Path, base_url: str) -> None:
-        self.folder = folder
-        with (folder / "shop/settings.py").open("a") as settings:
-            settings.write(f"\nMOBILON_SMS_BASE_URL = {base_url!r}\n")
-        self.env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("DJANGO_", "MOBILON_"))},
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONIOENCODING": "utf-8",
-            "MOBILON_SMS_USERNAME": "sandbox",
-            "MOBILON_SMS_PASSWORD": "sandbox",
-        }
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        command = [sys.executable, "manage.py", *words]
-        options = {"stdin": pipe, "stdout": pipe, "stderr": pipe, "encoding": "utf-8"}
-        return subprocess.Popen(command, cwd=self.folder, env=self.env, **options)
-
-    def run(self, *words: str, stdin: str = "") -> str:
-        process = self.start(*words)
-        output, errors = process.communicate(stdin)
-        assert process.returncode == 0, errors
-        return output.strip()
-
-    def run_for_a_line(self, *words: str) -> str:
-        """Start a command that goes on for ever, and stop it after its first line."""
-        with self.start(*words) as process:
-            line = process.stdout.readline()
-            process.send_signal(signal.SIGTERM)
-            assert process.wait() == 0
-        return line.strip()
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("shop")
-    subprocess.run([sys.executable, "-m", "django", "startproject", "shop", folder], check=True)
-    for name in ("settings.py", "urls.py"):
-        with (folder / "shop" / name).open("a", encoding="utf-8") as file:
-            file.write(for_file(name))
-    (folder / "tests.py").write_text(for_file("tests.py"), encoding="utf-8")
-    Project(folder, "http://127.0.0.1:9/").run("migrate")
-    return folder
-
-
 @pytest.fixture
-def project(template: Path, tmp_path: Path) -> Iterator[Project]:
-    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+def project(tmp_path: Path) -> Iterator[NewProject]:
     with Sandbox() as gateway:
-        yield Project(tmp_path, gateway.url)
+        yield NewProject(tmp_path, gateway.url)
 
 
-def type_in(project: Project, command: Typed) -> None:
+def type_in(project: NewProject, command: Typed) -> None:
     """Type a `python manage.py …` of a document, and compare what it prints."""
     assert command.words[:2] == ["python", "manage.py"], command
     words = command.words[2:]
     if words[0] == "sms_sandbox":
         assert project.run_for_a_line(*words, "--port", "0").startswith("Sandbox gateway on http")
     elif "--loop" in words:
-        project.run("shell", stdin=WRITE)
+        project.manage("shell", stdin=WRITE)
         assert project.run_for_a_line(*words) == "Messages: 1 accepted"
     else:
-        output = project.run(*words)
-        assert command.output in ("", output)
+        output = project.manage(*words)
+        assert (project.code, command.output or output) == (0, output)
 
 
 def test_commands_work_and_print_what_is_shown(project):
@@ -120,7 +66,10 @@ def test_commands_work_and_print_what_is_shown(project):
 
 
 def test_example_test_of_ones_own_project_passes(project):
-    project.run("test")
+    project.write("shop/urls.py", for_file("urls.py"))
+    project.write("tests.py", for_file("tests.py"))
+    project.manage("test")
+    assert project.code == 0
 
 
 def test_make_commands_are_run_by_ci():

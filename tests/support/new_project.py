@@ -97,6 +97,16 @@ class NewProject:
         assert "Traceback" not in done.stderr, done.stderr
         return done.stdout.strip()
 
+    def run_for_a_line(self, *words: str) -> str:
+        """Start a `manage.py` that goes on for ever; return its first line and stop it."""
+        command = [sys.executable, "-u", "manage.py", *words]
+        options = {"stdout": subprocess.PIPE, "encoding": "utf-8"}
+        with subprocess.Popen(command, cwd=self.folder, env=self.env, **options) as process:
+            line = process.stdout.readline()
+            process.terminate()
+            assert process.wait() == 0
+        return line.strip()
+
     def value(self, code: str) -> str:
         """Run Python in the project and return what it prints in its last line."""
         output = self.manage("shell", "--no-imports", stdin=code)

@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -19,6 +20,12 @@ ENDLESS = ("runserver", "sms_sandbox", "--loop")
 #: The longest wait for a line: a minute after trouble the app tries the gateway again.
 PROMPT = 200.0
 DONE = "-- typed --"
+#: Tests in the background ignore Ctrl+C, and so would everything that they start.
+SHELL = """
+import os, signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp("bash", ["bash", "--norc"])
+"""
 #: Nothing of the test's own environment leads the commands to this checkout.
 LEAKS = ("DATABASE_URL", "DJANGO_", "MOBILON_", "PYTEST_", "PYTHON", "VIRTUAL_ENV")
 
@@ -30,7 +37,7 @@ class Terminal:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(LEAKS)}
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
         self.process = subprocess.Popen(
-            ["bash", "--norc"],
+            [sys.executable, "-c", SHELL],
             cwd=folder,
             env=kept | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "LC_ALL": "C.UTF-8"},
             stdin=subprocess.PIPE,

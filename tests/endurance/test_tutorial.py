@@ -6,6 +6,8 @@ import math
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,12 +23,16 @@ PROMPT = 30
 SETUP = ("A new project", "The order", "Its page", "Three terminals")
 
 
+def token_of(page: str) -> dict[str, str]:
+    """Return the hidden field of a page's forms."""
+    return dict(re.findall(r'name="(csrfmiddlewaretoken)" value="(\w+)"', page))
+
+
 def press_ready(page: str) -> str:
     """Press the button of an order's page, and return the page after it."""
     with requests.Session() as browser:
         form = browser.get(page, timeout=PROMPT)
-        [token] = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', form.text)
-        reply = browser.post(page, {"csrfmiddlewaretoken": token}, timeout=PROMPT)
+        reply = browser.post(page, token_of(form.text), timeout=PROMPT)
     assert "<button>" in form.text
     return sms(reply.text)
 
@@ -42,14 +48,22 @@ def read(page: str) -> str:
     return requests.get(page, timeout=PROMPT).text
 
 
-def messages_in_admin(site: str) -> str:
-    """Log in as the page says, and return the list of messages."""
+@contextmanager
+def messages_in_admin(site: str) -> Iterator[tuple[requests.Session, str]]:
+    """Log in as the page says; give the session and the list of messages."""
     with requests.Session() as browser:
-        login = browser.get(f"{site}admin/login/", timeout=PROMPT).text
-        [token] = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', login)
-        fields = {"username": "admin", "password": "admin", "csrfmiddlewaretoken": token}
-        browser.post(f"{site}admin/login/", fields, timeout=PROMPT)
-        return browser.get(f"{site}admin/mobilon_sms/smsmessage/", timeout=PROMPT).text
+        login = browser.get(f"{site}admin/login/", timeout=PROMPT)
+        fields = {"username": "admin", "password": "admin", **token_of(login.text)}
+        browser.post(login.url, fields, timeout=PROMPT)
+        yield browser, browser.get(f"{site}admin/mobilon_sms/smsmessage/", timeout=PROMPT).text
+
+
+def press_try_now(site: str) -> None:
+    """Press the button above the list of messages."""
+    with messages_in_admin(site) as (browser, page):
+        [address] = re.findall(r'action="/([^"]+/try-now/)"', page)
+        reply = browser.post(f"{site}{address}", token_of(page), timeout=PROMPT)
+    assert reply.ok
 
 
 def follow(stranger: Stranger) -> None:
@@ -65,11 +79,16 @@ def follow(stranger: Stranger) -> None:
     stranger.follow([sent])
     assert sms(read(f"{site}orders/1/")) == "sent"
     assert "Order 1 is ready" in read(stranger.here("http://127.0.0.1:8030/"))
-    assert "Order 1 is ready" in messages_in_admin(site)
+    with messages_in_admin(site) as (_browser, page):
+        assert "Order 1 is ready" in page
 
     stranger.stop("sms_sandbox")
-    assert press_ready(f"{site}orders/2/") == "pending"
-    stranger.follow(blocks(TUTORIAL, "When the gateway is down"))
+    assert press_ready(f"{site}orders/2/") in ("pending", "sending")
+    trouble, status, sandbox, sent = blocks(TUTORIAL, "When the gateway is down")
+    stranger.follow([trouble, status, sandbox])
+    if "TUTORIAL_SECONDS" not in os.environ:  # the measurement waits, as a reader may
+        press_try_now(site)
+    stranger.follow([sent])
     assert sms(read(f"{site}orders/2/")) == "sent"
 
     stranger.follow(blocks(TUTORIAL, "A test of your own"))
