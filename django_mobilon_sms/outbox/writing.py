@@ -20,9 +20,10 @@ from django.views.decorators.debug import sensitive_variables
 from ..choices import NOT_SENT
 from ..conf import conf
 from ..exceptions import GuidConflict, InvalidRows, RowError
-from ..models import ROWS_PER_STATEMENT, SmsMessage
+from ..models import SmsMessage
 from ..segments import count_segments
 from ..signals import wake_up_after_commit
+from .bulk_insert import insert_messages
 from .guid_conflicts import conflicts, messages_by_guid
 from .recipient_limit import lock_numbers
 from .refusals import refusals
@@ -264,7 +265,7 @@ def _insert(
     with transaction.atomic(using=alias):
         also_write(messages)
         lock_numbers(message.number for message in new)
-        SmsMessage.objects.using(alias).bulk_create(new, batch_size=ROWS_PER_STATEMENT)
+        insert_messages(new, using=alias)
         # Checked after the INSERT because of SQLite (see ``_write``).
         refused = refusals(new, confined_to)
         if refused:
