@@ -70,12 +70,13 @@ def _left_to_database(message: SmsMessage) -> tuple[str, ...]:
 @lru_cache
 def _frame(left: tuple[str, ...], using: str) -> Frame:
     quote, meta = connections[using].ops.quote_name, SmsMessage._meta
-    written, returned = [], [meta.get_field("guid")]
+    written: list[Field[Any, Any]] = []
+    returned: list[Field[Any, Any]] = [meta.get_field("guid")]
     for field in meta.concrete_fields:
         is_left = field.primary_key or field.generated or field.attname in left
         (returned if is_left else written).append(field)
-    into = ", ".join(quote(field.column) for field in written)
-    back = ", ".join(quote(field.column) for field in returned)
+    into = ", ".join(quote(str(field.column)) for field in written)
+    back = ", ".join(quote(str(field.column)) for field in returned)
     insert = f"INSERT INTO {quote(meta.db_table)} ({into})"
     return Frame(insert, f"RETURNING {back}", written, returned)
 
@@ -83,8 +84,8 @@ def _frame(left: tuple[str, ...], using: str) -> Frame:
 def _insert(messages: Sequence[SmsMessage], frame: Frame, using: str) -> None:
     connection = connections[using]
     columns = [_column(field, messages, connection) for field in frame.written]
-    ways = WAYS if len(messages) > 1 else {}
-    make_rows = ways.get(connection.vendor, _values)
+    is_list = len(messages) > 1
+    make_rows = WAYS.get(connection.vendor, _values) if is_list else _values
     by_guid = {message.guid: message for message in messages}
     with connection.cursor() as cursor:
         for rows, parameters in make_rows(columns, len(messages), connection):
@@ -126,7 +127,10 @@ def _literal(value: Any) -> str:
 
 def _arrays(columns: Sequence[Column], count: int, connection: Any) -> Iterator[SQL]:
     """Yield a SELECT from one array for each column that varies."""
-    shared, arrays, select, types = [], [], [], []
+    select: list[str] = []
+    shared: list[Any] = []
+    types: list[str] = []
+    arrays: list[list[Any]] = []
     for field, literal, values in columns:
         if literal or len(values) == 1:
             select.append(literal or "%s")
@@ -135,10 +139,10 @@ def _arrays(columns: Sequence[Column], count: int, connection: Any) -> Iterator[
             select.append(f"given.c{len(arrays)}")
             arrays.append(values)
             # Without its length: a cast cuts what is too long, and an INSERT refuses it.
-            types.append(f"%s::{field.db_type(connection).partition('(')[0]}[]")
+            types.append(f"%s::{str(field.db_type(connection)).partition('(')[0]}[]")
     names = ", ".join(f"c{n}" for n in range(len(arrays)))
     source = f"unnest({', '.join(types)}) AS given({names})"
-    yield f"SELECT {', '.join(select)} FROM {source}", shared + arrays
+    yield f"SELECT {', '.join(select)} FROM {source}", shared + arrays  # noqa: S608  names
 
 
 def _values(columns: Sequence[Column], count: int, connection: Any) -> Iterator[SQL]:

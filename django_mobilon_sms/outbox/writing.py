@@ -21,7 +21,6 @@ from ..choices import NOT_SENT
 from ..conf import conf
 from ..exceptions import GuidConflict, InvalidRows, RowError
 from ..models import SmsMessage
-from ..segments import count_segments
 from ..signals import wake_up_after_commit
 from .bulk_insert import insert_messages
 from .guid_conflicts import conflicts, messages_by_guid
@@ -219,7 +218,7 @@ def _validate(
     faults: Faults = {}
     for index, row in enumerate(rows):
         # A row that fails today's rules may already exist: then it is found, not written.
-        is_repeated = named_guid(row) in existing
+        is_repeated = bool(existing) and named_guid(row) in existing
         try:
             cleaned.append(clean_repeated(row) if is_repeated else clean(row, now, past=past))
         except ValidationError as error:
@@ -243,7 +242,7 @@ def _messages(
 
 
 def _new(fields: Mapping[str, Any], now: Callable[[], datetime]) -> SmsMessage:
-    message = SmsMessage(**fields, segments=count_segments(fields["text"]).count)
+    message = SmsMessage(**fields)
     if "send_at" in fields:
         message.due_at = fields["send_at"]
     if conf.LIFETIME is not None and "expires_at" not in fields:
