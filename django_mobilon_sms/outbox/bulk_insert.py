@@ -7,7 +7,6 @@ others as one array for each column.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -39,6 +38,8 @@ class Column(NamedTuple):
     field: Field[Any, Any]
     literal: str
     values: list[Any]
+    #: The SQL around a value.
+    place: str
 
 
 @quoting_no_row
@@ -47,12 +48,8 @@ def insert_messages(messages: Sequence[SmsMessage], *, using: str) -> None:
 
     Call it in a transaction, because a long list takes several statements. Nothing is validated.
     """
-    groups: dict[tuple[str, ...], list[SmsMessage]] = defaultdict(list)
-    for message in messages:
-        groups[_left_to_database(message)].append(message)
-    for left, alike in groups.items():
-        for chunk in chunked(alike):
-            _insert(chunk, _frame(left, using), using)
+    for chunk in chunked(messages):
+        _insert(chunk, using)
 
 
 @lru_cache
@@ -60,29 +57,34 @@ def _with_database_default() -> list[str]:
     return [field.attname for field in SmsMessage._meta.concrete_fields if field.has_db_default()]
 
 
-def _left_to_database(message: SmsMessage) -> tuple[str, ...]:
-    """Return the names of the fields that get their value from the database."""
-    values = vars(message)
-    names = _with_database_default()
-    return tuple([name for name in names if isinstance(values[name], DatabaseDefault)])
+def _left_to_database(messages: Sequence[SmsMessage]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the fields that get their value from the database in all rows, and in some."""
+    left: dict[str, int] = {}
+    for name in _with_database_default():
+        if count := sum(isinstance(vars(one)[name], DatabaseDefault) for one in messages):
+            left[name] = count
+    return tuple([name for name in left if left[name] == len(messages)]), tuple(left)
 
 
 @lru_cache
-def _frame(left: tuple[str, ...], using: str) -> Frame:
+def _frame(in_all: tuple[str, ...], in_some: tuple[str, ...], using: str) -> Frame:
     quote, meta = connections[using].ops.quote_name, SmsMessage._meta
     written: list[Field[Any, Any]] = []
     returned: list[Field[Any, Any]] = [meta.get_field("guid")]
     for field in meta.concrete_fields:
-        is_left = field.primary_key or field.generated or field.attname in left
-        (returned if is_left else written).append(field)
+        is_ours = not (field.primary_key or field.generated)
+        if is_ours and field.attname not in in_all:
+            written.append(field)
+        if not is_ours or field.attname in in_some:
+            returned.append(field)
     into = ", ".join(quote(str(field.column)) for field in written)
     back = ", ".join(quote(str(field.column)) for field in returned)
     insert = f"INSERT INTO {quote(meta.db_table)} ({into})"
     return Frame(insert, f"RETURNING {back}", written, returned)
 
 
-def _insert(messages: Sequence[SmsMessage], frame: Frame, using: str) -> None:
-    connection = connections[using]
+def _insert(messages: Sequence[SmsMessage], using: str) -> None:
+    connection, frame = connections[using], _frame(*_left_to_database(messages), using)
     columns = [_column(field, messages, connection) for field in frame.written]
     is_list = len(messages) > 1
     make_rows = WAYS.get(connection.vendor, _values) if is_list else _values
@@ -110,10 +112,24 @@ def _take_back(
 def _column(field: Field[Any, Any], messages: Sequence[SmsMessage], connection: Any) -> Column:
     name, prepare = field.attname, field.get_db_prep_save
     values = [vars(message)[name] for message in messages]
+    place = "{}"
+    if name in _with_database_default():
+        values, place = _without_defaults(values, connection)
     if values.count(values[0]) == len(values):
         shared = prepare(values[0], connection)
-        return Column(field, _literal(shared), [shared])
-    return Column(field, "", [prepare(value, connection) for value in values])
+        return Column(field, _literal(shared), [shared], place)
+    return Column(field, "", [prepare(value, connection) for value in values], place)
+
+
+def _without_defaults(values: list[Any], connection: Any) -> tuple[list[Any], str]:
+    """Replace the database's defaults by ``None``, and return the SQL that puts them back."""
+    defaults: list[Any] = [value for value in values if isinstance(value, DatabaseDefault)]
+    if not defaults:
+        return values, "{}"
+    compiler: Any = Query(SmsMessage).get_compiler(connection=connection)
+    sql, _parameters = compiler.compile(defaults[0].expression)
+    kept = [None if isinstance(value, DatabaseDefault) else value for value in values]
+    return kept, f"COALESCE({{}}, {sql})"
 
 
 def _literal(value: Any) -> str:
@@ -131,12 +147,12 @@ def _arrays(columns: Sequence[Column], count: int, connection: Any) -> Iterator[
     shared: list[Any] = []
     types: list[str] = []
     arrays: list[list[Any]] = []
-    for field, literal, values in columns:
+    for field, literal, values, place in columns:
         if literal or len(values) == 1:
-            select.append(literal or "%s")
+            select.append(place.format(literal or "%s"))
             shared += [] if literal else values
         else:
-            select.append(f"given.c{len(arrays)}")
+            select.append(place.format(f"given.c{len(arrays)}"))
             arrays.append(values)
             # Without its length: a cast cuts what is too long, and an INSERT refuses it.
             types.append(f"%s::{str(field.db_type(connection)).partition('(')[0]}[]")
@@ -147,8 +163,9 @@ def _arrays(columns: Sequence[Column], count: int, connection: Any) -> Iterator[
 
 def _values(columns: Sequence[Column], count: int, connection: Any) -> Iterator[SQL]:
     """Yield lists of rows, none with more parameters than the database takes."""
-    row = f"({', '.join(column.literal or '%s' for column in columns)})"
-    bound = [values for _field, literal, values in columns if not literal]
+    places = [column.place.format(column.literal or "%s") for column in columns]
+    row = f"({', '.join(places)})"
+    bound = [column.values for column in columns if not column.literal]
     whole = [values if len(values) == count else values * count for values in bound]
     most = connection.features.max_query_params
     for chunk in chunked(zip(*whole), most // len(bound) if most else count):

@@ -53,6 +53,7 @@ def test_list_is_written_as_its_messages_would_be_one_by_one(many):
     in_a_list = [columns(message) for message in written]
     assert in_a_list == [columns(send_sms(**row | {"guid": uuid4()})) for row in rows]
     assert [fields["text"] for fields in in_a_list] == [row["text"] for row in rows]
+    assert [message.pk for message in written] == sorted(message.pk for message in written)
 
 
 def test_message_of_a_list_is_as_its_row():
