@@ -218,7 +218,7 @@ def _validate(
     faults: Faults = {}
     for index, row in enumerate(rows):
         # A row that fails today's rules may already exist: then it is found, not written.
-        is_repeated = bool(existing) and named_guid(row) in existing
+        is_repeated = named_guid(row) in existing
         try:
             cleaned.append(clean_repeated(row) if is_repeated else clean(row, now, past=past))
         except ValidationError as error:
