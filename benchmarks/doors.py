@@ -1,4 +1,4 @@
-"""What the doors cost: writing many rows, a list of them, importing, the admin's list and REST."""
+"""What the doors cost: a list of recipients, importing, the admin's list and REST."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from statistics import median
 
 from django.contrib.auth.models import User
@@ -18,22 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django_mobilon_sms.models import SmsMessage
 
 from . import rows
-from .measure import Bench, Figure, ratio
-
-
-def writing(bench: Bench, count: int = 100_000) -> Iterator[Figure]:
-    """``send_many()`` against Django's ``bulk_create()`` of the same rows."""
-
-    def through(name: str) -> Callable[[], float]:
-        def measure() -> float:
-            rows.clear()
-            return bench.rate(name, count)
-
-        return measure
-
-    many, plain = bench.in_turn(through("send_many"), through("bulk_create"))
-    note = f"{median(many):,.0f}/s of {median(plain):,.0f}/s"
-    yield Figure("send_many: share of bulk_create", ratio(many, plain), 0.6, note=note)
+from .measure import Bench, Figure
 
 
 def mailing(bench: Bench, count: int = 50_000) -> Iterator[Figure]:

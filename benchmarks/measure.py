@@ -18,7 +18,10 @@ from django.db.models import F
 from django_mobilon_sms.models import GatewayState
 
 #: Work that finds nothing waiting: it must be reported.
-TOLD_HOW_MANY = {"bare", "post_office", "send_many", "bulk_create"}
+TOLD_HOW_MANY = {
+    *("bare", "post_office"),
+    *("send_many", "bulk_create", "copy", "send_sms", "save_base"),
+}
 
 
 @dataclasses.dataclass(frozen=True)

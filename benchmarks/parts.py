@@ -20,9 +20,10 @@ from django_mobilon_sms.worker import deliver
 from django_mobilon_sms.worker import refresh as ask
 
 from . import rows
-from .doors import doors, importing, mailing, writing
+from .doors import doors, importing, mailing
 from .measure import Bench, Figure, ratio, together
 from .rivals import fill_post_office
+from .writing import single, writing
 
 #: The share of the bare loop to reach, by database.
 DRAIN = {"sqlite": 0.20, "postgresql": 0.15, "mysql": 0.08}
@@ -287,7 +288,7 @@ PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     part.__name__: part
     for part in (
         *(gateway, statements, drain, profile, latency, hidden, processes, size, huge, refresh),
-        *(memory, writing, mailing, importing, doors),
+        *(memory, writing, single, mailing, importing, doors),
     )
 }
 POSTGRESQL_ONLY = {"latency", "processes", "doors"}

@@ -84,13 +84,27 @@ def claims(count: int) -> dict[str, Any]:
     return {"seconds": median(times), "count": count}
 
 
+def given(count: int) -> list[dict[str, Any]]:
+    """So many rows with a number and a text of their own, as a caller has them."""
+    from .rows import TEXT
+
+    return [
+        {"number": f"+7913{n:07}", "text": TEXT.replace("0123456", f"{n:07}")} for n in range(count)
+    ]
+
+
+def complete(count: int) -> list[dict[str, Any]]:
+    """The same rows with what Django does not know."""
+    from .rows import SOURCE
+
+    return [row | {"source": SOURCE, "segments": 1} for row in given(count)]
+
+
 def send_many(count: int) -> dict[str, Any]:
     """Write so many messages through the outbox."""
     from django_mobilon_sms.outbox import send_many
 
-    from .rows import NUMBER, TEXT
-
-    rows = [{"number": NUMBER, "text": TEXT} for _ in range(count)]
+    rows = given(count)
     began = time.perf_counter()
     written = send_many(rows)
     return {"seconds": time.perf_counter() - began, "count": written}
@@ -103,13 +117,55 @@ def bulk_create(count: int) -> dict[str, Any]:
 
     from django_mobilon_sms.models import SmsMessage
 
-    from .rows import NUMBER, SOURCE, TEXT
-
-    values = {"number": f"+7{NUMBER[1:]}", "source": SOURCE, "text": TEXT, "segments": 1}
+    rows = complete(count)
     began = time.perf_counter()
     with transaction.atomic():
-        messages = [SmsMessage(**values) for _ in range(count)]
+        messages = [SmsMessage(**row) for row in rows]
         QuerySet(SmsMessage).bulk_create(messages, batch_size=500)
+    return {"seconds": time.perf_counter() - began, "count": count}
+
+
+def copy(count: int) -> dict[str, Any]:
+    """Write the same rows by PostgreSQL's COPY; they are made before."""
+    from django.db import connection, transaction
+
+    from django_mobilon_sms.models import SmsMessage
+
+    fields = [
+        field
+        for field in SmsMessage._meta.concrete_fields
+        if not (field.primary_key or field.has_db_default())
+    ]
+    names = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    command = f"COPY {SmsMessage._meta.db_table} ({names}) FROM STDIN"
+    messages = [SmsMessage(**row) for row in complete(count)]
+    ready = [[getattr(message, field.attname) for field in fields] for message in messages]
+    began = time.perf_counter()
+    with transaction.atomic(), connection.cursor() as cursor, cursor.copy(command) as stream:
+        for row in ready:
+            stream.write_row(row)
+    return {"seconds": time.perf_counter() - began, "count": count}
+
+
+def send_sms(count: int) -> dict[str, Any]:
+    """Write so many messages one by one through the outbox, each in its own transaction."""
+    from django_mobilon_sms.outbox import send_sms
+
+    rows = given(count)
+    began = time.perf_counter()
+    for row in rows:
+        send_sms(**row)
+    return {"seconds": time.perf_counter() - began, "count": count}
+
+
+def save_base(count: int) -> dict[str, Any]:
+    """Write the same rows one by one by Django alone."""
+    from django_mobilon_sms.models import SmsMessage
+
+    rows = complete(count)
+    began = time.perf_counter()
+    for row in rows:
+        SmsMessage(**row).save_base(force_insert=True)
     return {"seconds": time.perf_counter() - began, "count": count}
 
 
@@ -167,8 +223,8 @@ def setup(*, with_app: bool) -> None:
 WORK: dict[str, Callable[..., dict[str, Any]]] = {
     work.__name__: work
     for work in (
-        *(drain, refresh, bare, post_office, memory, claims, send_many, bulk_create),
-        *(mailing,),
+        *(drain, refresh, bare, post_office, memory, claims),
+        *(send_many, bulk_create, copy, send_sms, save_base, mailing),
     )
 }
 

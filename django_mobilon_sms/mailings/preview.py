@@ -25,7 +25,6 @@ from ..outbox import (
     recently_sent,
     stopped_numbers,
 )
-from ..segments import count_segments
 from . import spreadsheets
 from .columns import Columns, find
 from .placeholders import Template
@@ -53,6 +52,7 @@ class Entry(NamedTuple):
     typed: str
     number: str = ""
     text: str = ""
+    segments: int = 0
     reason: str = ""
     #: Whether an earlier row has the same number and text.
     is_duplicate: bool = False
@@ -61,11 +61,6 @@ class Entry(NamedTuple):
     def is_good(self) -> bool:
         """Whether a message is written for this row."""
         return not (self.reason or self.is_duplicate)
-
-    @property
-    def segments(self) -> int:
-        """The segments of its text."""
-        return count_segments(self.text).count
 
 
 @dataclass
@@ -120,10 +115,9 @@ def recently(mailing: SmsMailing, chunk: Iterable[Entry]) -> set[tuple[str, str]
 
 
 def _count_good(entry: Entry, result: Preview, *, is_recent: bool) -> None:
-    segments = entry.segments
     result.good += 1
-    result.segments += segments
-    result.max_segments = max(result.max_segments, segments)
+    result.segments += entry.segments
+    result.max_segments = max(result.max_segments, entry.segments)
     _append(entry, result.first_good, MAX_SHOWN)
     if is_recent:
         result.recent += 1
@@ -189,9 +183,8 @@ def _entries(
         except ValidationError as error:
             yield Entry(line, typed, reason=" ".join(error.messages))
             continue
-        number, text = fields["number"], fields["text"]
-        digest = _digest(number, text)
-        yield Entry(line, typed, number, text, is_duplicate=digest in seen)
+        digest = _digest(fields["number"], fields["text"])
+        yield Entry(line, typed, **fields, is_duplicate=digest in seen)
         seen.add(digest)
 
 

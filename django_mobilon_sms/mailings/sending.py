@@ -19,7 +19,7 @@ from ..models import (
     chunked,
     wake_up_after_commit,
 )
-from ..outbox import database_time, default_expiry, insert_alike, lock_numbers
+from ..outbox import database_time, default_expiry, insert_messages, lock_numbers
 from .preview import clean_common, entries, recently
 
 if TYPE_CHECKING:
@@ -40,29 +40,30 @@ def confirm(mailing: SmsMailing, *, by: AbstractBaseUser, leave_out_recent: bool
         if not rows.confirm(by=by):
             return None
         lock_numbers(entry.number for entry in entries(mailing) if entry.number)
-        prototype = _prototype(mailing, by)
+        shared = _shared_fields(mailing, by)
         written = 0
         for chunk in chunked(entry for entry in entries(mailing) if entry.is_good):
             recent = recently(mailing, chunk) if leave_out_recent else set()
-            wanted = [
-                {"number": entry.number, "text": entry.text, "segments": entry.segments}
+            new = [
+                SmsMessage(number=entry.number, text=entry.text, segments=entry.segments, **shared)
                 for entry in chunk
                 if (entry.number, entry.text) not in recent
             ]
-            written += insert_alike(prototype, wanted, using=alias) if wanted else 0
+            insert_messages(new, using=alias)
+            written += len(new)
         rows.update(file=b"", written=written, send_at=mailing.send_at)
         wake_up_after_commit(alias)
     return written
 
 
-def _prototype(mailing: SmsMailing, by: AbstractBaseUser) -> SmsMessage:
-    """Return a message with the fields that all messages of the mailing share."""
+def _shared_fields(mailing: SmsMailing, by: AbstractBaseUser) -> dict[str, Any]:
+    """Return the fields that all messages of the mailing share."""
     now = database_time()
     own = {"mailing_id": mailing.pk, "tag": mailing.tag, "created_by_id": by.pk}
     fields = clean_common(mailing, past="refuse") | own
     fields.setdefault("send_at", now)
     fields.setdefault("expires_at", default_expiry(fields["send_at"]))
-    return SmsMessage(**fields, due_at=fields["send_at"], created_at=now)
+    return fields | {"due_at": fields["send_at"], "created_at": now}
 
 
 def cancel(mailing: SmsMailing) -> int:

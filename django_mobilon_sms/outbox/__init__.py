@@ -3,7 +3,7 @@
 Projects import ``send_sms``, ``send_many`` and ``stop``. The other names serve other rooms.
 """
 
-from .bulk_insert import insert_alike
+from .bulk_insert import insert_messages
 from .confinement import confined
 from .duplicates import DUPLICATE, recently_sent
 from .recipient_limit import HOUR, HourlyRoom, lock_numbers

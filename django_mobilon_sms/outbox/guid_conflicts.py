@@ -45,6 +45,8 @@ def conflicts(
     """
     found: dict[int, GuidConflict | ValidationError] = {}
     for index, (message, fields, row) in enumerate(zip(messages, cleaned, given)):
+        if row.get("guid") is None:  # its message is its own
+            continue
         if confined_to is not None and not _is_own(message, confined_to):
             found[index] = _guid_taken()
         elif names := _differences(message, fields, row):

@@ -63,13 +63,17 @@ def clean(
 ) -> dict[str, Any]:
     """Return the fields of a message from a row with the names of ``send_sms()``.
 
-    A field that is missing or ``None`` gets its default later. ``names`` limits the fields to
-    look at. ``now`` is called only if a row has an expiry and no send time, or if ``past`` is to be
-    refused and a row has a send time.
+    They include the ``segments`` of its text. A field that is missing or ``None`` gets its default
+    later. ``names`` limits the fields to look at. ``now`` is called only if a row has an expiry and
+    no send time, or if ``past`` is to be refused and a row has a send time.
 
     Raises ``ValidationError`` with every error by its field; no error repeats a value.
     """
     fields, errors = _clean(row, CLEANERS, names, required=("number", "text", "source"))
+    if "text" in fields:
+        fields["segments"] = count_segments(fields["text"]).count
+        if fields["segments"] > conf.MAX_SEGMENTS:
+            errors["text"] = _too_long(fields["segments"])
     if past == "refuse" and "send_at" in fields and is_past(fields["send_at"], now()):
         errors["send_at"] = ValidationError(
             _("This time has passed. Give a later one, or none to send immediately."), code="past"
@@ -144,15 +148,17 @@ def _any_number(value: object) -> str:
 def _text(value: object) -> str:
     text = _any_text(value)
     _require_readable(text)
-    if (count := count_segments(text).count) > conf.MAX_SEGMENTS:
-        message = ngettext_lazy(
-            "The text has %(count)d parts, and only %(most)d part is allowed. Shorten it.",
-            "The text has %(count)d parts, and only %(most)d parts are allowed. Shorten it.",
-            "most",
-        )
-        params = {"count": count, "most": conf.MAX_SEGMENTS}
-        raise ValidationError(message, code="too_long", params=params)
     return text
+
+
+def _too_long(count: int) -> ValidationError:
+    message = ngettext_lazy(
+        "The text has %(count)d parts, and only %(most)d part is allowed. Shorten it.",
+        "The text has %(count)d parts, and only %(most)d parts are allowed. Shorten it.",
+        "most",
+    )
+    params = {"count": count, "most": conf.MAX_SEGMENTS}
+    return ValidationError(message, code="too_long", params=params)
 
 
 def _any_text(value: object) -> str:

@@ -20,8 +20,8 @@ from django.views.decorators.debug import sensitive_variables
 from ..choices import NOT_SENT
 from ..conf import conf
 from ..exceptions import GuidConflict, InvalidRows, RowError
-from ..models import ROWS_PER_STATEMENT, SmsMessage, wake_up_after_commit
-from ..segments import count_segments
+from ..models import SmsMessage, wake_up_after_commit
+from .bulk_insert import insert_messages
 from .guid_conflicts import conflicts, messages_by_guid
 from .recipient_limit import lock_numbers
 from .refusals import refusals
@@ -241,7 +241,7 @@ def _messages(
 
 
 def _new(fields: Mapping[str, Any], now: Callable[[], datetime]) -> SmsMessage:
-    message = SmsMessage(**fields, segments=count_segments(fields["text"]).count)
+    message = SmsMessage(**fields)
     if "send_at" in fields:
         message.due_at = fields["send_at"]
     if conf.LIFETIME is not None and "expires_at" not in fields:
@@ -263,7 +263,7 @@ def _insert(
     with transaction.atomic(using=alias):
         also_write(messages)
         lock_numbers(message.number for message in new)
-        SmsMessage.objects.using(alias).bulk_create(new, batch_size=ROWS_PER_STATEMENT)
+        insert_messages(new, using=alias)
         # Checked after the INSERT because of SQLite (see ``_write``).
         refused = refusals(new, confined_to)
         if refused:

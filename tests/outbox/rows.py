@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -35,3 +36,25 @@ def refused_rows(rows) -> InvalidRows:
     with pytest.raises(InvalidRows) as raised:
         send_many(rows)
     return raised.value
+
+
+#: Texts that a driver, a statement or a format of a list could spoil.
+ODD_TEXTS = [
+    "один\nдва\n\nтри\n",
+    "tab\tand\ttab\t",
+    "\\ \\n \\t \\N \\\\ \\u0041 \\.",
+    "'одинарные' \"двойные\" `обратные` ''",
+    "{a,b} {{NAME}} [1] (2) %s %(x)s ? :a $1 %",
+    "NULL",
+    "<b>&amp;</b> -- ; /* */",
+    "«ёлка» — №1 🎄 e\u0301 \u200b\xa0\u2028",
+    " пробелы по краям ",
+]
+
+
+def columns(message: SmsMessage) -> dict[str, Any]:
+    """Return what the database has of a message, without what is its own or of its moment."""
+    fields = SmsMessage.objects.filter(pk=message.pk).values().get()
+    moment = fields["created_at"]
+    own = {"id", "guid", "created_at"}
+    return {n: "now" if v == moment else v for n, v in fields.items() if n not in own}
