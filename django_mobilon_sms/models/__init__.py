@@ -3,6 +3,21 @@
 from .batches import RESEND_MARGIN, SmsBatch
 from .chunks import ROWS_PER_STATEMENT, chunked
 from .clock import db_now
+from .counting import (
+    NONE,
+    REASON,
+    SECONDS,
+    SENT,
+    SOURCE,
+    STATUS,
+    TAG,
+    Key,
+    Tallies,
+    Tally,
+    UnixTime,
+    tally,
+)
+from .daily_totals import CountedDay, DailyTotal, day_of
 from .forgetting_texts import kept_long_enough
 from .idempotency_keys import IdempotencyKey
 from .lock_waits import short_lock_waits
@@ -20,6 +35,8 @@ from .stopped_numbers import StoppedNumber
 
 #: Public; the other names are for the rooms of this package.
 __all__ = [
+    "CountedDay",
+    "DailyTotal",
     "GatewayState",
     "IdempotencyKey",
     "NumberLock",
