@@ -22,6 +22,7 @@ from django_mobilon_sms.worker import refresh as ask
 from . import rows
 from .doors import doors, importing, mailing, writing
 from .measure import Bench, Figure, ratio, together
+from .reports import reports
 from .rivals import fill_post_office
 
 #: The share of the bare loop to reach, by database.
@@ -285,7 +286,7 @@ PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     part.__name__: part
     for part in (
         *(gateway, statements, drain, profile, latency, hidden, processes, size, huge, refresh),
-        *(memory, writing, mailing, importing, doors),
+        *(memory, writing, mailing, importing, doors, reports),
     )
 }
 POSTGRESQL_ONLY = {"latency", "processes", "doors"}
