@@ -22,6 +22,7 @@ from django_mobilon_sms.worker import refresh as ask
 from . import rows
 from .doors import doors, importing, mailing
 from .measure import Bench, Figure, ratio, together
+from .reports import reports
 from .rivals import fill_post_office
 from .writing import single, writing
 
@@ -288,7 +289,7 @@ PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     part.__name__: part
     for part in (
         *(gateway, statements, drain, profile, latency, hidden, processes, size, huge, refresh),
-        *(memory, writing, single, mailing, importing, doors),
+        *(memory, writing, single, mailing, importing, doors, reports),
     )
 }
 POSTGRESQL_ONLY = {"latency", "processes", "doors"}

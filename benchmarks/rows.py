@@ -68,6 +68,13 @@ IDS = {
     "mysql": "left(md5(n), 24)",
 }
 
+#: What gathers statistics of a table.
+STATISTICS = {
+    "postgresql": "VACUUM ANALYZE {}",
+    "mysql": "ANALYZE TABLE {}",
+    "sqlite": "ANALYZE {}",
+}
+
 
 def a_list(kind: str, count: int) -> bytes:
     """A file of so many recipients, as a person would upload it."""
@@ -149,11 +156,24 @@ def _insert(
     )
 
 
+def spread(*, tags: int, senders: int) -> None:
+    """Give the messages so many tags and senders, and delays of up to four minutes."""
+    delay = {
+        "postgresql": "sent_at + (id % 240) * interval '1 second'",
+        "sqlite": "strftime('%Y-%m-%d %H:%M:%f', sent_at, (id % 240) || ' seconds')",
+        "mysql": "sent_at + interval (id % 240) second",
+    }[connection.vendor]
+    name = {"mysql": "concat('{}', id % {})"}.get(connection.vendor, "'{}' || id % {}")
+    execute(
+        f"UPDATE mobilon_sms_smsmessage SET tag = {name.format('tag ', tags)},"
+        f" source = {name.format('8923456', senders)}, sent_at = {delay}"
+    )
+
+
 def analyze() -> None:
     """Let the database know what there is, and the disk be done with it."""
-    words = {"postgresql": "VACUUM ANALYZE", "mysql": "ANALYZE TABLE"}
     for table in ("smsmessage", "smsbatch"):
-        execute(f"{words.get(connection.vendor, 'ANALYZE')} mobilon_sms_{table}")
+        execute(STATISTICS[connection.vendor].format(f"mobilon_sms_{table}"))
     os.sync()
 
 

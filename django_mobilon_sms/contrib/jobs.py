@@ -19,7 +19,7 @@ from django.db import Error
 
 from ..conf import database_trouble, parse_duration
 from ..models import SmsMailing
-from ..operations import purge
+from ..operations import JOB_SECONDS, count_days, purge
 from ..worker import deliver, refresh
 
 #: How long a job takes up new work, in seconds; a deploy waits for this time and the last request.
@@ -50,13 +50,14 @@ def send(*signals: int, wake_up: Callable[[], None]) -> dict[str, Any]:
 
 
 def refresh_statuses(*signals: int) -> dict[str, Any]:
-    """Query due statuses, until one of the signals, and delete unconfirmed mailings.
+    """Query due statuses, until one of the signals, delete unconfirmed mailings, count days.
 
     Return the report of the run, as ``send_sms --json`` prints it.
     """
     with without_database_text(), limited_run(*signals) as stopping:
         report = refresh(stopping=stopping, patient=True)
         SmsMailing.objects.forget()
+        count_days(seconds=JOB_SECONDS)
     return report.as_dict()
 
 

@@ -17,6 +17,39 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='CountedDay',
+            fields=[
+                ('day', models.DateField(primary_key=True, serialize=False, verbose_name='day')),
+                ('version', models.PositiveBigIntegerField(default=0, verbose_name='version')),
+                ('counted_at', models.DateTimeField(null=True, verbose_name='counted at')),
+                ('closed', models.BooleanField(default=False, verbose_name='closed')),
+            ],
+            options={
+                'verbose_name': 'counted day',
+                'verbose_name_plural': 'counted days',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='DailyTotal',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('deleted', models.BooleanField(verbose_name='deleted')),
+                ('kind', models.CharField(max_length=10, verbose_name='kind')),
+                ('name', models.CharField(blank=True, default='', max_length=64, verbose_name='name')),
+                ('status', models.CharField(max_length=10, verbose_name='status')),
+                ('messages', models.PositiveIntegerField(verbose_name='messages')),
+                ('segments', models.PositiveIntegerField(verbose_name='parts')),
+                ('day', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='totals', to='mobilon_sms.countedday', verbose_name='day')),
+            ],
+            options={
+                'verbose_name': 'daily total',
+                'verbose_name_plural': 'daily totals',
+                'default_permissions': (),
+                'indexes': [models.Index(fields=['day', 'kind'], name='mobilon_sms_day_kind')],
+            },
+        ),
+        migrations.CreateModel(
             name='GatewayState',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

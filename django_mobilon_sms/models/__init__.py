@@ -24,6 +24,21 @@ from ..database import (
     update,
 )
 from .batches import RESEND_MARGIN, BatchQuerySet, SmsBatch
+from .counting import (
+    NONE,
+    REASON,
+    SECONDS,
+    SENT,
+    SOURCE,
+    STATUS,
+    TAG,
+    Key,
+    Tallies,
+    Tally,
+    UnixTime,
+    tally,
+)
+from .daily_totals import CountedDay, DailyTotal, day_of
 from .forgetting_texts import kept_long_enough
 from .idempotency_keys import IdempotencyKey
 from .mailings import SmsMailing
@@ -38,6 +53,8 @@ from .wake_up import CHANNEL, DEBOUNCE, wake_up_after_commit
 
 #: Public; the other names are for the rooms of this package.
 __all__ = [
+    "CountedDay",
+    "DailyTotal",
     "GatewayState",
     "IdempotencyKey",
     "NumberLock",

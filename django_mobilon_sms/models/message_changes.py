@@ -7,12 +7,13 @@ number of messages that it changed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models, transaction
+from django.db import models, router, transaction
 from django.db.models import Case, Expression, F, Q, When
 
 from ..choices import ErrorCode, Resolution, Status
@@ -25,6 +26,7 @@ from ..database import (
     PkIn,
     PrimaryKeys,
     batch_key,
+    chunked,
     db_now,
     quoting_no_row,
     update,
@@ -32,6 +34,7 @@ from ..database import (
 from ..exceptions import MessageIsWritten
 from ..signals import call_or_hold, status_changed
 from .batches import SmsBatch
+from .daily_totals import CountedDay
 from .forgetting_texts import forget_from, unless_sensitive
 from .message_queries import MessageQueries, asked_statuses, ended
 from .wake_up import wake_up_after_commit
@@ -54,10 +57,23 @@ class MessageQuerySet(MessageQueries):
         return super().bulk_create(*args, **kwargs)
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Delete these messages if all of them have ended; else raise ``ProtectedError``."""
+        """Delete these messages if all of them have ended; else raise ``ProtectedError``.
+
+        They stay in the daily totals.
+        """
+        rows = self.using(self._db or router.db_for_write(self.model))  # type: ignore[attr-defined]
+        deleted: Counter[str] = Counter()
+        with transaction.atomic(using=rows.db):
+            CountedDay.objects.using(rows.db).lock_for_writing()
+            for pks in chunked(rows.values_list("pk", flat=True)):
+                deleted.update(self.model.objects.using(rows.db).filter(pk__in=pks)._delete())
+        return deleted.total(), dict(deleted)
+
+    def _delete(self) -> dict[str, int]:
+        CountedDay.objects.using(self.db).keep_deleted(self)  # locks the messages
         if alive := set(self.filter(~ended())[:100]):
             raise models.ProtectedError("Only ended messages can be deleted.", alive)
-        return super().delete()
+        return super().delete()[1]
 
     def claim(self, batch: SmsBatch, pks: Iterable[int]) -> int:
         """Move unexpired messages from ``pending`` to ``sending``, in this batch."""

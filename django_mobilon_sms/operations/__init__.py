@@ -1,4 +1,15 @@
-"""What an administrator needs: monitoring and purging."""
+"""What an administrator needs: monitoring, daily totals and purging."""
 
+from .daily_totals import (
+    JOB_SECONDS,
+    RECENT_AGE,
+    as_of,
+    consistently,
+    count_days,
+    day_bounds,
+    read_totals,
+    recount_days,
+    sums,
+)
 from .monitoring import COUNT_LIMIT, LastRequest, Snapshot, gateway_condition, observe
 from .purging import Purged, purge

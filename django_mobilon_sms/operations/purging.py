@@ -19,6 +19,7 @@ from ..models import (
     db_now,
     retry_on_lock,
 )
+from .daily_totals import count_days
 
 #: So that no transaction holds its locks for long.
 ROWS_PER_TRANSACTION = 500
@@ -37,7 +38,8 @@ def purge(older_than: timedelta, *, only_text: bool = False, dry_run: bool = Fal
 
     An idempotency key of that time goes after the last of its messages.
     ``only_text``: empty the texts and delete nothing. ``dry_run``: only count. A batch stays as
-    long as one of its messages, or while its outcome is not applied.
+    long as one of its messages, or while its outcome is not applied. Deleted messages stay in the
+    daily totals.
     """
     before = db_now() - older_than
     ended = SmsMessage.objects.for_write().ended().filter(created_at__lt=before)
@@ -47,7 +49,10 @@ def purge(older_than: timedelta, *, only_text: bool = False, dry_run: bool = Fal
     if dry_run:
         kept = SmsMessage.objects.for_write().exclude(pk__in=ended.values("pk"))
         return Purged(messages=ended.count(), batches=_batches_without(kept, before).count())
+    # A day keeps the names of the tags that it was counted with.
+    count_days()
     messages = _in_chunks(ended, _delete_messages)
+    count_days()
     _in_chunks(IdempotencyKey.objects.for_write().filter(created_at__lt=before), _delete_keys)
     batches = _batches_without(SmsMessage.objects.for_write(), before)
     return Purged(messages=messages, batches=_in_chunks(batches, _delete_batches))
@@ -88,10 +93,8 @@ def _chunks(rows: QuerySet[Any]) -> Iterator[list[Any]]:
 
 
 def _delete_messages(pks: list[Any]) -> int:
-    """Delete messages after a second look whether they have ended; do not count cascaded rows."""
-    rows = SmsMessage.objects.for_write().filter(pk__in=pks).ended()
-    with transaction.atomic(using=rows.db):
-        _total, by_model = rows.delete()
+    """Delete messages after a second look whether they have ended."""
+    _total, by_model = SmsMessage.objects.for_write().filter(pk__in=pks).ended().delete()
     return by_model.get(SmsMessage._meta.label, 0)
 
 

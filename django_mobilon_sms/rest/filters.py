@@ -77,15 +77,19 @@ class MessageFilter(BaseFilterBackend):
         self, request: Request, queryset: QuerySet[Any, Any], view: Any
     ) -> QuerySet[Any, Any]:
         """Return the messages asked for. Raise ``ValidationError`` by parameter."""
-        parameters = request.query_params
-        form = FilterForm(parameters)
-        if not form.is_valid():
-            faults = ValidationError(form.errors.as_data())
-            raise serializers.ValidationError(get_error_detail(faults))
-        given = {LOOKUPS[name]: value for name, value in form.cleaned_data.items() if value}
+        given = {LOOKUPS[name]: value for name, value in read(request).items()}
         if set(given) == {"source"} and view.action != "search":  # which has a number as well
             text = _("Filter by a status, a time or another parameter as well as by the sender.")
             refuse(given, text, code="too_wide")  # no index serves the sender alone
         for name in {"tag", "error_code"} & set(given):
             queryset = queryset.filter(has(name, given[name]))
         return queryset.filter(**given)
+
+
+def read(request: Request) -> dict[str, Any]:
+    """Return the filters that are given. Raise ``ValidationError`` by parameter."""
+    form = FilterForm(request.query_params)
+    if not form.is_valid():
+        faults = ValidationError(form.errors.as_data())
+        raise serializers.ValidationError(get_error_detail(faults))
+    return {name: value for name, value in form.cleaned_data.items() if value}

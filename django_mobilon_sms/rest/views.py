@@ -26,6 +26,7 @@ from ..operations import monitoring
 from ..outbox import write_many
 from .errors import fault, refusal
 from .filters import LOOKUPS, PAGING, MessageFilter
+from .filters import read as read_filters
 from .idempotency_key import KeyedRequest, read_key
 from .pagination import MessagePagination
 from .parsing import StrictJSONParser
@@ -166,7 +167,7 @@ class MessageViewSet(
     def summary(self, request: Request) -> Response:
         """Count messages and segments by status, with the filters of the list."""
         rows = self.filter_queryset(self.get_queryset())
-        return Response(SummarySerializer(count(rows, request.query_params)).data)
+        return Response(SummarySerializer(count(rows, read_filters(request))).data)
 
     @action(detail=False, filter_backends=[])
     def queue(self, request: Request) -> Response:

@@ -11,8 +11,8 @@ from django.test import Client
 
 from django_mobilon_sms.admin.reports import figures
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
-from django_mobilon_sms.operations import monitoring
+from django_mobilon_sms.models import CountedDay, GatewayState, SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.operations import count_days, monitoring, purge
 from tests.support.admin_door import EVERYTHING, JOURNAL, LIST, REPORTS, change, person, text_of
 from tests.support.messages import write
 
@@ -92,8 +92,8 @@ def test_reasons_tags_and_senders_are_listed(client):
     put(tag="wait")
     response, text = shown(client), text_of(shown(client))
     assert [tuple(each.values()) for each in response.context["reasons"]] == [
-        ("timeout", 2, 0, 2, ErrorCode.TIMEOUT.label),
-        ("rejected", 1, 1, 0, ErrorCode.REJECTED.label),
+        ("timeout", 0, 2, ErrorCode.TIMEOUT.label),
+        ("rejected", 1, 0, ErrorCode.REJECTED.label),
     ]
     assert "Tag Messages Parts Sent Failed Unknown sale 3 3 2 (66.7 %) 1 0 wait 1 1 0 0 0" in text
     assert "111 2 2 0 (0 %) 0 2" in text
@@ -105,7 +105,8 @@ def test_only_the_tags_with_the_most_messages_are_named(client, monkeypatch):
     for count, tag in enumerate(["once", "twice", "three times"], start=1):
         put(count, tag=tag)
     names = [row["name"] for row in shown(client).context["names"][0][2]]
-    assert names == ["three times", "twice"]
+    assert names == ["three times", "twice", ""]
+    assert "twice 2 2 0 0 0 others 1 1 0 0 0" in text_of(shown(client))
 
 
 def test_share_is_never_rounded_up_to_100_percent(client, monkeypatch):
@@ -144,7 +145,7 @@ def test_empty_report_says_so(client):
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"start": "2026-01-01", "end": "2026-12-31"}, "To: Choose at most 92 days, not 365."),
+        ({"start": "2025-01-01", "end": "2026-12-31"}, "To: Choose at most 366 days, not 730."),
         ({"start": "garbage", "end": "\0"}, "From: Enter a valid date."),
         ({"start": "0001-01-01", "end": "9999-12-31"}, "From: Choose a day between the years"),
     ],
@@ -245,3 +246,29 @@ def test_looking_at_the_report_writes_nothing(client):
 def test_tags_are_escaped(client):
     put(tag="<script>alert(1)</script>")
     assert "<script>alert" not in shown(client).content.decode()
+
+
+def test_report_counts_deleted_messages_and_says_as_of_when(client):
+    at = db_now_at_noon()
+    period = {"start": (at - timedelta(days=1)).date(), "end": at.date()}
+    put(2, at=at, tag="sale", took=3, next_check_at=None)
+    put(at=at, tag="sale", status=Status.FAILED, error_code=ErrorCode.REJECTED)
+    put(at=at)
+    fields = ("rows", "total", "share", "median", "reasons", "names")
+    counted_now = shown(client, period)
+    count_days()
+    before = [counted_now.context[name] for name in fields]
+    assert [shown(client, period).context[name] for name in fields] == before
+    purge(timedelta(hours=1))
+    response = shown(client, period)
+    assert SmsMessage.objects.count() == 1
+    assert [response.context[name] for name in fields] == before
+    assert response.context["as_of"] == CountedDay.objects.get(day=at.date()).counted_at
+    assert "Deleted messages stay counted" in text_of(response)
+    assert "as of" not in text_of(shown(client, {"period": "day"}))
+
+
+def db_now_at_noon():
+    """Return noon in Krasnoyarsk, three days ago."""
+    now = datetime.now(timezone.utc).replace(hour=5, minute=0, second=0, microsecond=0)
+    return now - timedelta(days=3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -16,6 +16,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_mobilon_sms.models import SmsMailing, SmsMessage, has
+from django_mobilon_sms.operations import count_days
 from tests.support.admin_door import (
     DECIDE,
     EVERYTHING,
@@ -201,18 +202,37 @@ def test_pages_about_messages_take_the_same_queries_for_many_rows(
 
 
 # As a page, without the list: the gateway's state twice, what is due, the oldest of each of three
-# priorities, the rate, the last batches; of the period: by step, time to "sent", reasons, tags,
-# senders.
-REPORT = 6 + 2 + 4 + 2 + 5
+# priorities, the rate, the last batches.
+QUEUE = 6 + 2 + 4 + 2
+# The days that are counted, twice; their totals by day, and in all; the oldest and the newest
+# message; of today: by status, the frequent tags, by tag; the time.
+BY_DAY = 2 + 2 + 2 + 3 + 1
+# Of 24 hours: by hour, by status, the frequent tags, by tag.
+BY_HOUR = 4
 
 
-@pytest.mark.parametrize("query", [{}, {"period": "day"}, {"period": "month"}])
-def test_report_takes_the_same_queries_for_many_rows(operator, django_assert_num_queries, query):
+@pytest.mark.parametrize(
+    ("query", "count"), [({}, BY_DAY), ({"period": "month"}, BY_DAY), ({"period": "day"}, BY_HOUR)]
+)
+def test_report_takes_the_same_queries_for_many_rows(
+    operator, django_assert_num_queries, query, count
+):
     write(30, tag="order 7")
-    with django_assert_num_queries(REPORT):
+    with django_assert_num_queries(QUEUE + count):
         assert operator.get(REPORTS, query).status_code == 200
-    with django_assert_num_queries(REPORT - 5):  # no period, no figures
+    with django_assert_num_queries(QUEUE):  # no period, no figures
         operator.get(REPORTS, {"start": "x", "end": "y"})
+
+
+def test_year_reads_no_whole_table(operator, program, full):
+    count_days()
+    today = datetime.now(timezone.utc).date()
+    year = {"start": today - timedelta(days=365), "end": today}
+    assert plans(operator, addresses(REPORTS, year)) == {}
+    queries = (
+        {"created_after": f"{year['start']}T00:00:00Z"} | more for more in ({}, {"source": "1"})
+    )
+    assert plans(program, addresses(f"{REST}summary/", *queries)) == {}
 
 
 def test_report_reads_only_messages_of_its_period(operator, full):

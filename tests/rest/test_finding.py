@@ -347,9 +347,13 @@ def test_summary_of_more_than_it_counts_says_so(client, monkeypatch):
     write(1)
     counted = {"status": "pending", "messages": 3, "segments": 5}
     address = "/sms/messages/summary/"
-    assert client.get(address).json() == {"statuses": [counted], "complete": True}
+    assert client.get(address).json() == {
+        "statuses": [counted],
+        "complete": True,
+        "as_of": None,
+    }
     write(1)
-    newest = {"statuses": [counted | {"segments": 4}], "complete": False}
+    newest = {"statuses": [counted | {"segments": 4}], "complete": False, "as_of": None}
     assert client.get(address).json() == newest
     assert client.get(f"{address}?created_after=2020-01-01T00:00:00Z").json() == newest
     assert client.get(f"{address}?tag=old").json()["complete"] is True

@@ -431,6 +431,7 @@ def test_summary_counts_messages_and_segments(client):
             {"status": "pending", "messages": 2, "segments": 4},
         ],
         "complete": True,
+        "as_of": None,
     }
     assert client.get("/sms/messages/summary/?tag=x").json()["statuses"] == [
         {"status": "cancelled", "messages": 1, "segments": 1}

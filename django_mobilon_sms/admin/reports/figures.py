@@ -1,20 +1,28 @@
-"""The figures of a report. The database counts messages by ``created_at``, one query each."""
+"""The figures of a report, from the daily totals or, by the hour, from the messages."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from datetime import datetime, timezone
+from collections.abc import Collection, Iterator
+from datetime import datetime, time, timezone
 from typing import Any, NamedTuple
 
-from django.db.models import Case, Count, F, Func, IntegerField, Q, Sum, When
-from django.db.models.functions import Greatest
+from django.db.models import Count, Sum
 
 from ...choices import Status
-from ...models import SmsMessage
-from .periods import Period
-
-#: Statuses of messages that were sent.
-SENT = (Status.SENT, Status.DELIVERED)
+from ...models import (
+    NONE,
+    REASON,
+    SECONDS,
+    SENT,
+    SmsMessage,
+    Tallies,
+    Tally,
+    UnixTime,
+    tally,
+)
+from ...operations import read_totals
+from .periods import HOUR, Period
 
 #: Statuses of messages that had no chance to be sent.
 NOT_TRIED = (Status.PENDING, Status.SENDING, Status.CANCELLED)
@@ -22,74 +30,33 @@ NOT_TRIED = (Status.PENDING, Status.SENDING, Status.CANCELLED)
 #: Senders or tags that a report lists, those with the most messages.
 MAX_NAMES = 20
 
-#: The counts of each reason, sender and tag.
-COUNTS = {
-    "messages": Count("pk"),
-    "failed": Count("pk", filter=Q(status=Status.FAILED)),
-    "unknown": Count("pk", filter=Q(status=Status.UNKNOWN)),
-}
-
 #: Seconds by which the database counts. Every offset of a time zone since 2000 is a multiple.
 QUARTER = 900
 
-#: Up to so many seconds, the time to "sent" is exact. Above, it is rounded down to the minute.
-EXACT_SECONDS = 3600
+
+class Figures(NamedTuple):
+    """The tallies by step and status, and those of the whole period."""
+
+    by_step: dict[tuple[datetime, str], Tally]
+    whole: Tallies
+    as_of: datetime | None = None  # the oldest of the totals; ``None``: all is counted now
 
 
-#: The SQL of ``UnixTime`` by database. PostgreSQL's ``EXTRACT`` counts in slower decimals, and
-#: MySQL's ``UNIX_TIMESTAMP`` applies the time zone of the session.
-UNIX_TIME = {
-    "sqlite": "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER)",
-    "postgresql": "FLOOR(DATE_PART('epoch', %(expressions)s))::bigint",
-    "mysql": "TIMESTAMPDIFF(SECOND, '1970-01-01', %(expressions)s)",
-}
+def of(period: Period) -> Figures:
+    """Return the figures of a period."""
+    if period.step == HOUR:
+        return Figures(_by_hour(period), tally(_messages(period)))
+    totals = read_totals(*period.days())
+    days = {(datetime.combine(day, time()), its): n for (day, its), n in totals.by_day.items()}
+    return Figures(days, totals.whole, totals.as_of)
 
 
-class UnixTime(Func):
-    """Whole seconds since 1970, in UTC."""
-
-    output_field = IntegerField()
-
-    def as_sql(self, compiler: Any, connection: Any, *args: Any, **context: Any) -> Any:
-        """Use this database's own function."""
-        context["template"] = UNIX_TIME[connection.vendor]
-        return super().as_sql(compiler, connection, *args, **context)
-
-
-class Tally(NamedTuple):
-    """A number of messages, and of their segments."""
-
-    messages: int
-    segments: int
-
-    def __add__(self, other: Any) -> Tally:
-        return Tally(self.messages + other.messages, self.segments + other.segments)
-
-
-NONE = Tally(0, 0)
-
-
-def by_step(period: Period) -> dict[tuple[datetime, str], Tally]:
-    """Count messages and segments by step and status."""
-    quarter = UnixTime("created_at") - UnixTime("created_at") % QUARTER
-    rows = _messages(period).annotate(quarter=quarter).values("quarter", "status")
-    tallies: dict[tuple[datetime, str], Tally] = defaultdict(lambda: NONE)
-    for row in rows.annotate(messages=Count("pk"), total_segments=Sum("segments")):
-        step = period.step_of(datetime.fromtimestamp(row["quarter"], timezone.utc))
-        tallies[step, row["status"]] += Tally(row["messages"], row["total_segments"])
-    return tallies
-
-
-def seconds_to_sent(period: Period) -> Counter[int]:
-    """Count sent messages by the seconds between their send time and "sent"."""
-    sent = _messages(period).filter(sent_at__isnull=False, status__in=SENT)
-    seconds = UnixTime("sent_at") - UnixTime(Greatest("created_at", "send_at"))
-    to_minute = F("took") - F("took") % 60
-    rounded = Case(When(Q(took__lt=EXACT_SECONDS), then=F("took")), default=to_minute)
-    rows = sent.annotate(took=seconds).annotate(rounded=rounded).values("rounded")
+def seconds_to_sent(whole: Tallies) -> Counter[int]:
+    """Return the sent messages by the seconds between their send time and "sent"."""
     counts: Counter[int] = Counter()
-    for row in rows.annotate(messages=Count("pk")):
-        counts[max(0, row["rounded"])] += row["messages"]  # the gateway's clock may be behind
+    for key, counted in whole.items():
+        if key.kind == SECONDS:
+            counts[int(key.name)] += counted.messages
     return counts
 
 
@@ -103,23 +70,67 @@ def percentile(counts: Counter[int], share: float) -> int | None:
     return None
 
 
-def by_reason(period: Period) -> Any:
-    """Count failed and unknown messages by error code, the most frequent first."""
-    rows = _messages(period).filter(status__in=[Status.FAILED, Status.UNKNOWN])
-    reasons = rows.exclude(error_code="").values("error_code")
-    return reasons.annotate(**COUNTS).order_by("-messages", "error_code")
+def by_reason(whole: Tallies) -> list[dict[str, Any]]:
+    """Return the failed and unknown messages by error code, the most frequent first."""
+    return [
+        {
+            "error_code": code,
+            "failed": by_status.get(Status.FAILED, NONE).messages,
+            "unknown": by_status.get(Status.UNKNOWN, NONE).messages,
+        }
+        for code, by_status in _ranked(whole, REASON)
+    ]
 
 
-def by_name(period: Period, field: str) -> Any:
-    """Count messages by sender or tag: those with the most messages."""
-    names = _messages(period).exclude(**{field: ""}).annotate(name=F(field)).values("name")
-    counted = names.annotate(
-        **COUNTS,
-        total_segments=Sum("segments"),
-        tried=Count("pk", filter=~Q(status__in=NOT_TRIED)),
-        sent=Count("pk", filter=Q(status__in=SENT)),
+def by_name(whole: Tallies, kind: str) -> list[dict[str, Any]]:
+    """Return the messages by sender or tag: those with the most messages, then all others."""
+    ranked = _ranked(whole, kind)
+    listed = [(name, counts) for name, counts in ranked if name][:MAX_NAMES]
+    names = {name for name, _ in listed}
+    others: dict[str, Tally] = defaultdict(lambda: NONE)
+    for name, of_name in ranked:
+        for status, counted in of_name.items() if name not in names else ():
+            others[status] += counted
+    return [{"name": name} | _row(counts) for name, counts in [*listed, ("", others)] if counts]
+
+
+def _ranked(whole: Tallies, kind: str) -> list[tuple[str, dict[str, Tally]]]:
+    """Return the tallies of each name by status, the name with the most messages first."""
+    names: dict[str, dict[str, Tally]] = defaultdict(dict)
+    for key, counted in whole.items():
+        if key.kind == kind:
+            names[key.name][key.status] = counted
+    return sorted(names.items(), key=lambda item: (-_sum(item[1]).messages, item[0]))
+
+
+def _row(by_status: dict[str, Tally]) -> dict[str, Any]:
+    total = _sum(by_status)
+    tried = set(by_status) - set(NOT_TRIED)
+    return {
+        "messages": total.messages,
+        "total_segments": total.segments,
+        "failed": _sum(by_status, {Status.FAILED}).messages,
+        "unknown": _sum(by_status, {Status.UNKNOWN}).messages,
+        "tried": _sum(by_status, tried).messages,
+        "sent": _sum(by_status, SENT).messages,
+    }
+
+
+def _sum(by_status: dict[str, Tally], statuses: Collection[str] | None = None) -> Tally:
+    chosen: Iterator[Tally] = (
+        counted for status, counted in by_status.items() if statuses is None or status in statuses
     )
-    return counted.order_by("-messages", "name")[:MAX_NAMES]
+    return sum(chosen, NONE)
+
+
+def _by_hour(period: Period) -> dict[tuple[datetime, str], Tally]:
+    quarter = UnixTime("created_at") - UnixTime("created_at") % QUARTER
+    rows = _messages(period).annotate(quarter=quarter).values("quarter", "status")
+    tallies: dict[tuple[datetime, str], Tally] = defaultdict(lambda: NONE)
+    for row in rows.annotate(messages=Count("pk"), total_segments=Sum("segments")):
+        step = period.step_of(datetime.fromtimestamp(row["quarter"], timezone.utc))
+        tallies[step, row["status"]] += Tally(row["messages"], row["total_segments"])
+    return tallies
 
 
 def _messages(period: Period) -> Any:

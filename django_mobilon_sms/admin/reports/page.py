@@ -17,12 +17,11 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from ...choices import Status
-from ...models import GatewayState, SmsBatch
+from ...models import NONE, SENT, SOURCE, STATUS, TAG, GatewayState, Key, SmsBatch, Tally
 from ...operations import monitoring
 from ..badges import sentence
 from ..messages.permissions import MessagePermissions
 from . import chart, figures, periods
-from .figures import NONE, Tally
 from .periods import Period
 
 #: The statuses in the order of a bar, from its bottom: what went well comes first.
@@ -71,31 +70,29 @@ class ReportPage(MessagePermissions):
 
 
 def _report(period: Period) -> dict[str, Any]:
-    tallies = figures.by_step(period)
-    totals = {
-        status: sum((tally for (_step, its), tally in tallies.items() if its == status), NONE)
-        for status in ORDER
-    }
+    tallies, whole, as_of = figures.of(period)
+    totals = {status: whole.get(Key(STATUS, "", status), NONE) for status in ORDER}
     statuses = [status for status in ORDER if totals[status].messages]
     tried = sum(totals[status].messages for status in ORDER if status not in figures.NOT_TRIED)
-    sent = sum(totals[status].messages for status in figures.SENT)
-    seconds = figures.seconds_to_sent(period)
+    sent = sum(totals[status].messages for status in SENT)
+    seconds = figures.seconds_to_sent(whole)
     return {
         "total": sum(totals.values(), NONE),
         "tried": tried,
         "sent": sent,
         "share": _percent(sent, tried),
+        "as_of": as_of,
         "median": _duration(figures.percentile(seconds, 0.5)),
         "slowest": _duration(figures.percentile(seconds, 0.95)),
         "statuses": [(status, status.label, totals[status]) for status in statuses],
         "rows": list(_rows(period, tallies, statuses)),
         "charts": list(_charts(period, tallies, statuses)),
         "reasons": [
-            row | {"sentence": sentence(row["error_code"])} for row in figures.by_reason(period)
+            row | {"sentence": sentence(row["error_code"])} for row in figures.by_reason(whole)
         ],
         "names": [
-            (_("By tag"), _("Tag"), _with_shares(figures.by_name(period, "tag"))),
-            (_("By sender"), _("Sender"), _with_shares(figures.by_name(period, "source"))),
+            (_("By tag"), _("Tag"), _with_shares(figures.by_name(whole, TAG))),
+            (_("By sender"), _("Sender"), _with_shares(figures.by_name(whole, SOURCE))),
         ],
     }
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import formats
-from django.utils.timezone import make_aware, make_naive
+from django.utils.timezone import get_default_timezone, make_aware, make_naive
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-#: Days of the longest range. The report reads every message of it.
-MAX_DAYS = 92
+from ...operations import day_bounds
+
+#: Days of the longest range.
+MAX_DAYS = 366
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 EPOCH = datetime(1970, 1, 1)
@@ -35,7 +37,7 @@ TOO_LONG = ngettext_lazy(
 
 @dataclass(frozen=True)
 class Period:
-    """The time from ``start`` to before ``end``, in hours or days of the current time zone."""
+    """The time from ``start`` to before ``end``, in hours or days of ``TIME_ZONE``."""
 
     start: datetime
     end: datetime
@@ -48,7 +50,11 @@ class Period:
 
     def step_of(self, moment: datetime) -> datetime:
         """Return the hour or day of a moment, by the local clock."""
-        return EPOCH + (make_naive(moment) - EPOCH) // self.step * self.step
+        return EPOCH + (_local(moment) - EPOCH) // self.step * self.step
+
+    def days(self) -> tuple[date, date]:
+        """Return the first and the last day."""
+        return self.step_of(self.start).date(), self.step_of(self.end).date() - DAY
 
     def label(self, step: datetime) -> str:
         """Return the hour or day in words."""
@@ -96,11 +102,11 @@ def chosen(query: Mapping[str, Any], now: datetime) -> tuple[str, Period | None,
         if not form.is_valid():
             return "range", None, form
         return "range", _days(form.cleaned_data["start"], form.cleaned_data["end"]), form
-    today = make_naive(now).date()
+    today = _local(now).date()
     name = query.get("period")
     if name == "day":
-        hour = make_naive(now).replace(minute=0, second=0, microsecond=0)
-        end = make_aware(hour + HOUR)
+        hour = _local(now).replace(minute=0, second=0, microsecond=0)
+        end = make_aware(hour + HOUR, get_default_timezone())
         return name, Period(end - 24 * HOUR, end, HOUR), _form(today - DAY, today)
     name = name if name in DAYS else "week"
     first = today - (DAYS[name] - 1) * DAY
@@ -108,8 +114,12 @@ def chosen(query: Mapping[str, Any], now: datetime) -> tuple[str, Period | None,
 
 
 def _days(first: date, last: date) -> Period:
-    start, end = (make_aware(datetime.combine(day, time())) for day in (first, last + DAY))
-    return Period(start, end, DAY)
+    return Period(day_bounds(first)[0], day_bounds(last)[1], DAY)
+
+
+def _local(moment: datetime) -> datetime:
+    """Return the moment by the project's clock, whatever time zone a middleware activates."""
+    return make_naive(moment, get_default_timezone())
 
 
 def _form(start: date, end: date) -> RangeForm:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from ...conf import database_trouble
 from ...models import DEBOUNCE, SmsBatch, SmsMailing, SmsMessage
+from ...operations import JOB_SECONDS, RECENT_AGE, count_days
 from ...worker import (
     RunReport,
     candidates,
@@ -54,6 +55,8 @@ class Command(WorkingCommand):
 
     #: When to delete unconfirmed mailings next, by the monotonic clock.
     mailings_due = 0.0
+    #: When to count days next, by the monotonic clock.
+    totals_due = 0.0
     #: The last line about trouble, which the loop does not repeat.
     last_trouble = ""
 
@@ -100,6 +103,7 @@ class Command(WorkingCommand):
                     seconds = seconds_to_work()
                 else:
                     self.last_trouble = ""
+                    self.count_days()
                 pause = min(pause, seconds or pause)
             except Exception as error:
                 idle = False
@@ -124,7 +128,7 @@ class Command(WorkingCommand):
         return report
 
     def work(self, options: dict[str, Any], stopping: Callable[[], bool]) -> RunReport:
-        """Do the steps of one run: sweep, send, check statuses, delete unconfirmed mailings."""
+        """Do the steps of one run: sweep, send, check statuses, and what is due at times."""
         report = sweep_leftovers() if options["refresh_only"] else self.send(options, stopping)
         if not options["no_refresh"]:
             if options["loop"] and not options["refresh_only"] and not report.halted:
@@ -133,6 +137,7 @@ class Command(WorkingCommand):
         # Not in runs that had nothing to do, which stay cheap, nor in trouble.
         if (report.claimed or report.checked) and not report.exit_code:
             self.forget_mailings()
+            self.count_days()
         return report
 
     def send(self, options: dict[str, Any], stopping: Callable[[], bool]) -> RunReport:
@@ -158,6 +163,16 @@ class Command(WorkingCommand):
             SmsMailing.objects.forget()
         except Error as error:  # no failure of the run: its messages are recorded
             logger.warning("mailings.kept error=%s", type(error).__name__)
+
+    def count_days(self) -> None:
+        """Bring the daily totals up to date, at most every five minutes."""
+        if time.monotonic() < self.totals_due:
+            return
+        self.totals_due = time.monotonic() + RECENT_AGE.total_seconds()
+        try:
+            count_days(seconds=JOB_SECONDS)
+        except Error as error:  # no failure of the run: its messages are recorded
+            logger.warning("totals.kept error=%s", type(error).__name__)
 
     def print_trouble(self, stream: OutputWrapper, text: str) -> None:
         """Print a line once, and not after each interval of a long outage."""
