@@ -239,7 +239,7 @@ def test_message_is_sent_at_once_although_the_next_poll_is_far_away(sandbox):
         pytest.skip("only PostgreSQL notifies")
     with service(sandbox, "--interval=80000") as process:
         assert process.stdout.readline() == (
-            "New messages are sent at once; the database is polled every 80000 seconds too.\n"
+            "New messages are sent at once. The database is also polled every 80000 s.\n"
         )
         for count in (1, 2):
             write()

@@ -199,11 +199,10 @@ class Command(WorkingCommand):
 def how_it_waits(interval: float, *, hears: bool) -> str:
     """Return the first line of the loop: how it learns of new messages."""
     if hears:
-        return (
-            _("New messages are sent at once; the database is polled every %g seconds too.")
-            % interval
-        )
-    return _("New messages are sent within %g seconds: the database is polled.") % interval
+        text = _("New messages are sent at once. The database is also polled every %(seconds)s s.")
+    else:
+        text = _("New messages are found by polling the database every %(seconds)s s.")
+    return text % {"seconds": f"{interval:g}"}
 
 
 def or_message_due(stopping: Callable[[], bool]) -> Callable[[], bool]:
