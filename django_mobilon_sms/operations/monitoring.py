@@ -172,7 +172,8 @@ def _rate(now: datetime) -> float:
     if not found:
         return 0.0
     period = RATE_PERIOD if len(found) < RATE_REQUESTS else now - found[-1][0]
-    return sum(count for _, count in found) / max(period.total_seconds(), 1.0) * 60
+    answered: int = sum(count for _, count in found)
+    return answered / max(period.total_seconds(), 1.0) * 60
 
 
 def _last_requests() -> list[LastRequest]:
