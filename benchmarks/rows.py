@@ -45,9 +45,9 @@ FROM {numbers}
 BATCHES = """
 INSERT INTO mobilon_sms_smsbatch (
     id, worker, created_at, lease_until, breaker_changes, outcome, error_code, closed_at,
-    applied_at, next_check_at, guids, reply
+    applied_at, next_check_at, message_count, packed_guids, answers
 )
-SELECT {key}, 'bench:1', {at}, {at}, 0, 'answered', '', {at}, {at}, {at}, '[]', '[]'
+SELECT {key}, 'bench:1', {at}, {at}, 0, 'answered', '', {at}, {at}, {at}, 100, '', '[]'
 FROM {numbers}
 """
 #: The key of the batch with this number.

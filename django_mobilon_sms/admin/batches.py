@@ -63,8 +63,8 @@ class JournalAdmin(BoundedList):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SmsBatch]:
-        """Return the batches; the replies are read only where they are shown."""
-        return super().get_queryset(request).defer("reply")
+        """Return the batches; guids and replies are read only where they are shown."""
+        return super().get_queryset(request).defer("packed_guids", "answers")
 
     def has_add_permission(self, request: HttpRequest, obj: SmsBatch | None = None) -> bool:
         """Return ``False``: only the worker writes the journal; nobody changes or deletes it."""
@@ -98,8 +98,8 @@ class JournalAdmin(BoundedList):
 
     @admin.display(description=_("messages"))
     def size(self, batch: SmsBatch) -> int:
-        """Return the number of its messages; the guids are written when the batch is closed."""
-        return len(batch.guids) or batch.messages.count()
+        """Return the number of its messages, which is written when the batch is closed."""
+        return batch.message_count or batch.messages.count()
 
     @admin.display(description=_("seconds"))
     def duration(self, batch: SmsBatch) -> str | None:
@@ -121,8 +121,8 @@ class JournalAdmin(BoundedList):
 
 
 def _table(batch: SmsBatch, *, with_links: bool) -> SafeString:
-    # A batch has no guids before it is closed.
-    rows = SmsMessage.objects.filter(guid__in=batch.guids) if batch.guids else batch.messages.all()
+    guids = batch.guids  # none before it is closed
+    rows = SmsMessage.objects.filter(guid__in=guids) if guids else batch.messages.all()
     messages = {str(row.guid): row for row in rows.only("guid", "status")}
     replies = {str(guid): (status, id_) for guid, status, id_ in batch.reply}
     lines = (
@@ -131,7 +131,7 @@ def _table(batch: SmsBatch, *, with_links: bool) -> SafeString:
             _status(messages.get(guid)),
             *("" if value is None else value for value in replies.get(guid, ("", ""))),
         )
-        for guid in batch.guids or sorted(messages)
+        for guid in guids or sorted(messages)
     )
     cells = "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"
     return format_html(

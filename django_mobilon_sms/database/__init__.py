@@ -4,6 +4,7 @@ from .chunks import ROWS_PER_STATEMENT, chunked
 from .clock import db_now
 from .lock_waits import ShortLockWaits, short_lock_waits
 from .prepared_sql import (
+    BINARY,
     INTEGER,
     JSON,
     TEXT,
@@ -24,6 +25,7 @@ from .retry_on_lock import PASSING, RETRY_SECONDS, retry_on_lock
 from .user_field import user_field
 
 __all__ = [
+    "BINARY",
     "INTEGER",
     "JSON",
     "PASSING",

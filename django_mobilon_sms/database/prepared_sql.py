@@ -29,6 +29,7 @@ INTEGER: models.IntegerField[Any, Any] = models.IntegerField()
 KEY: models.BigIntegerField[Any, Any] = models.BigIntegerField()
 TIME: models.DateTimeField[Any, Any] = models.DateTimeField()
 JSON: models.JSONField[Any, Any] = models.JSONField()
+BINARY: models.BinaryField[Any, Any] = models.BinaryField()
 UUID: models.UUIDField[Any, Any] = models.UUIDField()
 
 

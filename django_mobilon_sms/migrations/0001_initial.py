@@ -128,8 +128,9 @@ class Migration(migrations.Migration):
                 ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='closed at')),
                 ('applied_at', models.DateTimeField(blank=True, null=True, verbose_name='applied at')),
                 ('next_check_at', models.DateTimeField(blank=True, null=True, verbose_name='next check at')),
-                ('guids', models.JSONField(blank=True, default=list, verbose_name='guids')),
-                ('reply', models.JSONField(blank=True, default=list, verbose_name='reply')),
+                ('message_count', models.PositiveSmallIntegerField(default=0, verbose_name='messages')),
+                ('packed_guids', models.BinaryField(blank=True, default=bytes, verbose_name='guids')),
+                ('answers', models.JSONField(blank=True, default=list, verbose_name='reply')),
             ],
             options={
                 'verbose_name': 'batch',

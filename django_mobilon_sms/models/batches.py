@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,18 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from ..choices import ErrorCode, Outcome
-from ..database import INTEGER, JSON, TEXT, TIME, Change, PrimaryQuerySet, batch_key, db_now, update
+from ..database import (
+    BINARY,
+    INTEGER,
+    JSON,
+    TEXT,
+    TIME,
+    Change,
+    PrimaryQuerySet,
+    batch_key,
+    db_now,
+    update,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -28,6 +39,8 @@ RESEND_MARGIN = timedelta(minutes=1)
 
 #: How long after acceptance the first status query is due.
 FIRST_CHECK = timedelta(seconds=10)
+
+GUID_BYTES = 16
 
 
 class BatchQuerySet(PrimaryQuerySet):
@@ -65,8 +78,8 @@ class BatchQuerySet(PrimaryQuerySet):
         *,
         error_code: str = "",
         http_code: int | None = None,
-        guids: Sequence[str] = (),
-        reply: Sequence[Any] = (),
+        guids: Collection[str] = (),
+        reply: Iterable[Sequence[Any]] = (),
         applied: bool = False,
         accepted: bool = False,
     ) -> int:
@@ -85,8 +98,9 @@ class BatchQuerySet(PrimaryQuerySet):
             replaced=Value("" if outcome == Outcome.LOST else Outcome.LOST, TEXT),
             error_code=Value(error_code, TEXT),
             http_code=Value(http_code, INTEGER),
-            guids=Value(list(guids), JSON),
-            reply=Value(list(reply), JSON),
+            message_count=Value(len(guids), INTEGER),
+            packed_guids=Value(pack_guids(guids), BINARY),
+            answers=Value(pack_reply(reply, guids), JSON),
             applied_at=db_now() if applied else Value(None, TIME),
         )
 
@@ -115,9 +129,12 @@ class SmsBatch(models.Model):
     applied_at = models.DateTimeField(_("applied at"), null=True, blank=True)
     #: When to query the statuses of its messages; empty if none is queried any more.
     next_check_at = models.DateTimeField(_("next check at"), null=True, blank=True)
-    guids = models.JSONField(_("guids"), default=list, blank=True)
-    #: What was parsed from the reply: ``[[guid, status, id], ...]``, never the raw reply.
-    reply = models.JSONField(_("reply"), default=list, blank=True)
+    #: The number of messages in the request, written when it is closed.
+    message_count = models.PositiveSmallIntegerField(_("messages"), default=0)
+    packed_guids = models.BinaryField(_("guids"), default=bytes, blank=True)
+    #: What was parsed from the reply, never the raw reply: ``[[position, status, id], ...]``, with
+    #: positions in ``guids``. With the guids again, a row would be three times as large.
+    answers = models.JSONField(_("reply"), default=list, blank=True)
 
     objects = BatchQuerySet.as_manager()
 
@@ -150,10 +167,38 @@ class SmsBatch(models.Model):
     def __str__(self) -> str:
         return str(self.id)
 
+    @property
+    def guids(self) -> list[str]:
+        """The guids of the messages in the request, in its order."""
+        packed = bytes(self.packed_guids)
+        starts = range(0, len(packed), GUID_BYTES)
+        return [str(uuid.UUID(bytes=packed[start : start + GUID_BYTES])) for start in starts]
+
+    @property
+    def reply(self) -> list[list[Any]]:
+        """What was parsed from the reply: ``[[guid, status, id], ...]``."""
+        guids = self.guids
+        return [[guids[position], status, id_] for position, status, id_ in self.answers]
+
     @classmethod
     def check(cls, **kwargs: Any) -> list[CheckMessage]:
         """Check as Django does, without the warning that MariaDB ignores conditions of indexes."""
         return [message for message in super().check(**kwargs) if message.id != "models.W037"]
+
+
+def pack_guids(guids: Iterable[str]) -> bytes:
+    """Return the guids as ``SmsBatch.packed_guids`` stores them."""
+    return bytes.fromhex("".join(guids).replace("-", ""))
+
+
+def pack_reply(reply: Iterable[Sequence[Any]], guids: Iterable[str]) -> list[list[Any]]:
+    """Return the reply ``[(guid, status, id), ...]`` as ``SmsBatch.answers`` stores it.
+
+    Answers about other guids, which only a backend of another project's can give, are left out.
+    """
+    positions = {guid: position for position, guid in enumerate(guids)}
+    own = (answer for answer in reply if answer[0] in positions)
+    return [[positions[guid], status, id_] for guid, status, id_ in own]
 
 
 def _close(

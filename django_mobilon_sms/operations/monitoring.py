@@ -168,14 +168,15 @@ def _rate(now: datetime) -> float:
     """Return the messages a minute that the gateway has answered."""
     newest = SmsBatch.objects.for_write().filter(outcome=Outcome.ANSWERED).order_by("-created_at")
     recent = newest.filter(created_at__gt=db_now() - RATE_PERIOD)
-    found = list(recent.values_list("created_at", "guids")[:RATE_REQUESTS])
+    found = list(recent.values_list("created_at", "message_count")[:RATE_REQUESTS])
     if not found:
         return 0.0
     period = RATE_PERIOD if len(found) < RATE_REQUESTS else now - found[-1][0]
-    return sum(len(guids) for _, guids in found) / max(period.total_seconds(), 1.0) * 60
+    answered: int = sum(count for _, count in found)
+    return answered / max(period.total_seconds(), 1.0) * 60
 
 
 def _last_requests() -> list[LastRequest]:
     last = SmsBatch.objects.for_write().order_by("-created_at")
-    rows = last.values_list("created_at", "outcome", "error_code", "guids")[:LAST_REQUESTS]
-    return [LastRequest(at, outcome, code, len(guids)) for at, outcome, code, guids in rows]
+    rows = last.values_list("created_at", "outcome", "error_code", "message_count")[:LAST_REQUESTS]
+    return [LastRequest(*row) for row in rows]

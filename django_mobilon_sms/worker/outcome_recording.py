@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any
@@ -113,18 +113,18 @@ def _record(result: Result) -> Counter[Status]:
     if not close(batch, proof, result.pks, applied=True, accepted=accepted):
         return Counter()
     batch.outcome, batch.error_code = proof.outcome, proof.error_code
-    batch.guids, batch.reply = list(result.pks), proof.reply
+    batch.message_count = len(result.pks)
     return apply(batch, result.verdicts)
 
 
-def close(batch: SmsBatch, proof: Proof, guids: Iterable[str], **written: bool) -> int:
+def close(batch: SmsBatch, proof: Proof, guids: Collection[str], **written: bool) -> int:
     """Write the outcome to the batch alone; unless ``applied``, the next sweep does the rest."""
     return SmsBatch.objects.close(
         batch,
         proof.outcome,
         error_code=proof.error_code,
         http_code=proof.http_code,
-        guids=list(guids),
+        guids=guids,
         reply=proof.reply,
         **written,
     )
@@ -219,7 +219,7 @@ def _put_back(batch: SmsBatch, messages: MessageQuerySet) -> Counter[Status]:
         return Counter(messages.end(Status.FAILED, code))
     values: dict[str, Any] = {"status": Status.PENDING, "error_code": code}
     if batch.outcome == Outcome.REFUSED and code not in proofs.NO_ATTEMPT:
-        if len(batch.guids) == 1:
+        if batch.message_count == 1:
             for attempts in messages.values_list("attempts", flat=True):
                 values["due_at"] = db_now() + proofs.wait_after(attempts)
         values["attempts"] = F("attempts") + 1

@@ -12,7 +12,7 @@ from django_mobilon_sms.choices import ErrorCode, Outcome
 from django_mobilon_sms.models import SmsBatch, db_now
 from django_mobilon_sms.worker import send_now
 from tests.support.admin_door import JOURNAL, page, person, text_of
-from tests.support.messages import claim, write
+from tests.support.messages import claim, journal, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -71,7 +71,7 @@ def test_worker_and_reply_are_escaped(client):
     xss, [message] = "<script>alert(1)</script>", write()
     batch = SmsBatch.objects.create(
         worker=xss, lease_until=db_now(), outcome=Outcome.ANSWERED, closed_at=db_now(),
-        guids=[str(message.guid)], reply=[[str(message.guid), 0, xss]], error_code=ErrorCode.NO_ID,
+        error_code=ErrorCode.NO_ID, **journal([message.guid], [(message.guid, 0, xss)]),
     )  # fmt: skip
     for address in (JOURNAL, of(batch)):
         assert "<script>alert" not in client.get(address).content.decode()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from django_mobilon_sms.choices import Outcome
 from django_mobilon_sms.models import SmsBatch
-from tests.models.factories import (
-    PAST,
-    batch,
-)
+from tests.models.factories import GUID, PAST, batch
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
 
@@ -26,6 +25,20 @@ def test_outcome_is_recorded_once_and_replaces_only_lost():
     mine.refresh_from_db()
     assert (mine.outcome, mine.http_code, mine.applied_at) == ("answered", 200, None)
     assert list(SmsBatch.objects.unapplied()) == [mine]
+
+
+def test_batch_keeps_the_guids_of_its_messages_and_the_reply():
+    mine, other, elsewhere = batch(), uuid4(), str(uuid4())
+    guids = [str(GUID), str(other)]
+    reply = [(str(other), 0, "58adc4b8"), (str(other), None, None), (str(GUID), 1, "")]
+    foreign = (elsewhere, 0, "58adc4b9")
+    SmsBatch.objects.close(mine, Outcome.ANSWERED, guids=guids, reply=[foreign, *reply])
+    mine.refresh_from_db()
+    assert mine.message_count == 2
+    assert bytes(mine.packed_guids) == GUID.bytes + other.bytes
+    assert mine.answers == [[1, 0, "58adc4b8"], [1, None, None], [0, 1, ""]]
+    assert mine.guids == guids
+    assert mine.reply == [list(answer) for answer in reply]
 
 
 def test_batch_within_its_lease_is_not_lost():

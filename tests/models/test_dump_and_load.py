@@ -21,7 +21,7 @@ from tests.models.factories import (
     message,
     rows,
 )
-from tests.support.messages import claim, write
+from tests.support.messages import claim, journal, write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
 
@@ -72,8 +72,9 @@ def test_everything_is_dumped_and_loaded_as_it_was(tmp_path, form, keeps):
     lost = batch(outcome="lost", error_code="lost", closed_at=PAST, applied_at=PAST)
     message(status="unknown", error_code="lost", batch=lost, **decided)
     message(mailing=SmsMailing.objects.create(name="sale", text="x", file=b"\0", file_name="a"))
-    answered = batch(outcome="answered", closed_at=PAST, guids=[str(GUID)], http_code=200)
-    SmsBatch.objects.filter(pk=answered.pk).update(reply=[[str(GUID), 0, "58adc4b8"]])
+    answered = batch(outcome="answered", closed_at=PAST, http_code=200)
+    reply = journal([GUID], [(GUID, 0, "58adc4b8")])
+    SmsBatch.objects.filter(pk=answered.pk).update(**reply)
     GatewayState.objects.pause(by=olga)
     GatewayState.objects.update(blocked_until=FUTURE, failures=3, probe=GUID, probe_until=FUTURE)
     before = kept()

@@ -211,7 +211,7 @@ def test_rate_is_that_of_the_last_requests_only(monkeypatch):
     for minutes in (4, 2, 1):
         SmsBatch.objects.create(
             worker="w", lease_until=db_now(), outcome=Outcome.ANSWERED, closed_at=db_now(),
-            created_at=db_now() - minutes * MINUTE, guids=["a"] * 50,
+            created_at=db_now() - minutes * MINUTE, message_count=50,
         )  # fmt: skip
     assert monitoring.observe().rate == pytest.approx(50, rel=0.05)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.models.batches import pack_guids, pack_reply
 from django_mobilon_sms.outbox import send_sms
 
 
@@ -32,3 +34,14 @@ def asked_batch(**fields: Any) -> SmsBatch:
 def by_guid(messages: Iterable[Any]) -> dict[str, int]:
     """The keys of messages, as ``proofs.record()`` takes them."""
     return {str(message.guid): message.pk for message in messages}
+
+
+def journal(guids: Sequence[UUID], reply: Iterable[tuple[UUID, Any, Any]] = ()) -> dict[str, Any]:
+    """What the row of a closed batch keeps of its request and of the reply."""
+    texts = [str(guid) for guid in guids]
+    answers = pack_reply([(str(guid), *answer) for guid, *answer in reply], texts)
+    return {
+        "message_count": len(texts),
+        "packed_guids": pack_guids(texts),
+        "answers": answers,
+    }

@@ -145,7 +145,7 @@ MISTAKES = [
         "token dropped from the record",
         "worker/outcome_recording.py",
         "SmsMessage.objects.for_write().filter(batch=batch)",
-        "SmsMessage.objects.for_write().filter(guid__in=batch.guids)",
+        "SmsMessage.objects.for_write()",
         "worker/test_run.py::test_late_never_left_does_not_touch_a_resend_in_another_batch",
     ),
     Mistake(

@@ -20,7 +20,7 @@ from django_mobilon_sms.choices import Outcome, Status
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMailing, StoppedNumber, db_now
 from tests.models.factories import ACCEPTED as TAKEN
 from tests.models.factories import message
-from tests.support.messages import asked_batch
+from tests.support.messages import asked_batch, journal
 
 HOUR = timedelta(hours=1)
 SEE, TEXT, WRITE = "view_smsmessage", "view_smsmessage_text", "add_smsmessage"
@@ -55,7 +55,7 @@ def write_rows() -> None:
     closed = {"closed_at": db_now(), "applied_at": db_now()}
     batch = SmsBatch.objects.create(
         pk=BATCH, worker="w", lease_until=db_now() - HOUR, outcome=Outcome.NO_PROOF, **closed,
-        guids=[str(GUIDS[UNKNOWN])], reply=[[str(GUIDS[UNKNOWN]), 1, "id"]],
+        **journal([GUIDS[UNKNOWN]], [(GUIDS[UNKNOWN], 1, "id")]),
     )  # fmt: skip
     for pk in (WAITING, CONFIRMED):
         SmsMailing.objects.create(

@@ -66,7 +66,7 @@ def test_lease_of_a_claim_begins_with_it(settings):
     assert batch.pk == claim.batch.pk
     assert before <= batch.created_at <= GatewayState.objects.current().now
     assert batch.lease_until - batch.created_at == timedelta(seconds=61)
-    empty = {"outcome": "", "error_code": "", "guids": [], "reply": []}
+    empty = {"outcome": "", "error_code": "", "message_count": 0, "guids": [], "reply": []}
     unset = dict.fromkeys(["http_code", "closed_at", "applied_at"])
     assert vars(batch).items() >= {"worker": claims.worker_name(), **unset}.items()
     assert {name: getattr(batch, name) for name in empty} == empty

@@ -24,7 +24,7 @@ from django_mobilon_sms.worker import (
     sweep_leftovers,
 )
 from django_mobilon_sms.worker.sweep import _apply
-from tests.support.messages import by_guid, claim, write
+from tests.support.messages import by_guid, claim, journal, write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
@@ -234,15 +234,15 @@ def test_message_that_an_applied_batch_left_behind_gets_what_its_outcome_proves(
     _batch, [message, decided] = claimed(2)
     SmsMessage.objects.filter(pk=decided.pk).hold(ErrorCode.LOST)
     SmsMessage.objects.resolve(Resolution.GIVEN_UP, by=None)
+    guids = [message.guid, decided.guid] if carried else []
+    replies = [(guid, 0, f"58adc4b{8 - n}") for n, guid in enumerate(guids)]
     # As where a table without transactions kept the one change and lost the other.
     SmsBatch.objects.update(
         outcome=outcome,
         error_code=error_code,
         closed_at=db_now(),
         applied_at=db_now(),
-        guids=[str(message.guid)] * carried,
-        reply=[[str(one.guid), 0, f"58adc4b{8 - n}"] for n, one in enumerate([message, decided])]
-        * answered,
+        **journal(guids, replies if answered else []),
     )
     report = sweep_leftovers()
     rows = SmsMessage.objects.order_by("pk").values_list("status", "error_code", "gateway_id")

@@ -142,7 +142,9 @@ def _queue(now: datetime) -> dict[str, Any]:
         "has_more": queue.waiting > monitoring.COUNT_LIMIT,
         "oldest": oldest and _duration(int(oldest.total_seconds())),
         "empty_in": empty_in and _duration(int(empty_in.total_seconds())),
-        "batches": SmsBatch.objects.defer("reply").order_by("-created_at")[:SHOWN_BATCHES],
+        "batches": SmsBatch.objects.defer("packed_guids", "answers").order_by("-created_at")[
+            :SHOWN_BATCHES
+        ],
     }
 
 
