@@ -251,7 +251,7 @@ def test_tags_are_escaped(client):
 def test_report_counts_deleted_messages_and_says_as_of_when(client):
     at = db_now_at_noon()
     period = {"start": (at - timedelta(days=1)).date(), "end": at.date()}
-    put(2, at=at, tag="sale", took=3, next_check_at=None)
+    put(2, at=at, tag="sale", took=3)
     put(at=at, tag="sale", status=Status.FAILED, error_code=ErrorCode.REJECTED)
     put(at=at)
     fields = ("rows", "total", "share", "median", "reasons", "names")
