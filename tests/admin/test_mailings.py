@@ -112,7 +112,7 @@ def test_confirmed_list_is_written_and_its_file_forgotten(client):
     assert (bytes(mailing.file), mailing.written) == (b"", 3)
     assert mailing.confirmed_by.username == "anna"
     assert [entry.change_message for entry in LogEntry.objects.order_by("pk")][1:] == [
-        "3 messages are queued."
+        "Confirmed it."
     ]
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ...choices import Status
 from ...models import SmsMessage, asked_statuses
+from .. import history
 from ..badges import sentence
 
 #: The newest entries of the admin's log that are searched for those of the message, because no
@@ -42,7 +43,7 @@ def steps(message: SmsMessage, now: datetime) -> list[Step]:
     program = [*_written(message), *_batch(message), *_reported(message)]
     # These steps keep their order, even if the gateway's clock is behind the database's.
     moments = accumulate((step.when for step in program), max)
-    logged = (Step(entry.action_time, entry.get_change_message(), entry.user) for entry in entries)
+    logged = (Step(entry.action_time, history.shown(entry), entry.user) for entry in entries)
     people = [*_decision(message, entries), *logged]
     past = [*zip(moments, program), *((step.when, step) for step in people)]
     in_order = [step for _moment, step in sorted(past, key=itemgetter(0))]

@@ -1,0 +1,42 @@
+"""The history of rows: sentences are kept in English and translated when they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext, override
+
+if TYPE_CHECKING:
+    AnyModelAdmin = admin.ModelAdmin[Any]
+else:
+    AnyModelAdmin = admin.ModelAdmin
+
+
+def record(rows: Iterable[Any], sentence: Any, *, by: AbstractBaseUser) -> None:
+    """Add a translatable sentence to the history of these rows."""
+    with override(None):
+        english = str(sentence)
+    LogEntry.objects.log_actions(by.pk, rows, CHANGE, english)
+
+
+def shown(entry: LogEntry) -> str:
+    """Return the sentence of an entry in the language of the reader."""
+    return gettext(entry.get_change_message())
+
+
+class TranslatedHistory(AnyModelAdmin):
+    """Django's page "History", in the language of the reader."""
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show Django's page, whose sentences are translated before it is rendered."""
+        response = super().history_view(request, object_id, extra_context)
+        for entry in (getattr(response, "context_data", None) or {}).get("action_list", ()):
+            entry.change_message = shown(entry)
+        return response
