@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
@@ -19,8 +21,8 @@ from django.utils.translation import ngettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from ..models import StoppedNumber
-from ..outbox import read_numbers, stop
-from ..phone_numbers import ANY_NUMBER, normalize_number, readable_number
+from ..outbox import read_numbers, stop, stopped_numbers
+from ..phone_numbers import ANY_NUMBER, mask_number, normalize_number, readable_number
 from .badges import short_moment
 from .bounded_paginator import BoundedList
 from .database_busy import write
@@ -34,9 +36,20 @@ else:
 #: The largest file, in bytes: about 60,000 numbers.
 MAX_FILE = 1_000_000
 
+#: Numbers that a notice names.
+MAX_NAMED = 10
+
+#: New numbers of a form that get an entry in the history. The row says who added it, too.
+MAX_ENTRIES = 500
+
 ADDED = ngettext_lazy(
     "%(count)d number was added to the stop list.",
     "%(count)d numbers were added to the stop list.",
+    "count",
+)
+ALREADY_ON_IT = ngettext_lazy(
+    "%(count)d number was already on the list and keeps its note: %(numbers)s",
+    "%(count)d numbers were already on the list and keep their notes: %(numbers)s",
     "count",
 )
 CANCELLED = ngettext_lazy(
@@ -159,15 +172,22 @@ class StopListAdmin(NonAtomic, BoundedList):
     def save_model(self, request: HttpRequest, obj: StoppedNumber, form: Any, change: bool) -> None:
         """Add all numbers, cancel their pending messages, and report both."""
         by = cast("AbstractBaseUser", request.user)
+        known = stopped_numbers(form.numbers)
         work = partial(stop, form.numbers, note=form.cleaned_data["note"], by=by)
         added, cancelled = write(work, StoppedNumber)
         level = messages.SUCCESS if added else messages.INFO
         self.message_user(request, str(ADDED % {"count": added}), level)
+        if known:
+            line = ALREADY_ON_IT % {"count": len(known), "numbers": _named(known)}
+            self.message_user(request, str(line), messages.INFO)
         if cancelled:
             self.message_user(request, str(CANCELLED % {"count": cancelled}), messages.WARNING)
-        # The history that Django writes next is that of the first number.
-        first = StoppedNumber.objects.for_write().get(number=form.numbers[0])
-        obj.pk, obj.number = first.pk, first.number
+        new = [number for number in form.numbers if number not in known][:MAX_ENTRIES]
+        rows = StoppedNumber.objects.for_write().filter(number__in=new)
+        LogEntry.objects.log_actions(by.pk, rows, ADDITION, [{"added": {}}])
+
+    def log_addition(self, request: HttpRequest, obj: StoppedNumber, message: Any) -> Any:
+        """Add no entry to the history: ``save_model()`` has added one for each new number."""
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -191,3 +211,9 @@ class StopListAdmin(NonAtomic, BoundedList):
         may_see = self.has_view_permission(request)
         page = "admin:mobilon_sms_stoppednumber_changelist" if may_see else "admin:index"
         return HttpResponseRedirect(reverse(page, current_app=self.admin_site.name))
+
+
+def _named(numbers: Collection[str]) -> str:
+    """Return the first of these numbers, masked, because a notice is kept in a cookie."""
+    named = ", ".join(map(mask_number, sorted(numbers)[:MAX_NAMED]))
+    return f"{named} …" if len(numbers) > MAX_NAMED else named

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import ADDITION, LogEntry
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -56,7 +56,27 @@ def test_numbers_are_added_and_what_waits_is_cancelled(client):
     assert numbers() == [NUMBER, OTHER]
     row = StoppedNumber.objects.first()
     assert (row.note, row.created_by.username) == ("asked", "anna")
-    assert NUMBER[2:] not in LogEntry.objects.get().object_repr
+    logged = list(LogEntry.objects.values_list("object_repr", flat=True))
+    assert sorted(logged) == ["+7902*****12", "+7913*****26"]
+
+
+def test_new_number_gets_the_history_and_known_ones_are_named(client):
+    """A number that was already on the list has not been added again."""
+    stop([NUMBER], note="before")
+    assert notices(client.post(ADD, {"typed": f"{NUMBER}\n{OTHER}\n{OTHER}"}, follow=True)) == [
+        "1 number was added to the stop list.",
+        "1 number was already on the list and keeps its note: +7913*****26",
+    ]
+    added = StoppedNumber.objects.get(number=OTHER)
+    entries = LogEntry.objects.values_list("object_id", "object_repr", "action_flag")
+    assert list(entries) == [(str(added.pk), "+7902*****12", ADDITION)]
+
+
+def test_notice_names_no_more_numbers_than_a_person_reads(client, monkeypatch):
+    monkeypatch.setattr(stop_list, "MAX_NAMED", 1)
+    stop([NUMBER, OTHER])
+    [_added, known] = notices(client.post(ADD, {"typed": f"{NUMBER}\n{OTHER}"}, follow=True))
+    assert known == ("2 numbers were already on the list and keep their notes: +7902*****12 …")
 
 
 def test_numbers_are_added_from_a_file(client):
@@ -65,7 +85,7 @@ def test_numbers_are_added_from_a_file(client):
     assert lines == ["2 numbers were added to the stop list."]
     assert numbers() == [NUMBER, OTHER]
     again = notices(client.post(ADD, {"typed": NUMBER}, follow=True))
-    assert again == ["0 numbers were added to the stop list."]
+    assert again[0] == "0 numbers were added to the stop list."
 
 
 @pytest.mark.parametrize(
