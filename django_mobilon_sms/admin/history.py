@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -17,16 +19,28 @@ else:
     AnyModelAdmin = admin.ModelAdmin
 
 
-def record(rows: Iterable[Any], sentence: Any, *, by: AbstractBaseUser) -> None:
-    """Add a translatable sentence to the history of these rows."""
+#: The end of an entry about what a batch had done.
+_BATCH = re.compile(r"\nbatch ([0-9a-f-]{36})$")
+
+
+def record(
+    rows: Iterable[Any], sentence: Any, *, by: AbstractBaseUser, batch: UUID | None = None
+) -> None:
+    """Add a translatable sentence to the history of these rows, and the batch that it is about."""
     with override(None):
-        english = str(sentence)
+        english = f"{sentence}\nbatch {batch}" if batch else str(sentence)
     LogEntry.objects.log_actions(by.pk, rows, CHANGE, english)
 
 
 def shown(entry: LogEntry) -> str:
     """Return the sentence of an entry in the language of the reader."""
-    return gettext(entry.get_change_message())
+    return gettext(_BATCH.sub("", entry.get_change_message()))
+
+
+def batch_of(entry: LogEntry) -> UUID | None:
+    """Return the batch that the entry is about."""
+    found = _BATCH.search(entry.change_message)
+    return UUID(found[1]) if found else None
 
 
 class TranslatedHistory(AnyModelAdmin):

@@ -193,7 +193,12 @@ def apply(action: MessageAction, pks: Sequence[int], *, by: AbstractBaseUser) ->
 def record(action: MessageAction, rows: MessageQuerySet, by: AbstractBaseUser) -> None:
     """Add the action to the history of these messages."""
     named = rows.only("number", "guid")
-    history.record(named, action.history, by=by)
+    if action.name != RESEND.name:
+        return history.record(named, action.history, by=by)
+    # The next claim overwrites the batch, whose outcome the timeline still shows.
+    for batch in rows.order_by().values_list("batch", flat=True).distinct():
+        history.record(named.filter(batch=batch), action.history, by=by, batch=batch)
+    return None
 
 
 def _all_or_none(action: MessageAction, pks: Sequence[int], by: AbstractBaseUser) -> bool:
