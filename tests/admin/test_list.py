@@ -205,7 +205,9 @@ def test_accepted_message_waits_for_its_report_and_an_ended_one_for_nothing(clie
     ago = db_now() - timedelta(hours=2)
     given = {"gateway_id": "a1", "accepted_at": ago, "batch": asked_batch()}
     change(message, status=Status.ACCEPTED, **given)
-    assert 'field-sent">waits 2\xa0hours<' in client.get(LIST).content.decode()
+    assert 'field-sent">waits for the report: 2\xa0hours<' in client.get(LIST).content.decode()
+    change(message, accepted_at=db_now())
+    assert 'field-sent">waits for the report<' in client.get(LIST).content.decode()
     SmsBatch.objects.update(next_check_at=None)
     assert 'field-sent">-<' in client.get(LIST).content.decode()
 
