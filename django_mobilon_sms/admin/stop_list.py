@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin import actions
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -50,6 +51,11 @@ ADDED = ngettext_lazy(
 ALREADY_ON_IT = ngettext_lazy(
     "%(count)d number was already on the list and keeps its note: %(numbers)s",
     "%(count)d numbers were already on the list and keep their notes: %(numbers)s",
+    "count",
+)
+TAKEN_OFF = ngettext_lazy(
+    "%(count)d number was taken off the stop list.",
+    "%(count)d numbers were taken off the stop list.",
     "count",
 )
 CANCELLED = ngettext_lazy(
@@ -113,6 +119,7 @@ class StopForm(StopModelForm):
 class StopListAdmin(NonAtomic, BoundedList):
     """Numbers are added and removed, never changed."""
 
+    actions = ("delete_selected",)
     form = StopForm
     fields = ("typed", "file", "note")
     list_display = ("readable", "note", "created_by", "added")
@@ -195,6 +202,21 @@ class StopListAdmin(NonAtomic, BoundedList):
         """Show Django's own page, which removes a number."""
         view = partial(super().delete_view, request, object_id, extra_context)
         return write(view, StoppedNumber)
+
+    @admin.action(permissions=["delete"], description=_("Take the selected numbers off the list"))
+    def delete_selected(
+        self, request: HttpRequest, queryset: QuerySet[StoppedNumber]
+    ) -> HttpResponse | None:
+        """Ask by Django's own page, then delete. Django's words name the list, not numbers."""
+        if "post" not in request.POST:
+            page = actions.delete_selected(self, request, queryset)
+            page.context_data["objects_name"] = _("numbers")  # type: ignore[union-attr,index]
+            return page
+        count = len(queryset)
+        self.log_deletions(request, queryset)
+        self.delete_queryset(request, queryset)
+        self.message_user(request, str(TAKEN_OFF % {"count": count}), messages.SUCCESS)
+        return None
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[StoppedNumber], *args: Any, **kwargs: Any

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.admin.models import ADDITION, DELETION, LogEntry
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -124,6 +124,23 @@ def test_pages_are_named_in_russian(client):
     assert ("Стоп-лист" in shown, "Добавить номера" in shown) == (True, True)
     assert "номер стоп-листа" not in shown.lower()
     assert "Добавить номера" in text_of(client.get(ADD, headers=russian))
+    assert "Добавить номер из" not in text_of(client.get(ADD, headers=russian))
+
+
+def test_no_sentence_inflects_the_name_of_the_list(client):
+    """Russian has "3 стоп-лист" and "Удалить выбранные стоп-лист" from Django's sentences."""
+    stop([NUMBER, OTHER])
+    shown = text_of(client.get(LIST))
+    assert "Take the selected numbers off the list" in shown
+    assert ("Total: 2" in shown, "2 stop list" in shown) == (True, False)
+    pks = list(StoppedNumber.objects.values_list("pk", flat=True))
+    chosen = {"action": "delete_selected", "_selected_action": pks}
+    assert "delete the selected numbers?" in text_of(client.post(LIST, chosen))
+    off = client.post(LIST, chosen | {"post": "yes"}, follow=True)
+    assert notices(off) == ["2 numbers were taken off the stop list."]
+    assert numbers() == []
+    removed = LogEntry.objects.filter(action_flag=DELETION).values_list("object_repr", flat=True)
+    assert sorted(removed) == ["+7902*****12", "+7913*****26"]
 
 
 def test_number_is_taken_off_and_can_be_written_to_again(client):
