@@ -49,14 +49,14 @@ SWITCHES = {
 }
 
 
-def status_line(request: HttpRequest) -> dict[str, Any]:
+def status_line(request: HttpRequest, *, with_switches: bool) -> dict[str, Any]:
     """Return what the template of the line shows: the state of sending and the useful switches."""
     state = GatewayState.objects.peek()  # because showing a page writes nothing
     word = gateway_condition(state)
     names = ["resume" if state.paused_at else "pause"]
     if word == "blocked" or (word == "probing" and state.probe):
         names.append("try-now")  # of no use while sending is paused or switched off
-    may_switch = request.user.has_perm("mobilon_sms.send_smsmessage")
+    may_switch = with_switches and request.user.has_perm("mobilon_sms.send_smsmessage")
     return {
         "back": request.get_full_path(),
         "word": word,

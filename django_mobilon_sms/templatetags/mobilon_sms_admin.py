@@ -14,11 +14,14 @@ register.filter("readable_number", readable_number)
 
 
 @register.inclusion_tag("admin/mobilon_sms/status_line.html", takes_context=True)
-def status_line(context: template.Context) -> dict[str, Any]:
-    """Show whether messages go out, with the switches for a person who may send."""
+def status_line(context: template.Context, *, switches: bool = True) -> dict[str, Any]:
+    """Show whether messages go out, with the switches for a person who may send.
+
+    A page where somebody types shows no switches, because they would lead away from it.
+    """
     from ..admin import status_line as line  # noqa: PLC0415 (the reason is below)
 
-    return line.status_line(context["request"])
+    return line.status_line(context["request"], with_switches=switches)
 
 
 @register.inclusion_tag("admin/mobilon_sms/undecided.html", takes_context=True)
