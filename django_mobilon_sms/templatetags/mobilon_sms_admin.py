@@ -6,11 +6,13 @@ from typing import Any
 
 from django import template
 
+from ..conf import show_time
 from ..models import SmsMessage
 from ..phone_numbers import readable_number
 
 register = template.Library()
 register.filter("readable_number", readable_number)
+register.filter("show_time", show_time)
 
 
 @register.inclusion_tag("admin/mobilon_sms/status_line.html", takes_context=True)

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import OperationalError
 from django.test import Client
+from django.utils.timezone import localtime
 
 from django_mobilon_sms.admin import database_busy
 from django_mobilon_sms.models import GatewayState, SmsMailing, db_now
@@ -55,7 +56,9 @@ def test_gateway_is_tried_now(client):
     GatewayState.objects.current()
     GatewayState.objects.update(blocked_until=db_now() + HOUR)
     shown = text_of(client.get(LIST))
-    assert "After trouble with the gateway, sending waits until" in shown
+    until = localtime(GatewayState.objects.get().blocked_until)
+    waits = f"After trouble with the gateway, sending waits until {until:%m/%d/%Y %H:%M}. "
+    assert waits in shown
     assert "Try now" in shown
     response = switch(client, "try-now")
     assert notices(response) == ["The worker tests the gateway now, with one message."]
