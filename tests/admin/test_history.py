@@ -6,6 +6,8 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.utils.translation import gettext, override
 
+from django_mobilon_sms.admin.history import batch_of, shown
+from django_mobilon_sms.models import SmsMessage
 from tests.support.admin_door import LIST, act, decide, page, text_of, unknown
 from tests.support.messages import write
 
@@ -36,6 +38,18 @@ def test_sentence_of_django_and_one_without_translation_stay_as_they_are(client)
     assert "Changed tag." in text_of(client.get(address))
     LogEntry.objects.update(change_message="Looked at it.")
     assert "Looked at it." in text_of(client.get(address, headers=RUSSIAN))
+
+
+def test_resend_keeps_the_batch_of_each_message(client):
+    """The next claim puts the message into another one."""
+    first, second = unknown() + unknown()
+    decide(client, "resend", [first, second])
+    entries = {entry.object_id: entry for entry in LogEntry.objects.all()}
+    for message in SmsMessage.objects.all():
+        entry = entries.pop(str(message.pk))
+        assert batch_of(entry) == message.batch_id
+        assert shown(entry) == "Queued to be sent again, although it may have gone out."
+    assert entries == {}
 
 
 def test_pause_is_named_in_the_language_of_whoever_paused(client):
