@@ -45,10 +45,3 @@ def short_moment(value: datetime | None) -> Any:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>', local.isoformat("T", "seconds"), whole, shown
     )
-
-
-def moment(value: datetime | None) -> str | None:
-    """Return a local time in Django's short format."""
-    if value is None:
-        return None
-    return formats.date_format(timezone.localtime(value), "SHORT_DATETIME_FORMAT")

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, NamedTuple, cast
 
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -19,6 +18,7 @@ from django.views.decorators.http import require_POST
 from ..limits import quiet_until
 from ..models import GatewayState
 from ..operations import gateway_condition
+from . import history
 from .database_busy import write
 from .messages.permissions import MessagePermissions
 from .messages.responses import Responses
@@ -49,14 +49,14 @@ SWITCHES = {
 }
 
 
-def status_line(request: HttpRequest) -> dict[str, Any]:
+def status_line(request: HttpRequest, *, with_switches: bool) -> dict[str, Any]:
     """Return what the template of the line shows: the state of sending and the useful switches."""
     state = GatewayState.objects.peek()  # because showing a page writes nothing
     word = gateway_condition(state)
     names = ["resume" if state.paused_at else "pause"]
     if word == "blocked" or (word == "probing" and state.probe):
         names.append("try-now")  # of no use while sending is paused or switched off
-    may_switch = request.user.has_perm("mobilon_sms.send_smsmessage")
+    may_switch = with_switches and request.user.has_perm("mobilon_sms.send_smsmessage")
     return {
         "back": request.get_full_path(),
         "word": word,
@@ -79,8 +79,7 @@ class GatewaySwitches(MessagePermissions, Responses):
         switch = SWITCHES[name]
         by = cast(AbstractBaseUser, request.user)
         if write(partial(switch.change, by), GatewayState):
-            state = GatewayState.objects.current()
-            LogEntry.objects.log_actions(by.pk, [state], CHANGE, str(switch.result))
+            history.record([GatewayState.objects.current()], switch.result, by=by)
             self.message_user(request, str(switch.result), messages.SUCCESS)
         else:
             self.message_user(request, str(_("Nothing changed.")), messages.INFO)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin import actions
+from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
@@ -19,8 +22,8 @@ from django.utils.translation import ngettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from ..models import StoppedNumber
-from ..outbox import read_numbers, stop
-from ..phone_numbers import ANY_NUMBER, normalize_number, readable_number
+from ..outbox import read_numbers, stop, stopped_numbers
+from ..phone_numbers import ANY_NUMBER, mask_number, normalize_number, readable_number
 from .badges import short_moment
 from .bounded_paginator import BoundedList
 from .database_busy import write
@@ -34,9 +37,25 @@ else:
 #: The largest file, in bytes: about 60,000 numbers.
 MAX_FILE = 1_000_000
 
+#: Numbers that a notice names.
+MAX_NAMED = 10
+
+#: New numbers of a form that get an entry in the history. The row says who added it, too.
+MAX_ENTRIES = 500
+
 ADDED = ngettext_lazy(
     "%(count)d number was added to the stop list.",
     "%(count)d numbers were added to the stop list.",
+    "count",
+)
+ALREADY_ON_IT = ngettext_lazy(
+    "%(count)d number was already on the list and keeps its note: %(numbers)s",
+    "%(count)d numbers were already on the list and keep their notes: %(numbers)s",
+    "count",
+)
+TAKEN_OFF = ngettext_lazy(
+    "%(count)d number was taken off the stop list.",
+    "%(count)d numbers were taken off the stop list.",
     "count",
 )
 CANCELLED = ngettext_lazy(
@@ -100,6 +119,7 @@ class StopForm(StopModelForm):
 class StopListAdmin(NonAtomic, BoundedList):
     """Numbers are added and removed, never changed."""
 
+    actions = ("delete_selected",)
     form = StopForm
     fields = ("typed", "file", "note")
     list_display = ("readable", "note", "created_by", "added")
@@ -159,15 +179,22 @@ class StopListAdmin(NonAtomic, BoundedList):
     def save_model(self, request: HttpRequest, obj: StoppedNumber, form: Any, change: bool) -> None:
         """Add all numbers, cancel their pending messages, and report both."""
         by = cast("AbstractBaseUser", request.user)
+        known = stopped_numbers(form.numbers)
         work = partial(stop, form.numbers, note=form.cleaned_data["note"], by=by)
         added, cancelled = write(work, StoppedNumber)
         level = messages.SUCCESS if added else messages.INFO
         self.message_user(request, str(ADDED % {"count": added}), level)
+        if known:
+            line = ALREADY_ON_IT % {"count": len(known), "numbers": _named(known)}
+            self.message_user(request, str(line), messages.INFO)
         if cancelled:
             self.message_user(request, str(CANCELLED % {"count": cancelled}), messages.WARNING)
-        # The history that Django writes next is that of the first number.
-        first = StoppedNumber.objects.for_write().get(number=form.numbers[0])
-        obj.pk, obj.number = first.pk, first.number
+        new = [number for number in form.numbers if number not in known][:MAX_ENTRIES]
+        rows = StoppedNumber.objects.for_write().filter(number__in=new)
+        LogEntry.objects.log_actions(by.pk, rows, ADDITION, [{"added": {}}])
+
+    def log_addition(self, request: HttpRequest, obj: StoppedNumber, message: Any) -> Any:
+        """Add no entry to the history: ``save_model()`` has added one for each new number."""
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -175,6 +202,21 @@ class StopListAdmin(NonAtomic, BoundedList):
         """Show Django's own page, which removes a number."""
         view = partial(super().delete_view, request, object_id, extra_context)
         return write(view, StoppedNumber)
+
+    @admin.action(permissions=["delete"], description=_("Take the selected numbers off the list"))
+    def delete_selected(
+        self, request: HttpRequest, queryset: QuerySet[StoppedNumber]
+    ) -> HttpResponse | None:
+        """Ask by Django's own page, then delete. Django's words name the list, not numbers."""
+        if "post" not in request.POST:
+            page = actions.delete_selected(self, request, queryset)
+            page.context_data["objects_name"] = _("numbers")  # type: ignore[union-attr,index]
+            return page
+        count = len(queryset)
+        self.log_deletions(request, queryset)
+        self.delete_queryset(request, queryset)
+        self.message_user(request, str(TAKEN_OFF % {"count": count}), messages.SUCCESS)
+        return None
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[StoppedNumber], *args: Any, **kwargs: Any
@@ -191,3 +233,9 @@ class StopListAdmin(NonAtomic, BoundedList):
         may_see = self.has_view_permission(request)
         page = "admin:mobilon_sms_stoppednumber_changelist" if may_see else "admin:index"
         return HttpResponseRedirect(reverse(page, current_app=self.admin_site.name))
+
+
+def _named(numbers: Collection[str]) -> str:
+    """Return the first of these numbers, masked, because a notice is kept in a cookie."""
+    named = ", ".join(map(mask_number, sorted(numbers)[:MAX_NAMED]))
+    return f"{named} …" if len(numbers) > MAX_NAMED else named

@@ -1,9 +1,12 @@
-"""Durations as people type them: ``15m``, ``180d``."""
+"""Durations as people type them, ``15m``, ``180d``, and times as they read them."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
 #: Seconds in each unit.
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -24,3 +27,14 @@ def show_duration(duration: timedelta) -> str:
         if seconds >= 2 * UNITS[unit]:
             return f"{seconds // UNITS[unit]}{unit}"
     return f"{seconds}s"
+
+
+def show_time(time: datetime | None) -> str:
+    """Format a local time for a sentence, or return "".
+
+    Django's own English format ends with "a.m.", which doubles the full stop of the sentence.
+    """
+    if time is None:
+        return ""
+    local = localtime(time)
+    return f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M}"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.utils.formats import localize
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..choices import Status
+from ..conf import show_time
 from ..worker import RunReport
 
 
@@ -36,7 +35,7 @@ def _counts(statuses: Mapping[str, int]) -> str:
 
 def _halted(report: RunReport) -> str:
     """Return why no more messages were sent."""
-    until = localize(localtime(report.resumes_at)) if report.resumes_at else ""
+    until = show_time(report.resumes_at)
     return {
         "paused": _("Sending is paused. Resume it in the admin."),
         "disabled": _("Sending is switched off: MOBILON_SMS_ENABLED is False."),

@@ -194,7 +194,7 @@ class Migration(migrations.Migration):
                 ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='due at')),
                 ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires at')),
                 ('segments', models.PositiveSmallIntegerField(verbose_name='parts')),
-                ('attempts', models.PositiveIntegerField(default=0, verbose_name='attempts')),
+                ('attempts', models.PositiveIntegerField(default=0, verbose_name='failed attempts')),
                 ('resends', models.PositiveIntegerField(default=0, verbose_name='resends')),
                 ('gateway_id', models.CharField(blank=True, default='', max_length=64, verbose_name='gateway id')),
                 ('gateway_status', models.IntegerField(blank=True, null=True, verbose_name='gateway status')),

@@ -43,7 +43,7 @@ class SmsMessage(models.Model):
     due_at = models.DateTimeField(_("due at"), db_default=Now())
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     segments = models.PositiveSmallIntegerField(_("parts"))
-    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    attempts = models.PositiveIntegerField(_("failed attempts"), default=0)
     resends = models.PositiveIntegerField(_("resends"), default=0)
     batch = models.ForeignKey(
         SmsBatch,

@@ -13,6 +13,7 @@ from django.db.models import Exists, Expression, F, OuterRef, Q, QuerySet, Subqu
 from django.db.models.functions import Now
 from django.db.models.lookups import IsNull
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..conf import conf
@@ -191,7 +192,11 @@ class GatewayState(models.Model):
         default_permissions = ("view",)
 
     def __str__(self) -> str:
-        return "paused" if self.paused_at else "blocked" if self.blocked_until else "ready"
+        if self.paused_at:
+            return gettext("Sending is paused")
+        if self.blocked_until:
+            return gettext("Sending waits after trouble with the gateway")
+        return gettext("Sending is on")
 
     def end_impossible_waits(self) -> None:
         """Treat waits that end later than any can as over, because a wrong clock wrote them."""

@@ -6,19 +6,24 @@ from typing import Any
 
 from django import template
 
+from ..conf import show_time
 from ..models import SmsMessage
 from ..phone_numbers import readable_number
 
 register = template.Library()
 register.filter("readable_number", readable_number)
+register.filter("show_time", show_time)
 
 
 @register.inclusion_tag("admin/mobilon_sms/status_line.html", takes_context=True)
-def status_line(context: template.Context) -> dict[str, Any]:
-    """Show whether messages go out, with the switches for a person who may send."""
+def status_line(context: template.Context, *, switches: bool = True) -> dict[str, Any]:
+    """Show whether messages go out, with the switches for a person who may send.
+
+    A page where somebody types shows no switches, because they would lead away from it.
+    """
     from ..admin import status_line as line  # noqa: PLC0415 (the reason is below)
 
-    return line.status_line(context["request"])
+    return line.status_line(context["request"], with_switches=switches)
 
 
 @register.inclusion_tag("admin/mobilon_sms/undecided.html", takes_context=True)

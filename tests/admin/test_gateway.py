@@ -8,14 +8,16 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import OperationalError
 from django.test import Client
+from django.utils.timezone import localtime
 
 from django_mobilon_sms.admin import database_busy
-from django_mobilon_sms.models import GatewayState, db_now
-from tests.support.admin_door import LIST, notices, person, text_of
+from django_mobilon_sms.models import GatewayState, SmsMailing, db_now
+from tests.support.admin_door import ADD, LIST, notices, person, text_of
 
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
+MAILINGS = "/admin/mobilon_sms/smsmailing/"
 
 
 def switch(client, name):
@@ -36,12 +38,27 @@ def test_sending_is_paused_and_resumed_with_a_word_in_the_history(client):
     assert [entry.user.username for entry in LogEntry.objects.all()] == ["anna", "anna"]
 
 
+def test_pause_is_seen_where_messages_are_written(client):
+    """A page where somebody types has no switch: it would lose what is typed."""
+    user = client.get(LIST).wsgi_request.user
+    mailing = SmsMailing.objects.create(name="sale", text="x", created_by=user, written=0)
+    SmsMailing.objects.confirm(by=user)
+    GatewayState.objects.pause(by=user)
+    switches = {ADD: 0, f"{MAILINGS}add/": 0, f"{MAILINGS}{mailing.pk}/change/": 1}
+    for address, count in switches.items():
+        shown = text_of(client.get(address))
+        assert "Sending has been paused since" in shown
+        assert shown.count("Resume sending") == count
+
+
 def test_gateway_is_tried_now(client):
     assert notices(switch(client, "try-now")) == ["Nothing changed."]
     GatewayState.objects.current()
     GatewayState.objects.update(blocked_until=db_now() + HOUR)
     shown = text_of(client.get(LIST))
-    assert "After trouble with the gateway, sending waits until" in shown
+    until = localtime(GatewayState.objects.get().blocked_until)
+    waits = f"After trouble with the gateway, sending waits until {until:%m/%d/%Y %H:%M}. "
+    assert waits in shown
     assert "Try now" in shown
     response = switch(client, "try-now")
     assert notices(response) == ["The worker tests the gateway now, with one message."]

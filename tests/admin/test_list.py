@@ -14,7 +14,7 @@ from django.utils.html import strip_tags
 from django_mobilon_sms.admin import bounded_paginator
 from django_mobilon_sms.admin.actions import menu
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
-from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.models import SmsBatch, SmsMailing, SmsMessage, db_now
 from tests.support.admin_door import ADD, LIST, change, page, text_of
 from tests.support.messages import asked_batch, write
 
@@ -77,6 +77,11 @@ def test_chosen_filters_are_named_beside_the_folded_ones(client):
     assert "Clear all filters" not in text_of(client.get(LIST))
     shown = text_of(client.get(LIST, {"status__exact": "pending", "tag": "sale", "waits": "x"}))
     assert "status: pending tag: sale Clear all filters" in shown
+    mailing = SmsMailing.objects.create(name="sale", text="x")
+    one, none = ({"mailing__exact": pk} for pk in (mailing.pk, mailing.pk + 1))
+    assert f"mailing: sale #{mailing.pk} Clear all filters" in text_of(client.get(LIST, one))
+    shown = text_of(client.get(LIST, none))
+    assert f"mailing: #{mailing.pk + 1} Clear all filters No message matches" in shown
     day = {"created_at__gte": "2001-01-01 00:00:00+00:00"}
     assert "Clear all filters" in text_of(client.get(LIST, day))
 
@@ -205,7 +210,9 @@ def test_accepted_message_waits_for_its_report_and_an_ended_one_for_nothing(clie
     ago = db_now() - timedelta(hours=2)
     given = {"gateway_id": "a1", "accepted_at": ago, "batch": asked_batch()}
     change(message, status=Status.ACCEPTED, **given)
-    assert 'field-sent">waits 2\xa0hours<' in client.get(LIST).content.decode()
+    assert 'field-sent">waits for the report: 2\xa0hours<' in client.get(LIST).content.decode()
+    change(message, accepted_at=db_now())
+    assert 'field-sent">waits for the report<' in client.get(LIST).content.decode()
     SmsBatch.objects.update(next_check_at=None)
     assert 'field-sent">-<' in client.get(LIST).content.decode()
 

@@ -75,6 +75,12 @@ def errors(response):
     return response.context["adminform"].form.errors
 
 
+def test_counter_says_that_placeholders_are_counted_as_typed(client):
+    note = "Placeholders are counted as they are typed."
+    assert note in text_of(client.get(ADD))
+    assert note not in text_of(client.get("/admin/mobilon_sms/smsmessage/add/"))
+
+
 def test_upload_writes_no_message_and_shows_what_would_be_written(client):
     mailing, page = uploaded(client)
     shown = text_of(client.get(page))
@@ -112,7 +118,7 @@ def test_confirmed_list_is_written_and_its_file_forgotten(client):
     assert (bytes(mailing.file), mailing.written) == (b"", 3)
     assert mailing.confirmed_by.username == "anna"
     assert [entry.change_message for entry in LogEntry.objects.order_by("pk")][1:] == [
-        "3 messages are queued."
+        "Confirmed it."
     ]
 
 

@@ -20,6 +20,15 @@ HOUR = timedelta(hours=1)
 XSS = "<script>alert(1)</script>\"'&"
 
 
+def test_page_counts_failed_attempts_and_resends_if_there_are_any(client):
+    """A message that went out at once has had no failed attempt, but "0" reads as not sent."""
+    [message] = write()
+    shown = text_of(client.get(page(message)))
+    assert ("Failed attempts" in shown, "Resends" in shown) == (False, False)
+    change(message, attempts=2, resends=1)
+    assert "Failed attempts: 2 Resends: 1" in text_of(client.get(page(message)))
+
+
 def test_page_shows_the_whole_message(client):
     text = "Ваш заказ готов.\n  Ждём вас <b>до пяти</b>"
     fields = {"text": text, "tag": "order 7", "priority": 9, "number": "8 913 529-29-26"}

@@ -9,7 +9,8 @@ from django.contrib.admin.models import LogEntry
 
 from django_mobilon_sms.admin.messages import timeline
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
-from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.outbox import stop, take_off
 from tests.support.admin_door import (
     JOURNAL,
     LIST,
@@ -68,6 +69,40 @@ def test_timeline_of_an_unknown_message_shows_who_decided(client):
         ("Queued to be sent again, although it may have gone out.", "", "anna", False),
         ("In the queue since then", "", "", True),
     ]
+
+
+def test_first_batch_and_its_outcome_stay_visible_after_a_resend(sandbox, client, worker):
+    sandbox.fault("reset_after_read", times=1)
+    [message] = write()
+    worker("--no-refresh")
+    [first] = SmsBatch.objects.all()
+    GatewayState.objects.try_now()
+    decide(client, "resend", [message])
+    worker("--no-refresh")
+    steps = client.get(page(message)).context["timeline"]
+    second = SmsBatch.objects.exclude(pk=first.pk).get()
+    assert [(str(s.what), s.batch) for s in steps if not s.ahead] == [
+        ("Written", None),
+        ("Taken into a batch", first),
+        ("The request ended: no proof", None),
+        ("Queued to be sent again, although it may have gone out.", None),
+        ("Taken into a batch", second),
+        ("The request ended: answered", None),
+        ("The gateway accepted it", None),
+    ]
+    past = page(message).replace("/change/", "/history/")
+    assert str(first.pk) not in client.get(past).content.decode()
+
+
+@pytest.mark.parametrize("resends", [0, 1])
+def test_end_by_the_stop_list_is_shown(client, resends):
+    [message] = write()
+    change(message, resends=resends)
+    stop([message.number], by=client.get(LIST).wsgi_request.user)
+    stopped = ("Not sent: its number was added to the stop list", "", "anna", False)
+    assert shown_steps(client, message)[1:] == [stopped]
+    take_off([message.number])
+    assert shown_steps(client, message)[1:] == []
 
 
 def test_decision_made_elsewhere_than_in_the_admin_is_shown_once(client):

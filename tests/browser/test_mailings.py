@@ -50,6 +50,9 @@ def test_preview_is_for_everybody(visit, look, picture, file):
     upload(page, file)
     assert page.violations() == []
     assert page.too_wide() == 0
+    # Like the captions of Django's own modules, which have a background.
+    padding = "all => all.map(caption => getComputedStyle(caption).paddingLeft)"
+    assert page.eval_on_selector_all(".mobilon-sms-mailing caption", padding) == ["8px", "8px"]
     picture(page, "list-preview")
 
 

@@ -21,7 +21,6 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError
 from django.db import connection
-from django.utils.formats import localize
 from django.utils.timezone import localtime
 
 from django_mobilon_sms.choices import ErrorCode
@@ -262,7 +261,8 @@ def test_blocked_gateway_is_named_with_the_time_of_the_next_try(sandbox, worker)
     write()
     until = GatewayState.objects.current().now + timedelta(minutes=30)
     GatewayState.objects.update(blocked_until=until)
-    shown = localize(localtime(until))
+    local = localtime(until)
+    shown = f"{local:%m/%d/%Y %H:%M}"
     assert worker() == (3, f"The gateway had trouble; the next try is at {shown}.\n")
     assert (statuses(), sandbox.exchanges) == (["pending"], [])
 

@@ -201,9 +201,10 @@ def test_an_option_that_is_no_number_is_named(option: str) -> None:
         call_command("sms_sandbox", option, "x")
 
 
-def test_a_port_that_is_taken_is_named() -> None:
+def test_a_port_that_is_taken_is_named_with_the_setting_to_change() -> None:
     taken = socket.create_server(("127.0.0.1", 0))
-    with taken, pytest.raises(CommandError, match="--host, --port: not available"):
+    said = "--host, --port: not available .* and set MOBILON_SMS_BASE_URL to the same"
+    with taken, pytest.raises(CommandError, match=said):
         call_command("sms_sandbox", port=taken.getsockname()[1])
 
 

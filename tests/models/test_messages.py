@@ -127,7 +127,11 @@ def test_shown_message_batch_and_state():
     assert str(SmsBatch(id=GUID)) == str(GUID)
     assert repr(SmsMessage(guid=None, number=None)) == "<SmsMessage None: pending>"
     states = [GatewayState(), GatewayState(blocked_until=PAST), GatewayState(paused_at=PAST)]
-    assert [str(state) for state in states] == ["ready", "blocked", "paused"]
+    assert [str(state) for state in states] == [
+        "Sending is on",
+        "Sending waits after trouble with the gateway",
+        "Sending is paused",
+    ]
 
 
 # Constraints

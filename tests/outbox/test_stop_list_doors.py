@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import ADDITION, DELETION, LogEntry
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -19,6 +19,7 @@ from tests.support.rest_door import codes, login
 pytestmark = pytest.mark.django_db
 
 NUMBER, OTHER = "+79135292926", "+79029801212"
+SHOWN, OTHER_SHOWN = "+7 913 529-29-26", "+7 902 980-12-12"
 LIST = "/admin/mobilon_sms/stoppednumber/"
 ADD = f"{LIST}add/"
 REST = "/sms/stop-list/"
@@ -55,7 +56,27 @@ def test_numbers_are_added_and_what_waits_is_cancelled(client):
     assert numbers() == [NUMBER, OTHER]
     row = StoppedNumber.objects.first()
     assert (row.note, row.created_by.username) == ("asked", "anna")
-    assert NUMBER[2:] not in LogEntry.objects.get().object_repr
+    logged = list(LogEntry.objects.values_list("object_repr", flat=True))
+    assert sorted(logged) == ["+7902*****12", "+7913*****26"]
+
+
+def test_new_number_gets_the_history_and_known_ones_are_named(client):
+    """A number that was already on the list has not been added again."""
+    stop([NUMBER], note="before")
+    assert notices(client.post(ADD, {"typed": f"{NUMBER}\n{OTHER}\n{OTHER}"}, follow=True)) == [
+        "1 number was added to the stop list.",
+        "1 number was already on the list and keeps its note: +7913*****26",
+    ]
+    added = StoppedNumber.objects.get(number=OTHER)
+    entries = LogEntry.objects.values_list("object_id", "object_repr", "action_flag")
+    assert list(entries) == [(str(added.pk), "+7902*****12", ADDITION)]
+
+
+def test_notice_names_no_more_numbers_than_a_person_reads(client, monkeypatch):
+    monkeypatch.setattr(stop_list, "MAX_NAMED", 1)
+    stop([NUMBER, OTHER])
+    [_added, known] = notices(client.post(ADD, {"typed": f"{NUMBER}\n{OTHER}"}, follow=True))
+    assert known == ("2 numbers were already on the list and keep their notes: +7902*****12 …")
 
 
 def test_numbers_are_added_from_a_file(client):
@@ -64,7 +85,7 @@ def test_numbers_are_added_from_a_file(client):
     assert lines == ["2 numbers were added to the stop list."]
     assert numbers() == [NUMBER, OTHER]
     again = notices(client.post(ADD, {"typed": NUMBER}, follow=True))
-    assert again == ["0 numbers were added to the stop list."]
+    assert again[0] == "0 numbers were added to the stop list."
 
 
 @pytest.mark.parametrize(
@@ -91,10 +112,10 @@ def test_wrong_form_adds_nothing_and_says_why(client, monkeypatch, form, error):
 
 def test_list_is_searched_by_the_whole_number(client):
     stop([NUMBER, OTHER])
-    assert NUMBER in text_of(client.get(LIST))
+    assert SHOWN in text_of(client.get(LIST))
     found = text_of(client.get(LIST, {"q": "8 (902) 980-12-12"}))
-    assert (OTHER in found, NUMBER in found) == (True, False)
-    assert OTHER not in text_of(client.get(LIST, {"q": "902"}))
+    assert (OTHER_SHOWN in found, SHOWN in found) == (True, False)
+    assert OTHER_SHOWN not in text_of(client.get(LIST, {"q": "902"}))
 
 
 def test_pages_are_named_in_russian(client):
@@ -103,12 +124,29 @@ def test_pages_are_named_in_russian(client):
     assert ("Стоп-лист" in shown, "Добавить номера" in shown) == (True, True)
     assert "номер стоп-листа" not in shown.lower()
     assert "Добавить номера" in text_of(client.get(ADD, headers=russian))
+    assert "Добавить номер из" not in text_of(client.get(ADD, headers=russian))
+
+
+def test_no_sentence_inflects_the_name_of_the_list(client):
+    """Russian has "3 стоп-лист" and "Удалить выбранные стоп-лист" from Django's sentences."""
+    stop([NUMBER, OTHER])
+    shown = text_of(client.get(LIST))
+    assert "Take the selected numbers off the list" in shown
+    assert ("Total: 2" in shown, "2 stop list" in shown) == (True, False)
+    pks = list(StoppedNumber.objects.values_list("pk", flat=True))
+    chosen = {"action": "delete_selected", "_selected_action": pks}
+    assert "delete the selected numbers?" in text_of(client.post(LIST, chosen))
+    off = client.post(LIST, chosen | {"post": "yes"}, follow=True)
+    assert notices(off) == ["2 numbers were taken off the stop list."]
+    assert numbers() == []
+    removed = LogEntry.objects.filter(action_flag=DELETION).values_list("object_repr", flat=True)
+    assert sorted(removed) == ["+7902*****12", "+7913*****26"]
 
 
 def test_number_is_taken_off_and_can_be_written_to_again(client):
     stop([NUMBER])
     row = StoppedNumber.objects.get()
-    assert NUMBER in text_of(client.get(f"{LIST}{row.pk}/change/"))
+    assert SHOWN in text_of(client.get(f"{LIST}{row.pk}/change/"))
     client.post(f"{LIST}{row.pk}/delete/", {"post": "yes"})
     assert numbers() == []
     write()

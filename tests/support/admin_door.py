@@ -12,6 +12,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils.html import strip_tags
 
+from django_mobilon_sms.admin.history import shown
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from tests.support.messages import write
@@ -106,6 +107,6 @@ def statuses() -> list[str]:
 def history() -> list[tuple[str, str, str]]:
     """Who did what with what, oldest first."""
     return [
-        (entry.user.username, entry.object_repr, entry.change_message)
+        (entry.user.username, entry.object_repr, shown(entry))
         for entry in LogEntry.objects.select_related("user").order_by("pk")
     ]

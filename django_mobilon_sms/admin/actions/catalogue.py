@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Q
@@ -16,6 +15,7 @@ from django.utils.translation import ngettext_lazy
 
 from ...choices import NOT_SENT, Resolution, Status
 from ...models import MessageQuerySet, SmsMessage, in_asked_batch
+from .. import history
 from ..database_busy import DatabaseBusy, write
 
 #: Messages that one transaction changes at most.
@@ -193,7 +193,12 @@ def apply(action: MessageAction, pks: Sequence[int], *, by: AbstractBaseUser) ->
 def record(action: MessageAction, rows: MessageQuerySet, by: AbstractBaseUser) -> None:
     """Add the action to the history of these messages."""
     named = rows.only("number", "guid")
-    LogEntry.objects.log_actions(by.pk, named, CHANGE, str(action.history))
+    if action.name != RESEND.name:
+        return history.record(named, action.history, by=by)
+    # The next claim overwrites the batch, whose outcome the timeline still shows.
+    for batch in rows.order_by().values_list("batch", flat=True).distinct():
+        history.record(named.filter(batch=batch), action.history, by=by, batch=batch)
+    return None
 
 
 def _all_or_none(action: MessageAction, pks: Sequence[int], by: AbstractBaseUser) -> bool:

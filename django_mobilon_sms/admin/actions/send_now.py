@@ -14,10 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from ...choices import Status
-from ...conf import conf
+from ...conf import conf, show_time
 from ...models import MessageQuerySet, SmsMessage, db_now
 from ...worker import RunReport, send_now
-from ..badges import moment
 from . import catalogue
 
 logger = logging.getLogger(__name__)
@@ -163,7 +162,7 @@ def first_request(pending: MessageQuerySet) -> list[int]:
 
 
 def _halted(report: RunReport, pks: list[int], waiting: int) -> Iterator[Line]:
-    time = moment(report.resumes_at) or "–"
+    time = show_time(report.resumes_at) or "–"
     yield messages.WARNING, HALTED[report.halted] % {"count": waiting, "time": time}
     rows = SmsMessage.objects.for_write().filter(pk__in=pks, due_at__gt=db_now())
     if scheduled := rows.count():

@@ -12,9 +12,9 @@ from django.utils.translation import ngettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from ...choices import Priority
+from ...conf import show_time
 from ...segments import count_segments
 from ..actions.confirmation import MAX_UNASKED
-from ..badges import moment
 from .form_page import Button
 from .forms import MessageForm
 
@@ -59,7 +59,7 @@ def _facts(form: MessageForm) -> Iterator[tuple[Any, Any]]:
     for name in FACTS:
         value = form.cleaned_data[name]
         if name.endswith("_at"):
-            value = moment(value)
+            value = show_time(value)
         if name == "priority":
             value = None if value == Priority.NORMAL else Priority(value).label
         if value:

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, cast
 
 from django.contrib import messages
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count
@@ -25,7 +25,7 @@ from ...choices import Status
 from ...mailings import preview, sending
 from ...models import SmsMailing
 from ...outbox import database_time, is_past
-from .. import spreadsheet_files
+from .. import history, spreadsheet_files
 from ..actions import confirmation
 from ..badges import badge
 from ..compose import form_page
@@ -39,6 +39,8 @@ QUEUED = ngettext_lazy("%(count)s message is queued.", "%(count)s messages are q
 CANCELLED = ngettext_lazy(
     "%(count)s message was cancelled.", "%(count)s messages were cancelled.", "count"
 )
+#: The sentences kept in the history of the mailing.
+CONFIRMED, CANCELLED_REST = _("Confirmed it."), _("Cancelled its pending messages.")
 CANCEL = ngettext_lazy(
     "Cancel %(count)s pending message", "Cancel %(count)s pending messages", "count"
 )
@@ -195,7 +197,7 @@ class MailingPages(MailingList):
         if written is None:
             self.message_user(request, str(NOT_WAITING), messages.WARNING)
         else:
-            self._record(request, mailing, str(QUEUED % {"count": written}))
+            self._record(request, mailing, QUEUED % {"count": written}, CONFIRMED)
         return self._redirect(mailing)
 
     def _not_confirmed(
@@ -221,7 +223,7 @@ class MailingPages(MailingList):
         if "confirmed" not in request.POST and (question := self._ask_to_cancel(request, mailing)):
             return question
         if count := write(partial(sending.cancel, mailing), SmsMailing):
-            self._record(request, mailing, str(CANCELLED % {"count": count}))
+            self._record(request, mailing, CANCELLED % {"count": count}, CANCELLED_REST)
         else:
             self.message_user(request, str(NOTHING_TO_CANCEL), messages.INFO)
         return self._redirect(mailing)
@@ -248,11 +250,11 @@ class MailingPages(MailingList):
             raise Http404
         return mailing
 
-    def _record(self, request: HttpRequest, mailing: SmsMailing, sentence: str) -> None:
-        """Report a change to the operator, and keep it in the history."""
+    def _record(self, request: HttpRequest, mailing: SmsMailing, notice: str, entry: Any) -> None:
+        """Report a change to the operator, and add an entry to the history."""
         by = cast(AbstractBaseUser, request.user)
-        LogEntry.objects.log_actions(by.pk, [mailing], CHANGE, sentence)
-        self.message_user(request, sentence, messages.SUCCESS)
+        history.record([mailing], entry, by=by)
+        self.message_user(request, notice, messages.SUCCESS)
 
     def _redirect(self, mailing: SmsMailing) -> HttpResponseRedirect:
         name, site = "admin:mobilon_sms_smsmailing_change", self.admin_site.name

@@ -13,6 +13,7 @@ from ...models import SmsMessage
 from ..actions.changelist_actions import ChangelistActions
 from ..actions.decide import DecisionPage
 from ..compose.page import WritePage
+from ..history import TranslatedHistory
 from ..non_atomic import NonAtomic
 from ..reports.export_page import ExportPage
 from ..reports.page import ReportPage
@@ -27,6 +28,7 @@ from .start_page import StartPage
 @admin.register(SmsMessage)
 class MessageAdmin(
     NonAtomic,
+    TranslatedHistory,
     MessageList,
     MessageColumns,
     MessagePage,

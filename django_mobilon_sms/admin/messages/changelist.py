@@ -44,6 +44,7 @@ class MessageList(MessagePermissions, BoundedList):
         filters.DecisionFilter,
         "created_at",
         filters.TagFilter,
+        filters.MailingFilter,
         filters.SourceFilter,
         "priority",
         ("error_code", filters.ErrorFilter),

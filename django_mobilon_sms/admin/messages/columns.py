@@ -64,7 +64,7 @@ class MessageColumns:
             return _waiting_since(message.due_at, now)
         is_asked_for: bool = message.can_refresh  # type: ignore[attr-defined]  # annotated too
         if message.status == Status.ACCEPTED and is_asked_for and message.accepted_at:
-            return _time_waited(message.accepted_at, now)
+            return _report_waited_for(message.accepted_at, now)
         return None
 
     @admin.display(description=_("text"))
@@ -105,6 +105,12 @@ def _waiting_since(due_at: datetime, now: datetime) -> Any:
         return _time_waited(due_at, now)
     overdue = _("overdue: %(time)s") % {"time": timesince(due_at, now, depth=1)}
     return format_html('<span class="mobilon-sms-late">{}</span>', overdue)
+
+
+def _report_waited_for(accepted_at: datetime, now: datetime) -> Any:
+    if now - accepted_at < timedelta(minutes=1):
+        return _("waits for the report")
+    return _("waits for the report: %(time)s") % {"time": timesince(accepted_at, now, depth=1)}
 
 
 def _time_waited(then: datetime, now: datetime) -> Any:

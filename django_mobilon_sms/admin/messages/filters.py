@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from ...choices import Outcome, Priority, Resolution, Status
-from ...models import SmsMessage, db_now, has
+from ...models import SmsMailing, SmsMessage, db_now, has
 from ..actions.catalogue import DECIDE
 from .search import recent
 
@@ -70,6 +70,24 @@ class ErrorFilter(admin.ChoicesFieldListFilter):
         """Return the messages with this code, with the condition of the index that finds them."""
         indexed = queryset.filter(error_code__gt="") if self.used_parameters else queryset
         return super().queryset(request, indexed)  # type: ignore[return-value]  # only the stubs say None
+
+
+class MailingFilter(admin.SimpleListFilter):
+    """By the mailing that a link names; there is nothing to choose otherwise."""
+
+    title = _("mailing")
+    parameter_name = "mailing__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the mailing of the address, if it names one."""
+        if not (pk := request.GET.get(self.parameter_name)):
+            return []
+        mailing = SmsMailing.objects.only("name").filter(pk=pk).first()
+        return [(pk, mailing.tag if mailing else f"#{pk}")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the messages of the mailing."""
+        return queryset.filter(mailing=self.value()) if self.value() else queryset
 
 
 class SourceFilter(admin.SimpleListFilter):

@@ -22,7 +22,8 @@ class MessagePage(MessagePermissions):
         if obj is None:
             return ()
         text = "whole_text" if self.has_text_permission(request) else "hidden_text"
-        gateway = ("batch", "gateway_id", "gateway_status", "attempts", "resends")
+        counts = [name for name in ("attempts", "resends") if getattr(obj, name)]
+        gateway = ("batch", "gateway_id", "gateway_status", *counts)
         sets: list[Any] = [
             (None, {"fields": ("status_badge", "what_happened", "recipient", text, "segments")}),
             (_("Sending"), {"fields": ("source", "priority", "tag", "created_by", "guid")}),

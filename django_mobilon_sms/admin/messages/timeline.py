@@ -12,8 +12,9 @@ from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.utils.translation import gettext_lazy as _
 
-from ...choices import Status
-from ...models import SmsMessage, asked_statuses
+from ...choices import ErrorCode, Status
+from ...models import SmsBatch, SmsMessage, StoppedNumber, asked_statuses
+from .. import history
 from ..badges import sentence
 
 #: The newest entries of the admin's log that are searched for those of the message, because no
@@ -39,11 +40,11 @@ class Step(NamedTuple):
 def steps(message: SmsMessage, now: datetime) -> list[Step]:
     """Return what happened in its order, then what is planned."""
     entries = _log_entries(message)
-    program = [*_written(message), *_batch(message), *_reported(message)]
+    program = [*_written(message), *_batches(message, entries), *_reported(message)]
     # These steps keep their order, even if the gateway's clock is behind the database's.
     moments = accumulate((step.when for step in program), max)
-    logged = (Step(entry.action_time, entry.get_change_message(), entry.user) for entry in entries)
-    people = [*_decision(message, entries), *logged]
+    logged = (Step(entry.action_time, history.shown(entry), entry.user) for entry in entries)
+    people = [*_decision(message, entries), *_stopped(message), *logged]
     past = [*zip(moments, program), *((step.when, step) for step in people)]
     in_order = [step for _moment, step in sorted(past, key=itemgetter(0))]
     return in_order + sorted(_ahead(message, now), key=attrgetter("when"))
@@ -55,9 +56,16 @@ def _written(message: SmsMessage) -> Iterator[Step]:
         yield Step(message.expires_at, _("Expired before it was sent"))
 
 
-def _batch(message: SmsMessage) -> Iterator[Step]:
-    if (batch := message.batch) is None:
-        return
+def _batches(message: SmsMessage, entries: list[LogEntry]) -> Iterator[Step]:
+    """Yield the steps of its batch, and of those it was in before a person sent it again."""
+    before = {pk for entry in entries if (pk := history.batch_of(entry))} - {message.batch_id}
+    batches = list(SmsBatch.objects.filter(pk__in=before)) if before else []
+    batches += [message.batch] if message.batch else []
+    for batch in sorted(batches, key=attrgetter("created_at")):
+        yield from _batch(batch)
+
+
+def _batch(batch: SmsBatch) -> Iterator[Step]:
     yield Step(batch.created_at, _("Taken into a batch"), batch.worker, batch=batch)
     if batch.closed_at:
         details = [str(sentence(batch.error_code))] if batch.error_code else []
@@ -86,6 +94,17 @@ def _decision(message: SmsMessage, entries: list[LogEntry]) -> Iterator[Step]:
     if not any(abs(entry.action_time - when) < SAME_MOMENT for entry in entries):
         decision = message.get_resolution_display() if message.resolution else _("send again")
         yield Step(when, _("Decision"), message.resolved_by or "", decision)
+
+
+def _stopped(message: SmsMessage) -> Iterator[Step]:
+    """Yield the end by the stop list, at the time of the number's row there."""
+    if message.error_code != ErrorCode.STOP_LIST:
+        return
+    # The row of the message has no time of its end. A number that was taken off has none either.
+    for stopped in StoppedNumber.objects.filter(number=message.number).select_related("created_by"):
+        when = max(stopped.created_at, message.created_at)
+        what = _("Not sent: its number was added to the stop list")
+        yield Step(when, what, stopped.created_by or "")
 
 
 def _ahead(message: SmsMessage, now: datetime) -> Iterator[Step]:

@@ -97,7 +97,10 @@ def listen(sandbox: Sandbox) -> None:
         sandbox.start()
     except OSError as error:
         raise CommandError(
-            _("--host, --port: not available (%(reason)s). Choose other ones, or port 0 for any.")
+            _(
+                "--host, --port: not available (%(reason)s). Choose other ones, or port 0 for any,"
+                " and set MOBILON_SMS_BASE_URL to the same."
+            )
             % {"reason": error.strerror}
         ) from error
 

@@ -12,12 +12,11 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 from django.utils.formats import localize
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ...choices import Outcome
-from ...conf import database_trouble, show_duration
+from ...conf import database_trouble, show_duration, show_time
 from ...operations import COUNT_LIMIT, LastRequest, Snapshot, observe
 from ...worker import TROUBLE, UNKNOWN
 from ..arguments import duration
@@ -105,8 +104,7 @@ def iso_or_seconds(value: datetime | timedelta) -> str | float:
 
 def lines(snapshot: Snapshot) -> Iterator[str]:
     """Yield the snapshot for a person."""
-    moment = snapshot.blocked_until or snapshot.quiet_until
-    until = localize(localtime(moment)) if moment else ""
+    until = show_time(snapshot.blocked_until or snapshot.quiet_until)
     yield _("Gateway: %s") % (GATEWAY[snapshot.gateway] % {"until": until})
     waiting = number(snapshot.waiting)
     if snapshot.oldest_waiting is None:
@@ -136,5 +134,5 @@ def number(count: int) -> str:
 def request_line(request: LastRequest) -> str:
     """Return the time of a request, its number of messages and its outcome."""
     outcome = Outcome(request.outcome).label if request.outcome else _("under way")
-    time = localize(localtime(request.created_at))
+    time = show_time(request.created_at)
     return f"  {time} {request.messages} {outcome} {request.error_code}".rstrip()
