@@ -138,6 +138,11 @@ def commits_a_second(seconds: float = 1.0) -> float:
     return count / seconds
 
 
+def load() -> str:
+    """How many processes wanted a processor in the last minute: others slow what is measured."""
+    return f"load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
+
+
 @contextmanager
 def gateway() -> Iterator[str]:
     """The address of a gateway in a process of its own."""

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from statistics import median
 
@@ -15,8 +16,8 @@ from django_mobilon_sms.choices import Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage
 
 from . import rows
-from .measure import Bench, Figure, ratio, together
-from .services import LOOP, heard, service, until
+from .measure import Bench, Figure, load, ratio, together
+from .started_workers import LOOP, heard, service, until
 
 #: Settings of the workers that are killed, in seconds, so that a lease is not waited for so long.
 LEASE = 15
@@ -25,6 +26,8 @@ SHORT = {"MOBILON_SMS_TIMEOUT": str(LEASE // 3), "MOBILON_SMS_LEASE": str(LEASE)
 INTERVAL = 5
 #: The gateway's latency, in milliseconds, so that requests are under way at any time.
 LATENCY = 500
+#: The latency for a worker that is killed before its only request is answered.
+SLOW = 4000
 
 
 def processes(bench: Bench, count: int = 50_000) -> Iterator[Figure]:
@@ -55,25 +58,23 @@ def _rate(bench: Bench, number: int, each: int, **options: int) -> float:
     return count / max(float(result["seconds"]) for result in results)
 
 
-def killed(bench: Bench, count: int = 100_000) -> Iterator[Figure]:
+def killed(bench: Bench, count: int = 10_000) -> Iterator[Figure]:
     """SIGKILL of a worker with requests under way: when sending goes on, and when they end."""
-    beside, settled, later = [], [], []
-    for _ in range(bench.rounds):
-        goes_on, ended = _killed_beside_another(bench, count)
-        beside.append(goes_on)
-        settled.append(ended)
-        later.append(_killed_alone(bench, count))
-    note = f"latency {LATENCY} ms"
+    first, settled = partial(_first_request, bench, count), partial(_settled, bench)
+    later, idle = bench.in_turn(first, settled)
+    beside, busy = zip(*(_beside_another(bench, count) for _ in range(bench.rounds)))
+    note = f"latency {LATENCY} ms, {load()}"
     work = "killed: another worker's next request"
     yield Figure(work, median(beside), 1.5 * LATENCY, at_most=True, unit="ms", note=note)
     work = "killed: the first request of a worker that starts then"
     yield Figure(work, median(later), 5, at_most=True, unit="s", note="with the start of Python")
-    note = f"lease {LEASE} s, interval {INTERVAL} s"
-    work = "killed: its messages are settled"
-    yield Figure(work, median(settled), LEASE + INTERVAL, at_most=True, unit="s", note=note)
+    for others, seconds in (("idle", idle), (f"sends {count:,}", busy)):
+        work = f"killed: its messages are settled, another {others}"
+        note = f"lease {LEASE} s, interval {INTERVAL} s"
+        yield Figure(work, median(seconds), LEASE + INTERVAL, at_most=True, unit="s", note=note)
 
 
-def _killed_beside_another(bench: Bench, count: int) -> tuple[float, float]:
+def _beside_another(bench: Bench, count: int) -> tuple[float, float]:
     """Milliseconds to the next request of another worker, seconds until all are settled."""
     rows.clear()
     rows.due(count)
@@ -83,23 +84,40 @@ def _killed_beside_another(bench: Bench, count: int) -> tuple[float, float]:
     ):
         until(lambda: _under_way(victim.pid).exists() and _under_way(other.pid).exists())
         at = _kill(bench, victim.pid)
-        lost = list(_under_way(victim.pid).values_list("pk", flat=True))
-        goes_on = _next_request(bench, at)
-        rest = SmsMessage.objects.filter(batch__in=lost, status=Status.SENDING)
-        until(lambda: not rest.exists())
-        return goes_on * 1000, time.monotonic() - at
+        lost = _under_way(victim.pid)
+        return _next_request(bench, at) * 1000, _end_of(lost, at)
 
 
-def _killed_alone(bench: Bench, count: int) -> float:
+def _first_request(bench: Bench, count: int) -> float:
     """Seconds to the first request of a worker that is started when the only one is killed."""
     rows.clear()
     rows.due(count)
-    with service(bench, LOOP, latency=LATENCY, **SHORT) as victim:
+    with _victim(bench, LATENCY) as at, service(bench, LOOP, latency=LATENCY, **SHORT):
+        return _next_request(bench, at)
+
+
+def _settled(bench: Bench) -> float:
+    """Seconds until the messages of a killed worker are settled by one with nothing to send."""
+    rows.clear()
+    rows.due(100)
+    with _victim(bench, SLOW) as at, service(bench, LOOP, **SHORT):
+        return _end_of(SmsBatch.objects.all(), at)
+
+
+@contextmanager
+def _victim(bench: Bench, latency: int) -> Iterator[float]:
+    """When the only worker was killed, with requests under way."""
+    with service(bench, LOOP, latency=latency, **SHORT) as victim:
         until(lambda: _under_way(victim.pid).exists())
-        at = _kill(bench, victim.pid)
-        victim.wait()
-        with service(bench, LOOP, latency=LATENCY, **SHORT):
-            return _next_request(bench, at)
+        yield _kill(bench, victim.pid)
+
+
+def _end_of(lost: QuerySet[SmsBatch], at: float) -> float:
+    """Seconds from a moment until no message of these batches is under way."""
+    pks = list(lost.values_list("pk", flat=True))
+    rest = SmsMessage.objects.filter(batch__in=pks, status=Status.SENDING)
+    until(lambda: not rest.exists())
+    return time.monotonic() - at
 
 
 def _under_way(pid: int) -> QuerySet[SmsBatch]:

@@ -15,8 +15,8 @@ from django_mobilon_sms.choices import Status
 from django_mobilon_sms.models import SmsMessage
 
 from . import rows
-from .measure import Bench, Figure
-from .services import CELERY, DJANGO_TASKS, LOOP, heard, service, until
+from .measure import Bench, Figure, load
+from .started_workers import CELERY, DJANGO_TASKS, LOOP, heard, service, until
 
 CONTRIB = "django_mobilon_sms.contrib"
 #: The workers, each with its command and the settings that it needs.
@@ -39,7 +39,7 @@ PER_SECOND = 5_000
 def urgent(bench: Bench, count: int = 100) -> Iterator[Figure]:
     """So many urgent messages for each kind of worker, idle and beside a mailing."""
     trips = [_round_trip() for _ in range(200)]
-    yield Figure("urgent: a bare NOTIFY, then a SELECT", median(trips), unit="ms")
+    yield Figure("urgent: a bare NOTIFY, then a SELECT", median(trips), unit="ms", note=load())
     with _queue(bench) as settings:
         for name in WORKERS:
             times = _idle(bench, name, count, settings)
