@@ -18,6 +18,8 @@ from typing import Any
 
 from .rows import NAMES
 
+#: The packages that the app is measured beside.
+RIVALS = ("django-post-office", "django-mailer", "procrastinate", "django-tasks-db")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -129,7 +131,7 @@ def machine() -> dict[str, str]:
     cpuinfo = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     cpus = [line.partition(": ")[2] for line in cpuinfo.splitlines() if "model name" in line]
     number = ".".join(map(str, connection.get_database_version()))
-    packages = ("Django", "djangorestframework", "requests", "django-post-office")
+    packages = ("Django", "djangorestframework", "requests", "celery", *RIVALS)
     return {
         "processor": f"{os.cpu_count()} x {cpus[0] if cpus else platform.processor()}",
         "system": platform.platform(terse=True),
