@@ -114,7 +114,8 @@ def _victim(bench: Bench, latency: int) -> Iterator[float]:
 
 def _end_of(lost: QuerySet[SmsBatch], at: float) -> float:
     """Seconds from a moment until no message of these batches is under way."""
-    pks = list(lost.values_list("pk", flat=True))
+    if not (pks := list(lost.values_list("pk", flat=True))):
+        raise RuntimeError("No request was under way.")
     rest = SmsMessage.objects.filter(batch__in=pks, status=Status.SENDING)
     until(lambda: not rest.exists())
     return time.monotonic() - at
