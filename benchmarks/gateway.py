@@ -1,6 +1,7 @@
 """A gateway that is fast enough not to be what is measured: one thread, no disk, no faults.
 
-``http://127.0.0.1:PORT/LATENCY/send/`` answers after so many milliseconds.
+``http://127.0.0.1:PORT/LATENCY/send/`` answers after so many milliseconds. ``/0/heard/`` answers
+when requests arrived, and the urgent messages in them, by the monotonic clock of the machine.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ import asyncio
 import json
 import signal
 import socket
+import time
 from collections.abc import Callable
 from typing import cast
 
+#: How the text of a message begins whose arrival is kept.
+URGENT = "Urgent"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
@@ -48,7 +52,13 @@ def _length(head: bytes) -> int:
 
 def send(body: bytes) -> bytes:
     """Every message is taken."""
-    guids = [message["guid"] for message in json.loads(body)]
+    messages = json.loads(body)
+    guids = [message["guid"] for message in messages]
+    now = time.monotonic()
+    _requests.append(now)
+    if URGENT.encode() in body:
+        kept = (one["guid"] for one in messages if one["text"].startswith(URGENT))
+        _urgent.update(dict.fromkeys(kept, now))
     line = '{"guid":"%s","id":"%s","status":0}'
     return _array([line % (guid, guid.replace("-", "")[:24]) for guid in guids])
 
@@ -59,11 +69,26 @@ def status(body: bytes) -> bytes:
     return _array([line % message["id"] for message in json.loads(body)])
 
 
+def heard(_body: bytes) -> bytes:
+    """Return the arrivals since the last question, and forget them."""
+    reply = json.dumps({"requests": _requests, "urgent": _urgent}).encode()
+    _requests.clear()
+    _urgent.clear()
+    return reply
+
+
 def _array(objects: list[str]) -> bytes:
     return b"[%s]" % ",".join(objects).encode()
 
 
-ANSWERS: dict[bytes, Callable[[bytes], bytes]] = {b"send": send, b"status": status}
+ANSWERS: dict[bytes, Callable[[bytes], bytes]] = {
+    b"send": send,
+    b"status": status,
+    b"heard": heard,
+}
+#: When each request arrived that sends, and each urgent message by its guid.
+_requests: list[float] = []
+_urgent: dict[str, float] = {}
 
 
 async def serve() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import median
+from types import MappingProxyType
 from typing import Any
 
 from django.db import connection
@@ -19,7 +21,7 @@ from django_mobilon_sms.models import GatewayState
 
 #: Work that finds nothing waiting: it must be reported.
 TOLD_HOW_MANY = {
-    *("bare", "post_office"),
+    *("bare", "post_office", "mailer", "procrastinate"),
     *("send_many", "bulk_create", "copy", "send_sms", "save_base"),
 }
 
@@ -43,6 +45,11 @@ class Figure:
         return self.measured <= self.target if self.at_most else self.measured >= self.target
 
 
+def database_name() -> str:
+    """The key in ``NAMES`` of the database that is measured."""
+    return "wal" if os.environ.get("BENCH_WAL") == "True" else connection.vendor
+
+
 class Bench:
     """What every part needs: the gateway, the address of the database, how many rounds."""
 
@@ -57,11 +64,23 @@ class Bench:
         """Which database it is."""
         return connection.vendor
 
-    def start(self, name: str, *, latency: int = 0, **options: Any) -> subprocess.Popen[str]:
+    def environ(self, latency: int, settings: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a process: the gateway's address, and settings of the project."""
+        address = {"MOBILON_SMS_BASE_URL": f"{self.gateway}/{latency}/"}
+        return self.environment | address | dict(settings)
+
+    def start(
+        self,
+        name: str,
+        *,
+        latency: int = 0,
+        settings: Mapping[str, str] = MappingProxyType({}),
+        **options: Any,
+    ) -> subprocess.Popen[str]:
         """A process that is ready to be measured."""
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", name, json.dumps(options)],
-            env=self.environment | {"MOBILON_SMS_BASE_URL": f"{self.gateway}/{latency}/"},
+            env=self.environ(latency, settings),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -117,6 +136,11 @@ def commits_a_second(seconds: float = 1.0) -> float:
         count += 1
     GatewayState.objects.update(failures=0)
     return count / seconds
+
+
+def load() -> str:
+    """How many processes wanted a processor in the last minute: others slow what is measured."""
+    return f"load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
 
 
 @contextmanager

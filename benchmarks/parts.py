@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from inspect import signature
 from statistics import median
 from typing import Any
 from uuid import uuid4
@@ -21,9 +22,12 @@ from django_mobilon_sms.worker import refresh as ask
 
 from . import rows
 from .doors import doors, importing, mailing
-from .measure import Bench, Figure, ratio, together
+from .measure import Bench, Figure, database_name, ratio
+from .processes import killed, processes
 from .reports import reports
 from .rivals import fill_post_office
+from .throughput import rivals
+from .urgent import urgent
 from .writing import single, writing
 
 #: The share of the bare loop to reach, by database.
@@ -132,31 +136,6 @@ def hidden(bench: Bench) -> Iterator[Figure]:
         yield Figure(work, median(ours) / possible, 0.9, note=note)
 
 
-def processes(bench: Bench) -> Iterator[Figure]:
-    """One, two and four processes of concurrency 1 at 100 ms."""
-
-    def of(number: int) -> Callable[[], float]:
-        def measure() -> float:
-            count = number * 4000
-            rows.clear()
-            rows.due(count)
-            ready = [
-                bench.start("drain", latency=100, concurrency=1, limit=4000) for _ in range(number)
-            ]
-            results = together(ready)
-            if sum(result["count"] for result in results) != count:
-                raise RuntimeError("Some were not sent.")
-            return count / max(float(result["seconds"]) for result in results)
-
-        return measure
-
-    found = bench.in_turn(*map(of, (1, 2, 4)))
-    bench.series["processes"] = [(number, median(rates)) for number, rates in zip((1, 2, 4), found)]
-    for number, rates, target in ((2, found[1], 1.9), (4, found[2], 3.6)):
-        note = f"{median(rates):,.0f}/s against {median(found[0]):,.0f}/s"
-        yield Figure(f"{number} processes against one", ratio(rates, found[0]), target, note=note)
-
-
 def statements(bench: Bench) -> Iterator[Figure]:
     """What a batch, a refresh and a run with nothing to do ask of the database."""
 
@@ -201,7 +180,7 @@ def size(bench: Bench, totals: tuple[int, ...] = (50_000, 250_000, 1_000_000)) -
         bench.run("claims", count=10)
         times = [bench.run("claims", count=40)["seconds"] for _ in range(bench.rounds)]
         measured[total] = median(times)
-        bench.series.setdefault(bench.vendor, []).append((total, 100 / measured[total]))
+        bench.series.setdefault(database_name(), []).append((total, 100 / measured[total]))
     small, *_, large = measured.values()
     note = f"{large * 1000:.1f} ms against {small * 1000:.1f} ms"
     work = f"claim of 100 in {totals[-1]:,} against {totals[0]:,}"
@@ -285,12 +264,14 @@ def memory(bench: Bench, count: int = 1_000_000) -> Iterator[Figure]:
 
 
 #: By name; those of one database only are about a server that many processes share.
-PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
+PARTS: dict[str, Callable[..., Iterator[Figure]]] = {
     part.__name__: part
     for part in (
         *(gateway, statements, drain, profile, latency, hidden, processes, size, huge, refresh),
-        *(memory, writing, single, mailing, importing, doors, reports),
+        *(memory, writing, single, mailing, importing, doors, reports, urgent, killed, rivals),
     )
 }
-POSTGRESQL_ONLY = {"latency", "processes", "doors"}
+POSTGRESQL_ONLY = {"latency", "processes", "doors", "urgent", "killed", "rivals"}
 BY_NAME_ONLY = {"huge"}
+#: The parts whose number of messages may be chosen.
+WITH_COUNT = {name for name, part in PARTS.items() if "count" in signature(part).parameters}

@@ -11,7 +11,7 @@ NUMBER, SOURCE = "89135292926", "89234560000"
 TEXT = "Заказ 0123456 готов. Пункт выдачи: ул. Ленина, 12, с 9 до 21. Ждём!"
 
 #: The databases, by what Django calls them.
-NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MariaDB"}
+NAMES = {"sqlite": "SQLite", "wal": "SQLite, WAL", "postgresql": "PostgreSQL", "mysql": "MariaDB"}
 #: A guid, the time so many seconds from now, and the numbers from 1, in each database's words.
 WORDS = {
     "postgresql": (

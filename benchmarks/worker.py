@@ -49,6 +49,49 @@ def post_office(count: int) -> dict[str, Any]:
     return {"seconds": drain_post_office(count), "count": count}
 
 
+def mailer(count: int) -> dict[str, Any]:
+    """What is queued in django-mailer."""
+    from .rivals import drain_mailer
+
+    return {"seconds": drain_mailer(count), "count": count}
+
+
+def procrastinate(count: int) -> dict[str, Any]:
+    """What is deferred in Procrastinate."""
+    from .rivals import drain_procrastinate
+
+    return {"seconds": drain_procrastinate(count), "count": count}
+
+
+def urgent(count: int, gap: tuple[float, float]) -> dict[str, Any]:
+    """Write urgent messages with random gaps in seconds; when each was committed, by guid.
+
+    One more is written first. It opens the connections, and does not count.
+    """
+    import random
+    from uuid import uuid4
+
+    from django.db import transaction
+
+    import tests.support.celery_app  # noqa: F401 - the tasks belong to the app that is imported
+    from django_mobilon_sms.choices import Priority
+    from django_mobilon_sms.outbox import send_sms
+
+    from .gateway import URGENT
+    from .rows import NUMBER
+
+    committed: list[float] = []
+    guids = [uuid4() for _ in range(count + 1)]
+    for guid in guids:
+        time.sleep(random.uniform(*gap))
+        with transaction.atomic():
+            # Before the app's own hook, which wakes the workers.
+            transaction.on_commit(lambda: committed.append(time.monotonic()))
+            send_sms(NUMBER, f"{URGENT} {guid}", priority=Priority.HIGH, guid=guid)
+    by_guid = dict(zip(map(str, guids[1:]), committed[1:]))
+    return {"committed": by_guid, "count": count}
+
+
 def memory() -> dict[str, Any]:
     """The peak of memory after a run with nothing to do, and while all that is due is sent."""
     from django_mobilon_sms.models import GatewayState
@@ -207,9 +250,12 @@ def setup(*, with_app: bool) -> None:
     """Print how long Django, DRF and perhaps the app take to be imported, in seconds."""
     from django.conf import settings
 
+    from .settings import RIVALS
+
     if not with_app:
         settings.INSTALLED_APPS.remove("django_mobilon_sms")
-    settings.INSTALLED_APPS.remove("post_office")
+    for rival in RIVALS:
+        settings.INSTALLED_APPS.remove(rival)
     began = time.perf_counter()
     django.setup()
     from rest_framework import filters, pagination, serializers, viewsets  # noqa: F401
@@ -223,7 +269,7 @@ def setup(*, with_app: bool) -> None:
 WORK: dict[str, Callable[..., dict[str, Any]]] = {
     work.__name__: work
     for work in (
-        *(drain, refresh, bare, post_office, memory, claims),
+        *(drain, refresh, bare, post_office, mailer, procrastinate, urgent, memory, claims),
         *(send_many, bulk_create, copy, send_sms, save_base, mailing),
     )
 }
