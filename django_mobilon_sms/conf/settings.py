@@ -71,8 +71,8 @@ class Conf:
         "E005",
         Allowed(validators.is_dotted_path, "the dotted path of a backend class"),
         doc="Class that speaks to the gateway; ``django_mobilon_sms.testing`` has some for tests.",
-        more="It follows the protocol ``django_mobilon_sms.gateway.Backend``: see \"A backend of"
-        " your own\" in :doc:`python`. Only the default needs credentials.",
+        more='It follows the protocol ``django_mobilon_sms.gateway.Backend``: see "A backend of'
+        ' your own" in :doc:`python`. Only the default needs credentials.',
         hint=f"Write '{GATEWAY}' or 'django_mobilon_sms.testing.MemoryBackend'.",
     )
     ENABLED = Setting(
@@ -218,8 +218,8 @@ class Conf:
         ),
         doc="Hours in which only messages of high priority go out, such as"
         ' ``"21:00-09:00 Europe/Moscow"``; ``None``: no such hours.',
-        more="Others wait: no mailing leaves at night. Only a pause holds high priority, too. Without a zone, the times are in"
-        " ``TIME_ZONE``.",
+        more="Others wait: no mailing leaves at night. Only a pause holds high priority, too."
+        " Without a zone, the times are in ``TIME_ZONE``.",
         hint="Without a zone, the times are in TIME_ZONE.",
         use="policy",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -57,8 +56,10 @@ def send(settings, monkeypatch) -> Callable[..., SmsMessage]:
             settings.MOBILON_SMS_USERNAME = settings.MOBILON_SMS_PASSWORD = "sandbox"
         [message] = write()
         GatewayState.objects.try_now()
-        with suppress(SystemExit):
+        try:
             call_command("send_sms")
+        except SystemExit as error:
+            send.exit_code = error.code
         message.refresh_from_db()
         return message
 
@@ -66,8 +67,8 @@ def send(settings, monkeypatch) -> Callable[..., SmsMessage]:
 
 
 def test_examples_of_trouble_make_messages_unknown_and_failed(send):
-    assert send("SilentBackend").status == Status.UNKNOWN
-    assert send("RefusingBackend").status == Status.FAILED
+    assert (send("SilentBackend").status, send.exit_code) == (Status.UNKNOWN, 4)
+    assert (send("RefusingBackend").status, send.exit_code) == (Status.FAILED, 3)
 
 
 def test_example_of_a_backend_sends_and_says_what_a_failure_proves(send):
@@ -80,6 +81,6 @@ def test_example_of_a_backend_sends_and_says_what_a_failure_proves(send):
         gateway.fault("http", code=401)
         message = send("HttpBackend", gateway)
         assert (message.status, message.error_code) == (Status.PENDING, ErrorCode.CREDENTIALS)
-        message.delete()
+        SmsMessage.objects.cancel()
     message = send("HttpBackend", gateway)
     assert (message.status, message.error_code) == (Status.PENDING, ErrorCode.CONNECTION)
