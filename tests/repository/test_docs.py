@@ -208,6 +208,15 @@ def test_exit_codes_are_those_of_the_command():
     assert [int(code) for code in column(COMMANDS, "exit-codes-table")] == sorted(codes)
 
 
+def test_requests_under_way_are_those_of_the_defaults():
+    page = " ".join((DOCS / "explanation/performance.rst").read_text(encoding="utf-8").split())
+    size, requests = Conf.BATCH_SIZE, Conf.CONCURRENCY
+    assert f"{requests} by default" in page
+    assert f"``{requests - 1} x {size} / latency``" in page
+    commands = " ".join(COMMANDS.read_text(encoding="utf-8").split())
+    assert f"messages, {requests * size} by default" in commands
+
+
 def test_permissions_are_those_of_the_code():
     custom = [codename for codename, _ in SmsMessage._meta.permissions]
     own = {*custom, "view_smsmessage", "add_smsmessage", "delete_smsmessage", "view_smsbatch"}
