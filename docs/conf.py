@@ -62,9 +62,14 @@ def name_language(_app, pagename, _template, context, _doctree):
 
 
 def suit_markdown(app, doctree, docname):
-    """Keep captions, links within a page and images in Markdown, whose builder loses them."""
+    """Keep captions, links within a page, images and a ``*`` among parameters in Markdown.
+
+    Its builder loses them.
+    """
     if app.builder.name != "markdown":
         return
+    for mark in list(doctree.findall(nodes.abbreviation)):
+        mark.replace_self(nodes.Text(mark.astext()))
     for caption in list(doctree.findall(nodes.caption)):
         caption.replace_self(nodes.paragraph("", "", *caption.children))
     for reference in doctree.findall(nodes.reference):
@@ -75,8 +80,17 @@ def suit_markdown(app, doctree, docname):
         image["uri"] = relative_uri(docname, f"_images/{name}")
 
 
+def drop_full_text(app, _error):
+    """Delete llms-full.txt, which its builder writes although it is switched off.
+
+    It has no signature and no docstring: those are in the Markdown copy of each page.
+    """
+    (Path(app.outdir) / "llms-full.txt").unlink(missing_ok=True)
+
+
 def setup(app):
     """Let Sphinx call these functions."""
     app.connect("doctree-resolved", suit_markdown)
     app.connect("autodoc-process-docstring", document_task)
     app.connect("html-page-context", name_language)
+    app.connect("build-finished", drop_full_text, priority=900)

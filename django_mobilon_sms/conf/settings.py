@@ -71,8 +71,8 @@ class Conf:
         "E005",
         Allowed(validators.is_dotted_path, "the dotted path of a backend class"),
         doc="Class that speaks to the gateway; ``django_mobilon_sms.testing`` has some for tests.",
-        more="It follows the protocol ``django_mobilon_sms.gateway.Backend``: :doc:`python` has an"
-        " example. Only the default needs credentials.",
+        more='It follows the protocol ``django_mobilon_sms.gateway.Backend``: see "A backend of'
+        ' your own" in :doc:`python`. Only the default needs credentials.',
         hint=f"Write '{GATEWAY}' or 'django_mobilon_sms.testing.MemoryBackend'.",
     )
     ENABLED = Setting(
@@ -195,7 +195,7 @@ class Conf:
         ' ``"20/m"``; ``None``: no limit.',
         more='Or a rate for each sender: ``{"89234560000": "10/m", "*": "60/m"}``, in which ``*``'
         " stands for all others. A tenth of each window, rounded down, is kept for urgent messages."
-        " See :doc:`/explanation/performance`.",
+        ' See "The pace of a line" in :doc:`/explanation/performance`.',
         hint="For the senders that a dict does not name, write '*'.",
         use="policy",
     )
@@ -218,8 +218,8 @@ class Conf:
         ),
         doc="Hours in which only messages of high priority go out, such as"
         ' ``"21:00-09:00 Europe/Moscow"``; ``None``: no such hours.',
-        more="Others wait: no mailing leaves at night. Without a zone, the times are in"
-        " ``TIME_ZONE``.",
+        more="Others wait: no mailing leaves at night. Only a pause holds high priority, too."
+        " Without a zone, the times are in ``TIME_ZONE``.",
         hint="Without a zone, the times are in TIME_ZONE.",
         use="policy",
     )

@@ -21,7 +21,10 @@ MAX_OBJECTS = 100
 
 
 class OutgoingMessage(NamedTuple):
-    """A message as it is sent to the gateway; ``number`` is in the gateway's form."""
+    """A message as it is sent to the gateway.
+
+    ``number`` is `8XXXXXXXXXX` for a Russian number, and the digits without the + for any other.
+    """
 
     guid: UUID
     number: str

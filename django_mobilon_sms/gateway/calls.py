@@ -68,7 +68,8 @@ class Call:
     def begin(self) -> None:
         """Promise that no byte leaves before ``write()`` allows it.
 
-        Raise ``NeverLeft`` like ``hand_over()``, and ``RuntimeError`` once the call was written.
+        Raise ``NeverLeft`` if the call was abandoned or its lease is too short, and
+        ``RuntimeError`` once the call was written.
         """
         with self._lock:
             if self._state == State.WRITING:

@@ -28,7 +28,7 @@ def day_at_the_desk() -> SmsMessage:
     now = ago()
     batch = SmsBatch.objects.create(
         worker="sms-1:4021", lease_until=now, outcome=Outcome.ANSWERED, closed_at=now,
-        guids=[str(n) for n in range(100)], http_code=200, applied_at=now,
+        message_count=100, http_code=200, applied_at=now,
     )  # fmt: skip
     for n in range(21):
         kind = n % 3

@@ -41,7 +41,7 @@ def journal():
         SmsBatch.objects.create(
             worker="sms-1:4021", lease_until=now, outcome=outcome, applied_at=now,
             closed_at=now + timedelta(seconds=1.4), http_code=200 if n < 2 else None,
-            error_code="" if n < 2 else "connection", guids=[str(i) for i in range(100 - n)],
+            error_code="" if n < 2 else "connection", message_count=100 - n,
         )  # fmt: skip
 
 

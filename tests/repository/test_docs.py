@@ -11,13 +11,14 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.auth.management import _get_all_permissions
 from django.core.management import get_commands, load_command_class
 from docutils import nodes
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
 from django_mobilon_sms.conf.settings import Conf, declared
 from django_mobilon_sms.gateway.client import REFUSALS
-from django_mobilon_sms.models import SmsMessage, StoppedNumber
+from django_mobilon_sms.models import SmsBatch, SmsMessage, StoppedNumber
 from django_mobilon_sms.operations import COUNT_LIMIT
 from django_mobilon_sms.operations.monitoring import Snapshot
 from django_mobilon_sms.worker import exit_codes
@@ -207,12 +208,24 @@ def test_exit_codes_are_those_of_the_command():
     assert [int(code) for code in column(COMMANDS, "exit-codes-table")] == sorted(codes)
 
 
+def test_requests_under_way_are_those_of_the_defaults():
+    page = " ".join((DOCS / "explanation/performance.rst").read_text(encoding="utf-8").split())
+    size, requests = Conf.BATCH_SIZE, Conf.CONCURRENCY
+    assert f"{requests} by default" in page
+    assert f"``{requests - 1} x {size} / latency``" in page
+    commands = " ".join(COMMANDS.read_text(encoding="utf-8").split())
+    assert f"messages, {requests * size} by default" in commands
+
+
 def test_permissions_are_those_of_the_code():
     custom = [codename for codename, _ in SmsMessage._meta.permissions]
     own = {*custom, "view_smsmessage", "add_smsmessage", "delete_smsmessage", "view_smsbatch"}
     own |= {f"{what}_stoppednumber" for what in StoppedNumber._meta.default_permissions}
-    assert set(column(DOCS / "reference/permissions.rst", "permissions-table")) == {
-        f"mobilon_sms.{name}" for name in own
+    models = [SmsMessage, SmsBatch, StoppedNumber]
+    names = dict(pair for model in models for pair in _get_all_permissions(model._meta))
+    rows = table(DOCS / "reference/permissions.rst", "permissions-table")
+    assert {code: label for code, label, _ in rows} == {
+        f"mobilon_sms.{name}": names[name] for name in own
     }
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 
-from django_mobilon_sms.choices import Status
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.choices import ErrorCode, Status
+from django_mobilon_sms.models import GatewayState, SmsMessage
+from django_mobilon_sms.sandbox import Sandbox
 from django_mobilon_sms.signals import status_changed
 from tests.support.documents import DOCS, blocks
 from tests.support.messages import write
@@ -40,13 +42,45 @@ def test_examples_do_what_they_assert():
     assert run()["message"].sensitive
 
 
-def test_example_of_a_backend_sends_and_reports(settings, monkeypatch):
-    backend = run()["ObligingBackend"]
-    monkeypatch.setattr(sys.modules[__name__], "ObligingBackend", backend, raising=False)
-    settings.MOBILON_SMS_BACKEND = f"{__name__}.ObligingBackend"
-    [message] = write()
-    for expected in (Status.ACCEPTED, Status.SENT):
-        call_command("send_sms")
+@pytest.fixture
+def send(settings, monkeypatch) -> Callable[..., SmsMessage]:
+    """Send a message by a backend of the page, and return it."""
+    backends = run()
+
+    def send(backend: str, gateway: Sandbox | None = None) -> SmsMessage:
+        name = f"{__name__}.{backend}"
+        monkeypatch.setattr(sys.modules[__name__], backend, backends[backend], raising=False)
+        settings.MOBILON_SMS_BACKEND = name
+        if gateway:
+            settings.MOBILON_SMS_BASE_URL = gateway.url
+            settings.MOBILON_SMS_USERNAME = settings.MOBILON_SMS_PASSWORD = "sandbox"
+        [message] = write()
+        GatewayState.objects.try_now()
+        try:
+            call_command("send_sms")
+        except SystemExit as error:
+            send.exit_code = error.code
         message.refresh_from_db()
-        assert message.status == expected
-        SmsMessage.objects.check_soon()
+        return message
+
+    return send
+
+
+def test_examples_of_trouble_make_messages_unknown_and_failed(send):
+    assert (send("SilentBackend").status, send.exit_code) == (Status.UNKNOWN, 4)
+    assert (send("RefusingBackend").status, send.exit_code) == (Status.FAILED, 3)
+
+
+def test_example_of_a_backend_sends_and_says_what_a_failure_proves(send):
+    with Sandbox() as gateway:
+        assert send("HttpBackend", gateway).status == Status.ACCEPTED
+        assert [message.number for message in gateway.messages] == ["89135292926"]
+        gateway.fault("reset_after_read")
+        message = send("HttpBackend", gateway)
+        assert (message.status, message.error_code) == (Status.UNKNOWN, ErrorCode.BROKEN)
+        gateway.fault("http", code=401)
+        message = send("HttpBackend", gateway)
+        assert (message.status, message.error_code) == (Status.PENDING, ErrorCode.CREDENTIALS)
+        SmsMessage.objects.cancel()
+    message = send("HttpBackend", gateway)
+    assert (message.status, message.error_code) == (Status.PENDING, ErrorCode.CONNECTION)
