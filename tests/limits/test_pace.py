@@ -289,7 +289,7 @@ def test_command_says_when_it_goes_on(settings, clock, worker):
     code, output = worker("--no-refresh")
     assert code == 0
     assert output.splitlines() == [
-        "The pace of the line is reached; sending continues at Jan. 1, 2040, 12:01 a.m..",
+        "The pace of the line is reached; sending continues at 01/01/2040 00:01.",
         "Messages: 2 accepted",
     ]
 

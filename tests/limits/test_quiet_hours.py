@@ -79,7 +79,7 @@ def test_at_night_only_urgent_messages_go_out(night, worker, settings):
     write(1, priority=Priority.LOW)
     write(1, priority=Priority.HIGH)
     assert worker("--no-refresh").output.splitlines() == [
-        "Quiet hours: until Jan. 1, 2040, 9 a.m. only urgent messages go out.",
+        "Quiet hours: until 01/01/2040 09:00 only urgent messages go out.",
         "Messages: 1 accepted",
     ]
     report = deliver()

@@ -38,7 +38,7 @@ def batch_at(seen: GatewayState) -> SmsBatch:
 def test_state_is_one_row_that_the_first_read_inserts():
     assert GatewayState.objects.count() == 0
     first = GatewayState.objects.current()
-    assert (first.pk, str(first), first.failures) == (1, "ready", 0)
+    assert (first.pk, str(first), first.failures) == (1, "Sending is on", 0)
     assert first.changed_at <= first.now <= GatewayState.objects.current().now
     assert GatewayState.objects.count() == 1
 
