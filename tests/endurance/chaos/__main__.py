@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from . import cells
 from .cells import Cell
@@ -112,11 +113,21 @@ def outside(database: str, options: argparse.Namespace) -> list[tuple[Cell, Find
     return results
 
 
+def wait_shortly(connection: Any, **_signal: object) -> None:
+    """Let nobody wait long for a lock, because a stopped worker that holds one must be woken."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '2s'")
+
+
 def inside(options: argparse.Namespace) -> int:
     """Create the database, run its cells, and print the findings of each as JSON."""
     import django
 
     django.setup()
+    from django.db.backends.signals import connection_created
+
+    connection_created.connect(wait_shortly)
     from django.core.management import call_command
     from django.db import connection
 
