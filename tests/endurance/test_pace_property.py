@@ -97,7 +97,8 @@ def test_no_windows_take_more_and_none_less_while_work_waits(
         total = sent()
         if not waits:
             break
-        assert total >= (minute + 1) * limit  # which is more than 95 %
+        # All but what is kept for urgent messages, of which there are none.
+        assert total >= (minute + 1) * pace.Limit(60, limit).for_others
     assert not waits
     assert_at_most(sent_in(60), limit)
 
