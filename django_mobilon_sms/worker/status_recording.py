@@ -139,7 +139,8 @@ def _write_all(
 ) -> list[Counts]:
     with transaction.atomic(using=alias):
         written = [_write(meaning, reports) for meaning, reports in news.items()]
-        update(_settled, SmsBatch, asked_statuses(), batches=BatchKeys(batches))
+        if batches:  # or PostgreSQL would be given an empty list
+            update(_settled, SmsBatch, asked_statuses(), batches=BatchKeys(batches))
         return written
 
 

@@ -224,7 +224,8 @@ def test_nothing_is_locked_or_counted_where_it_is_not_set(settings):
         with CaptureQueriesContext(connection) as captured:
             send_sms(**GOOD)
             send_many(ROWS)
-        return [query["sql"] for query in captured]
+        # A process notifies at most every tenth of a second, so not each time.
+        return [query["sql"] for query in captured if not query["sql"].startswith("NOTIFY")]
 
     limited = statements()
     settings.MOBILON_SMS_HOURLY_PER_NUMBER = None
