@@ -6,9 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from django_mobilon_sms.signals import status_changed
 
 ROOT = Path(__file__).parents[2]
 FILES = (
@@ -69,3 +72,12 @@ def dist(tree: Path) -> Path:
 def wheel(dist: Path) -> Path:
     [built] = dist.glob("*.whl")
     return built
+
+
+@pytest.fixture
+def kept_receivers() -> Iterator[None]:
+    """The receivers of ``status_changed`` as before, after examples that connect their own."""
+    before = list(status_changed.receivers)
+    yield
+    status_changed.receivers = before
+    status_changed.sender_receivers_cache.clear()

@@ -11,11 +11,10 @@ from django.core.exceptions import ValidationError
 from django_mobilon_sms.choices import Status
 from django_mobilon_sms.exceptions import MessageIsWritten
 from django_mobilon_sms.models import SmsMessage
-from django_mobilon_sms.signals import status_changed
 from tests.support.documents import ROOT
 from tests.support.messages import write
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("kept_receivers")]
 
 RULES = (ROOT / "AGENTS.md").read_text(encoding="utf-8").split("\n## ")[1:]
 
@@ -30,14 +29,6 @@ class Order:
     def save(self) -> None:
         if self.broken:
             raise RuntimeError("no such customer")
-
-
-@pytest.fixture(autouse=True)
-def _receivers():
-    before = list(status_changed.receivers)
-    yield
-    status_changed.receivers = before
-    status_changed.sender_receivers_cache.clear()
 
 
 def example(number: int, kind: str) -> str:

@@ -12,22 +12,13 @@ from django.core.management import call_command
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.models import GatewayState, SmsMessage
 from django_mobilon_sms.sandbox import Sandbox
-from django_mobilon_sms.signals import status_changed
 from tests.support.documents import DOCS, blocks
 from tests.support.messages import write
 
 EXECUTED = ["docs/reference/python.rst"]
 PAGE = DOCS / "reference/python.rst"
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _receivers():
-    before = list(status_changed.receivers)
-    yield
-    status_changed.receivers = before
-    status_changed.sender_receivers_cache.clear()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("kept_receivers")]
 
 
 def run() -> dict[str, Any]:
