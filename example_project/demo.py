@@ -90,7 +90,7 @@ def connect(environment: dict[str, str]) -> QuerySet[SmsMessage]:
     import django  # noqa: PLC0415  not before the environment says which database
 
     django.setup()
-    from django_mobilon_sms.models.messages import SmsMessage  # noqa: PLC0415  not before the setup
+    from django_mobilon_sms.models import SmsMessage  # noqa: PLC0415  not before the setup
 
     return SmsMessage.objects.order_by("pk")
 

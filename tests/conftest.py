@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.utils import translation
 
 from django_mobilon_sms.sandbox import Sandbox
-from django_mobilon_sms.worker.status_queries import trouble
+from django_mobilon_sms.worker.statuses.queries import trouble
 from tests.support.broken_replies import BROKEN_REPLIES
 
 

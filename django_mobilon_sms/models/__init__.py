@@ -39,12 +39,17 @@ from .counting import (
     tally,
 )
 from .daily_totals import CountedDay, DailyTotal, day_of
-from .forgetting_texts import kept_long_enough
 from .idempotency_keys import IdempotencyKey
 from .mailings import SmsMailing
-from .message_changes import MessageQuerySet
-from .message_queries import asked_statuses, ended, has, in_asked_batch
-from .messages import SmsMessage
+from .messages import (
+    MessageQuerySet,
+    SmsMessage,
+    asked_statuses,
+    ended,
+    has,
+    in_asked_batch,
+    kept_long_enough,
+)
 from .number_locks import NumberLock
 from .pause_and_breaker import LONGEST_WAIT, GatewayState
 from .sender_pace import SenderPace

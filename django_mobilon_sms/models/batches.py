@@ -147,7 +147,7 @@ class SmsBatch(models.Model):
             models.Index(fields=["applied_at", "lease_until"], name="mobilon_sms_batch_open"),
             # The admin's list, the last requests in a monitor, operations/purging.py.
             models.Index(fields=["created_at"], name="mobilon_sms_batch_created"),
-            # worker/status_queries.py: what is due to be queried.
+            # worker/statuses/queries.py: what is due to be queried.
             models.Index(
                 fields=["next_check_at"],
                 condition=Q(next_check_at__isnull=False),

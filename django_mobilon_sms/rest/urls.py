@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from django.db import connections, transaction
 from rest_framework.routers import SimpleRouter
 
+from .messages.views import MessageViewSet
 from .stop_list import StopListViewSet
-from .views import MessageViewSet
 
 app_name = "mobilon_sms"
 

@@ -5,5 +5,5 @@ from .exit_codes import TROUBLE, UNKNOWN
 from .listening import listener
 from .run import deliver, seconds_to_work, send_now
 from .run_report import RunReport
-from .status_queries import refresh
+from .statuses.queries import refresh
 from .sweep import sweep_leftovers

@@ -33,14 +33,14 @@ from django_mobilon_sms.signals import status_changed
 from django_mobilon_sms.worker import (
     outcome_recording,
     proofs,
-    status_recording,
     sweep_leftovers,
 )
 from django_mobilon_sms.worker.candidates import Candidate
 from django_mobilon_sms.worker.claims import take
 from django_mobilon_sms.worker.proofs import Proof
 from django_mobilon_sms.worker.run import _for_the_wire
-from django_mobilon_sms.worker.status_recording import StatusQuery
+from django_mobilon_sms.worker.statuses import recording as status_recording
+from django_mobilon_sms.worker.statuses.recording import StatusQuery
 from django_mobilon_sms.worker.sweep import _apply
 from tests.endurance import state_model
 from tests.endurance.state_model import FATES, TAKEN, WORKERS, Protocol, Row, State, canonical

@@ -18,9 +18,9 @@ from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.exceptions import OutcomeUnknown
 from django_mobilon_sms.gateway import StatusReport
 from django_mobilon_sms.gateway.reply_parser import parse, send_results, status_reports
-from django_mobilon_sms.worker import status_recording
 from django_mobilon_sms.worker.proofs import Verdict, of_reply, settle
-from django_mobilon_sms.worker.status_recording import StatusQuery
+from django_mobilon_sms.worker.statuses import recording as status_recording
+from django_mobilon_sms.worker.statuses.recording import StatusQuery
 
 GUIDS = [uuid.UUID(int=number) for number in (1, 0xABCDEF, 2**128 - 1)]
 NAN = float("nan")

@@ -316,7 +316,7 @@ def test_rest_list_in_the_order_of_time_reads_no_whole_table(program, full, fiel
 
 
 def test_rest_summary_counts_no_more_than_it_may(program, full, monkeypatch):
-    monkeypatch.setattr("django_mobilon_sms.rest.summary.MAX_COUNTED", 500)
+    monkeypatch.setattr("django_mobilon_sms.rest.messages.summary.MAX_COUNTED", 500)
     queries = addresses(
         f"{REST}summary/",
         {},
@@ -330,7 +330,7 @@ def test_rest_summary_counts_no_more_than_it_may(program, full, monkeypatch):
 
 
 def test_rest_list_of_own_messages_reads_no_whole_table(program, full, settings, monkeypatch):
-    monkeypatch.setattr("django_mobilon_sms.rest.summary.MAX_COUNTED", 500)
+    monkeypatch.setattr("django_mobilon_sms.rest.messages.summary.MAX_COUNTED", 500)
     settings.MOBILON_SMS_REST_OWN_MESSAGES_ONLY = True
     user = User.objects.get()
     with connection.cursor() as cursor:

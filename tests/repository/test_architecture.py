@@ -47,8 +47,8 @@ def public() -> set[str]:
     names |= {f"{PACKAGE}.gateway.{name}" for name in contract}
     return names | {
         # What `SmsMessage.objects` and `GatewayState.objects` have; nobody imports these.
-        f"{PACKAGE}.models.messages.MessageQuerySet",
-        f"{PACKAGE}.models.message_queries.MessageQueries",
+        f"{PACKAGE}.models.messages.changes.MessageQuerySet",
+        f"{PACKAGE}.models.messages.queries.MessageQueries",
         f"{PACKAGE}.models.pause_and_breaker.StateQuerySet",
         f"{PACKAGE}.phone_numbers.normalize_number",
         f"{PACKAGE}.segments.count_segments",

@@ -110,7 +110,7 @@ class Shop:
             "\n".join(
                 [
                     setup,
-                    "from django_mobilon_sms.models.messages import SmsMessage",
+                    "from django_mobilon_sms.models import SmsMessage",
                     *lines,
                     f"print(json.dumps({last}))",
                 ]

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
 
 from django_mobilon_sms.models import SmsMessage
-from django_mobilon_sms.rest.views import MessageViewSet
+from django_mobilon_sms.rest.messages.views import MessageViewSet
 from tests.support.messages import write
 from tests.support.rest_door import ALL, GOOD, basic, login, post, with_password
 

@@ -243,7 +243,7 @@ def test_codes_are_those_of_the_code():
         "outbox/writing",
         "phone_numbers",
     )
-    modules = [*(package / f"{name}.py" for name in own), *package.glob("rest/*.py")]
+    modules = [*(package / f"{name}.py" for name in own), *(package / "rest").rglob("*.py")]
     named = {code for module in modules for code in codes_of(module)} - {
         "forgotten",
         "line",
@@ -259,7 +259,7 @@ def test_codes_are_those_of_the_code():
 
 
 def test_fields_are_those_of_the_code():
-    from django_mobilon_sms.rest.request_rows import WRITABLE
+    from django_mobilon_sms.rest.messages.request_rows import WRITABLE
 
     documented = column(DOCS / "reference/rest.rst", "fields-table")
     assert sorted(documented) == sorted(WRITABLE)

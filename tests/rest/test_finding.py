@@ -342,7 +342,7 @@ def test_answers_are_kept_by_no_cache(client, page):
 
 @pytest.mark.databases
 def test_summary_of_more_than_it_counts_says_so(client, monkeypatch):
-    monkeypatch.setattr("django_mobilon_sms.rest.summary.MAX_COUNTED", 3)
+    monkeypatch.setattr("django_mobilon_sms.rest.messages.summary.MAX_COUNTED", 3)
     write(2, text="я" * 71, tag="old")
     write(1)
     counted = {"status": "pending", "messages": 3, "segments": 5}

@@ -10,8 +10,8 @@ import yaml
 from django.core.management import call_command
 from drf_spectacular.validation import validate_schema
 
-from django_mobilon_sms.rest.filters import LOOKUPS, PAGING
-from django_mobilon_sms.rest.request_rows import WRITABLE
+from django_mobilon_sms.rest.messages.filters import LOOKUPS, PAGING
+from django_mobilon_sms.rest.messages.request_rows import WRITABLE
 from django_mobilon_sms.rest.serializers import MessageSerializer
 from django_mobilon_sms.rest.urls import router
 from tests.support.documents import DOCS

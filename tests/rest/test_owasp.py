@@ -121,7 +121,7 @@ def test_api3_broken_object_property_level_authorization(client, name):
 
 def test_api4_unrestricted_resource_consumption(client, settings, monkeypatch):
     """Bodies, lists, pages, counts and rates have a bound."""
-    monkeypatch.setattr("django_mobilon_sms.rest.summary.MAX_COUNTED", 5)
+    monkeypatch.setattr("django_mobilon_sms.rest.messages.summary.MAX_COUNTED", 5)
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = None
     body = json.dumps(GOOD | {"text": "x" * (2 * 1024 * 1024)})
     big = client.generic("POST", "/sms/messages/", body, content_type="application/json")

@@ -10,7 +10,7 @@ import pytest
 from django_mobilon_sms.choices import Status
 from django_mobilon_sms.models import CountedDay, SmsMessage
 from django_mobilon_sms.operations import count_days, purge
-from django_mobilon_sms.rest import summary
+from django_mobilon_sms.rest.messages import summary
 from tests.support.admin_door import change
 from tests.support.messages import write
 from tests.support.rest_door import ALL, login

@@ -150,14 +150,14 @@ MISTAKES = [
     ),
     Mistake(
         "status dropped from the claim",
-        "models/message_changes.py",
+        "models/messages/changes.py",
         "unexpired().without_indexes().filter(PkIn(pks), status_now=Status.PENDING)",
         "unexpired().filter(PkIn(pks))",
         "models/test_message_changes.py::test_message_that_is_not_pending_is_not_cancelled_or_claimed",
     ),
     Mistake(
         "expiry dropped from the claim",
-        "models/message_changes.py",
+        "models/messages/changes.py",
         "unexpired().without_indexes().filter(PkIn(pks), status_now=Status.PENDING)",
         "without_indexes().filter(PkIn(pks), status_now=Status.PENDING)",
         "models/test_message_changes.py::test_claim_takes_pending_messages_that_have_not_expired",
@@ -220,7 +220,7 @@ MISTAKES = [
     ),
     Mistake(
         "save() of an existing row allowed",
-        "models/messages.py",
+        "models/messages/sms_message.py",
         "        if not self._state.adding:\n            raise MessageIsWritten\n",
         "",
         "models/test_messages.py::test_existing_row_is_not_saved_again",
@@ -271,7 +271,7 @@ MISTAKES = [
     ),
     Mistake(
         "resent row cancelled for good",
-        "models/message_changes.py",
+        "models/messages/changes.py",
         "return sum(pending.end(Status.CANCELLED, ErrorCode.CANCELLED).values())",
         'return pending.change(status=Status.CANCELLED, error_code="")',
         "models/test_message_changes.py::test_cancelled_resend_may_have_gone_out_and_is_unknown",
@@ -335,14 +335,14 @@ MISTAKES = [
     ),
     Mistake(
         "statuses asked for again at once after trouble",
-        "worker/status_queries.py",
+        "worker/statuses/queries.py",
         "if patient and time.monotonic() < trouble.until:",
         "if False:",
         "management/test_loop.py::test_statuses_wait_after_trouble_and_sending_does_not",
     ),
     Mistake(
         "batch asked for by two workers",
-        "worker/status_queries.py",
+        "worker/statuses/queries.py",
         "return rows.checkable().filter(PkIn(batches))",
         "return rows.filter(PkIn(batches))",
         "worker/test_status_queries.py::test_two_workers_do_not_ask_for_the_same",
@@ -455,14 +455,14 @@ MISTAKES = [
     ),
     Mistake(
         "a longer list under the same key",
-        "rest/idempotency_key.py",
+        "rest/messages/idempotency_key.py",
         "missing = set(range(len(messages))) - found",
         "missing = set[int]()",
         "rest/test_idempotency_key.py::test_list_of_another_length_under_the_same_key_is_a_conflict",
     ),
     Mistake(
         "everybody's messages to each client",
-        "rest/views.py",
+        "rest/messages/views.py",
         "if conf.REST_OWN_MESSAGES_ONLY:",
         "if False:",
         "rest/test_own.py::test_own_messages_are_found_counted_and_acted_on",

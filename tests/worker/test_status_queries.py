@@ -14,8 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django_mobilon_sms.choices import Status
 from django_mobilon_sms.contrib import jobs
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
-from django_mobilon_sms.worker import deliver, outcome_recording, refresh, status_queries
-from django_mobilon_sms.worker.status_queries import Trouble, next_check, take_due, trouble
+from django_mobilon_sms.worker import deliver, outcome_recording, refresh
+from django_mobilon_sms.worker.statuses import queries as status_queries
+from django_mobilon_sms.worker.statuses.queries import Trouble, next_check, take_due, trouble
 from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]

@@ -7,6 +7,8 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 
+from ..messages.summary import MAX_COUNTED, SummarySerializer
+from ..messages.views import MAX_MESSAGES_PER_REQUEST, QueueSerializer
 from ..serializers import (
     AcceptDuplicateSerializer,
     MessageSerializer,
@@ -21,8 +23,6 @@ from ..stop_list import (
     StoppedNumberSerializer,
     StoppedSerializer,
 )
-from ..summary import MAX_COUNTED, SummarySerializer
-from ..views import MAX_MESSAGES_PER_REQUEST, QueueSerializer
 from .parameters import FILTERS, KEY, LOCATION, ORDERING, RETRY_AFTER
 from .shapes import (
     MESSAGE_OR_LIST,
@@ -210,7 +210,7 @@ def _described(extension: Any) -> Any:
 class MessagesExtension(OpenApiViewExtension):
     """Describe the messages."""
 
-    target_class = "django_mobilon_sms.rest.views.MessageViewSet"
+    target_class = "django_mobilon_sms.rest.messages.views.MessageViewSet"
     tag, prefix, operations = "SMS", "sms_messages", MESSAGES
     view_replacement = _described
 

@@ -9,9 +9,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from ...choices import ErrorCode, Status
-from ..idempotency_key import HEADER
+from ..messages.idempotency_key import HEADER
+from ..messages.views import MessageViewSet
 from ..pagination import MessagePagination
-from ..views import MessageViewSet
 
 WORD = {"type": "string", "minLength": 1}
 

@@ -9,7 +9,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
 
 from ..errors import ListFaultsSerializer
-from ..request_rows import NewMessageSerializer
+from ..messages.request_rows import NewMessageSerializer
 from ..serializers import ExactSerializer, MessageSerializer
 
 Schema = dict[str, Any]

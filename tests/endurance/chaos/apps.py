@@ -56,10 +56,10 @@ def say_who_posts() -> None:
 def set_points() -> None:
     """Ask for a trap at each step of a message's way."""
     from django_mobilon_sms.gateway import client
-    from django_mobilon_sms.models import message_changes
+    from django_mobilon_sms.models.messages import changes
     from django_mobilon_sms.worker import outcome_recording, run
 
-    struck(message_changes.MessageQuerySet, "claim", before="mid_claim")
+    struck(changes.MessageQuerySet, "claim", before="mid_claim")
     struck(run._Run, "_post", before="claimed")
     struck(client.MobilonGateway, "send", before="before_post", after="after_post")
     struck(http.client.HTTPConnection, "send", before="writing")

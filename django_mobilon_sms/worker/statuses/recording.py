@@ -15,10 +15,10 @@ from django.db import router, transaction
 from django.db.models import Exists, Expression, F, OuterRef
 from django.db.models.functions import Coalesce
 
-from ..choices import ErrorCode, Status
-from ..conf import conf
-from ..gateway import StatusReport
-from ..models import (
+from ...choices import ErrorCode, Status
+from ...conf import conf
+from ...gateway import StatusReport
+from ...models import (
     INTEGER,
     RETRY_SECONDS,
     TEXT,

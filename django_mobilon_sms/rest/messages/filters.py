@@ -14,10 +14,10 @@ from rest_framework.fields import get_error_detail
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
-from ..choices import ErrorCode, Status
-from ..models import has
-from .pagination import MessagePagination
-from .strict_view import refuse
+from ...choices import ErrorCode, Status
+from ...models import has
+from ..pagination import MessagePagination
+from ..strict_view import refuse
 
 #: Parameters of the list that are not filters.
 PAGING = {

@@ -11,13 +11,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from ..choices import ErrorCode, Priority, Resolution, Status
-from ..database import quoting_no_row, user_field
-from ..exceptions import MessageIsWritten
-from ..phone_numbers import mask_number
-from .batches import SmsBatch
-from .mailings import SmsMailing
-from .message_changes import MessageQuerySet
+from ...choices import ErrorCode, Priority, Resolution, Status
+from ...database import quoting_no_row, user_field
+from ...exceptions import MessageIsWritten
+from ...phone_numbers import mask_number
+from ..batches import SmsBatch
+from ..mailings import SmsMailing
+from .changes import MessageQuerySet
 
 # No message has an empty status. With one status only, PostgreSQL would not search the index by
 # the status, and so read all of the index instead of the due messages.

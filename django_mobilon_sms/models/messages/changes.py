@@ -16,8 +16,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models, router, transaction
 from django.db.models import Case, Expression, F, Q, When
 
-from ..choices import ErrorCode, Resolution, Status
-from ..database import (
+from ...choices import ErrorCode, Resolution, Status
+from ...database import (
     INTEGER,
     TEXT,
     Build,
@@ -31,13 +31,13 @@ from ..database import (
     quoting_no_row,
     update,
 )
-from ..exceptions import MessageIsWritten
-from ..signals import call_or_hold, status_changed
-from .batches import SmsBatch
-from .daily_totals import CountedDay
+from ...exceptions import MessageIsWritten
+from ...signals import call_or_hold, status_changed
+from ..batches import SmsBatch
+from ..daily_totals import CountedDay
+from ..wake_up import wake_up_after_commit
 from .forgetting_texts import forget_from, unless_sensitive
-from .message_queries import MessageQueries, asked_statuses, ended
-from .wake_up import wake_up_after_commit
+from .queries import MessageQueries, asked_statuses, ended
 
 
 class MessageQuerySet(MessageQueries):

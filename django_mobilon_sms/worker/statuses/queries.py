@@ -22,10 +22,10 @@ from uuid import UUID
 from django.db import router
 from django.db.models import Expression, Value
 
-from ..choices import Status
-from ..conf import conf, require_valid
-from ..gateway import MAX_OBJECTS, Backend, Call, StatusReport, with_call
-from ..models import (
+from ...choices import Status
+from ...conf import conf, require_valid
+from ...gateway import MAX_OBJECTS, Backend, Call, StatusReport, with_call
+from ...models import (
     RETRY_SECONDS,
     TIME,
     BatchKeys,
@@ -41,12 +41,12 @@ from ..models import (
     select,
     update,
 )
-from .configured_backend import open_backend
-from .exit_codes import TROUBLE, exit_code
-from .proofs import of_error
-from .request_threads import RequestThreads
-from .run_report import Halt, RunReport
-from .status_recording import StatusQuery, StatusReply, record
+from ..configured_backend import open_backend
+from ..exit_codes import TROUBLE, exit_code
+from ..proofs import of_error
+from ..request_threads import RequestThreads
+from ..run_report import Halt, RunReport
+from .recording import StatusQuery, StatusReply, record
 
 logger = logging.getLogger(__name__)
 

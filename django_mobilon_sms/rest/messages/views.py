@@ -18,30 +18,30 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
-from ..choices import Status
-from ..conf import conf
-from ..exceptions import InvalidRows
-from ..models import GatewayState, MessageQuerySet, SmsMessage, retry_on_lock
-from ..operations import monitoring
-from ..outbox import write_many
-from .errors import fault, refusal
-from .filters import LOOKUPS, PAGING, MessageFilter
-from .filters import read as read_filters
-from .idempotency_key import KeyedRequest, read_key
-from .pagination import MessagePagination
-from .parsing import StrictJSONParser
-from .permissions import ACT, SEE, WRITE, MessagePermission, confined_to
-from .request_rows import read_rows
-from .serializers import (
+from ...choices import Status
+from ...conf import conf
+from ...exceptions import InvalidRows
+from ...models import GatewayState, MessageQuerySet, SmsMessage, retry_on_lock
+from ...operations import monitoring
+from ...outbox import write_many
+from ..errors import fault, refusal
+from ..pagination import MessagePagination
+from ..parsing import StrictJSONParser
+from ..permissions import ACT, SEE, WRITE, MessagePermission, confined_to
+from ..serializers import (
     AcceptDuplicateSerializer,
     ExactSerializer,
     MessageSerializer,
     NoFieldsSerializer,
     NumberSerializer,
 )
-from .strict_view import StrictView
+from ..strict_view import StrictView
+from ..throttling import ActThrottle, CreateThrottle
+from .filters import LOOKUPS, PAGING, MessageFilter
+from .filters import read as read_filters
+from .idempotency_key import KeyedRequest, read_key
+from .request_rows import read_rows
 from .summary import SummarySerializer, count
-from .throttling import ActThrottle, CreateThrottle
 
 #: How many messages one request may write.
 MAX_MESSAGES_PER_REQUEST = 1000

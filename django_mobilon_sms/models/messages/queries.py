@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 
-from ..choices import ErrorCode, Status
-from ..conf import conf
-from ..database import PrimaryQuerySet, db_now
-from .batches import SmsBatch
-from .stopped_numbers import StoppedNumber
+from ...choices import ErrorCode, Status
+from ...conf import conf
+from ...database import PrimaryQuerySet, db_now
+from ..batches import SmsBatch
+from ..stopped_numbers import StoppedNumber
 
 if TYPE_CHECKING:
     from typing_extensions import Self

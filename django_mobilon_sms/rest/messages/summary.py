@@ -10,12 +10,12 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet, Sum
 from rest_framework import serializers
 
-from ..choices import Status
-from ..conf import conf
-from ..models import NONE, SOURCE, STATUS, CountedDay, DailyTotal, GatewayState, Tally, day_of
-from ..operations import as_of, consistently, day_bounds, sums
-from .pagination import NEWEST
-from .serializers import ExactSerializer
+from ...choices import Status
+from ...conf import conf
+from ...models import NONE, SOURCE, STATUS, CountedDay, DailyTotal, GatewayState, Tally, day_of
+from ...operations import as_of, consistently, day_bounds, sums
+from ..pagination import NEWEST
+from ..serializers import ExactSerializer
 
 #: How many messages are counted at most, the newest first.
 MAX_COUNTED = 100_000

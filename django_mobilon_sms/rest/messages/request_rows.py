@@ -13,9 +13,9 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from ..exceptions import InvalidRows, RowError
-from ..outbox import MAX_ERRORS, clean, database_time
-from .serializers import AsSent, ExactSerializer, PriorityField
+from ...exceptions import InvalidRows, RowError
+from ...outbox import MAX_ERRORS, clean, database_time
+from ..serializers import AsSent, ExactSerializer, PriorityField
 
 Faults = dict[str, ValidationError]
 

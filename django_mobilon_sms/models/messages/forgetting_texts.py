@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from django.db.models import Case, Expression, F, Q, Value, When
 
-from ..conf import conf
-from ..database import TEXT, TIME, db_now
+from ...conf import conf
+from ...database import TEXT, TIME, db_now
 
 
 def unless_sensitive() -> Expression:

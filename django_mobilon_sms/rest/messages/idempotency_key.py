@@ -20,10 +20,10 @@ from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from ..exceptions import InvalidRows
-from ..models import IdempotencyKey, SmsMessage
-from ..outbox import write_many
-from .permissions import confined_to
+from ...exceptions import InvalidRows
+from ...models import IdempotencyKey, SmsMessage
+from ...outbox import write_many
+from ..permissions import confined_to
 
 HEADER = "Idempotency-Key"
 
