@@ -13,6 +13,7 @@ from django.utils.html import strip_tags
 
 from django_mobilon_sms.admin import bounded_paginator
 from django_mobilon_sms.admin.actions import menu
+from django_mobilon_sms.admin.messages import search
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMailing, SmsMessage, db_now
 from tests.support.admin_door import ADD, LIST, change, page, text_of
@@ -316,7 +317,7 @@ def test_search_in_texts_is_for_those_who_may_see_them(client, reader):
     assert found(client, q="готов заказ") == [message]
     assert found(client, q="готов код") == []
     assert found(reader, q="готов") == []
-    assert "in the texts of the last 30 days" in text_of(client.get(LIST))
+    assert "in the newest 500,000 texts of the last 30 days" in text_of(client.get(LIST))
     assert "in the texts" not in text_of(reader.get(LIST))
 
 
@@ -327,6 +328,12 @@ def test_texts_older_than_a_month_are_not_searched(client):
     assert found(client, q="заказ") == [recent]
     change(recent, created_at=db_now() - timedelta(days=31))
     assert found(client, q="заказ") == []
+
+
+def test_only_so_many_of_the_newest_texts_are_searched(client, monkeypatch):
+    messages = write(3, text="Ваш заказ готов")
+    monkeypatch.setattr(search, "MOST_RECENT", 2)
+    assert found(client, q="заказ") == messages[:0:-1]
 
 
 def test_words_are_searched_for_only_where_nothing_has_that_name(client):

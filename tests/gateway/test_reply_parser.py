@@ -7,7 +7,7 @@ import math
 import re
 import uuid
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import timezone
 from functools import partial
 
 import pytest
@@ -282,7 +282,7 @@ def test_cut_reply_is_an_array_or_a_bad_reply(reply, length):
 def query(pk: int, guid: uuid.UUID, gateway_id: str) -> StatusQuery:
     """An accepted message that is asked for."""
     known = {"status": Status.ACCEPTED, "gateway_status": 0, "batch": uuid.UUID(int=7)}
-    return StatusQuery(pk, guid, gateway_id, accepted_at=datetime.now(timezone.utc), **known)
+    return StatusQuery(pk, guid, gateway_id, **known)
 
 
 asked = st.lists(

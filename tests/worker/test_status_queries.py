@@ -245,7 +245,7 @@ def test_waits_grow_with_the_age_and_end(age, wait):
 
 def test_message_that_is_too_old_is_no_longer_asked_for(sandbox, worker):
     accepted(sandbox, worker)
-    SmsMessage.objects.all().change(accepted_at=db_now() - timedelta(days=4))
+    SmsBatch.objects.update(closed_at=db_now() - timedelta(days=4))
     assert worker().code == 0
     assert asked(sandbox) == []
     assert SmsMessage.objects.ended().count() == 1

@@ -21,12 +21,12 @@ HELP = _("A number or its first digits, a guid, a gateway id, or a tag.")
 
 HELP_WITH_TEXT = _(
     "A number or its first digits, a guid, a gateway id, or a tag. Other words are searched for in"
-    " the texts of the last 30 days; a single word must consist of letters only."
+    " the newest 500,000 texts of the last 30 days; a single word must consist of letters only."
 )
 
 
-#: How far back messages are searched by what no index finds.
-RECENT = timedelta(days=30)
+#: How far back messages are searched by what no index finds, and how many at most.
+RECENT, MOST_RECENT = timedelta(days=30), 500_000
 
 
 #: Characters of the longest number in E.164: "+" and 15 digits.
@@ -64,13 +64,17 @@ def search(messages: QuerySet[Any], typed: str, *, in_texts: bool) -> QuerySet[A
 
 
 def recent(messages: QuerySet[Any]) -> QuerySet[Any]:
-    """Return the messages of the last 30 days, found by the primary key, which orders the list.
+    """Return the messages of the last 30 days, at most the newest 500,000.
 
-    For searches without an index: the database reads no older row on the way.
+    For searches without an index. They are found by the primary key, which orders the list, so that
+    the database reads no older row on the way.
     """
     rows = SmsMessage.objects.filter(created_at__gte=db_now() - RECENT)
     oldest = rows.order_by("created_at").values_list("pk", flat=True).first()
-    return messages.none() if oldest is None else messages.filter(pk__gte=oldest)
+    newest = SmsMessage.objects.order_by("pk").values_list("pk", flat=True).last()
+    if oldest is None or newest is None:
+        return messages.none()
+    return messages.filter(pk__gte=max(oldest, newest - MOST_RECENT + 1))
 
 
 def _exists(name: str, value: str) -> bool:

@@ -51,7 +51,7 @@ from .recording import StatusQuery, StatusReply, record
 logger = logging.getLogger(__name__)
 
 
-#: How long to wait until the next query, for messages up to this age.
+#: How long to wait until the next query, for batches up to this age.
 WAITS_BY_AGE = (
     (timedelta(minutes=1), timedelta(seconds=10)),
     (timedelta(minutes=5), timedelta(seconds=30)),
@@ -142,13 +142,10 @@ def take_due(limit: int = MAX_OBJECTS) -> list[StatusQuery]:
     """
     alias = router.db_for_write(SmsBatch)
     while rows := select(_due, SmsBatch, limit):
-        due, now = [batch for batch, _now in rows], rows[0][1]
+        due, now = {batch: closed_at for batch, closed_at, _now in rows}, rows[0][2]
         batches, is_all = _whole_batches(due, limit)
         mark = timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311  no secret
-        times = {
-            batch: next_check(max(query.accepted_at for query in queries), now, mark)
-            for batch, queries in batches.items()
-        }
+        times = {batch: next_check(due[batch], now, mark) for batch in batches}
         if is_all:  # the others have no message left to query
             times = dict.fromkeys(due) | times
         ours = retry_on_lock(partial(_take, times), using=alias, seconds=RETRY_SECONDS)
@@ -186,9 +183,9 @@ def _take(times: Mapping[UUID, datetime | None]) -> list[UUID]:
     return list(marked.values_list("pk", flat=True))
 
 
-def next_check(accepted_at: datetime, now: datetime, mark: timedelta) -> datetime | None:
-    """Return when to query a message again; ``None`` if it is too old."""
-    age = now - accepted_at
+def next_check(closed_at: datetime, now: datetime, mark: timedelta) -> datetime | None:
+    """Return when to query a batch again; ``None`` if it is too old."""
+    age = now - closed_at
     if age >= timedelta(seconds=conf.STATUS_MAX_AGE):
         return None
     wait = next((wait for limit, wait in WAITS_BY_AGE if age < limit), LONGEST_WAIT)
@@ -221,7 +218,7 @@ def _send(
 def _due(batches: BatchQuerySet, limit: int) -> Any:
     # In the order of the index alone: with the primary key behind it, the rows would be sorted.
     due = batches.checkable().order_by("next_check_at")
-    return due.annotate(now=db_now()).values_list("pk", "now")[:limit]
+    return due.annotate(now=db_now()).values_list("pk", "closed_at", "now")[:limit]
 
 
 def _asked(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from functools import partial
 from itertools import chain, starmap
 from typing import Any, NamedTuple
@@ -47,7 +46,6 @@ class StatusQuery(NamedTuple):
     gateway_id: str
     status: str
     gateway_status: int | None
-    accepted_at: datetime
     batch: UUID
 
 
