@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -28,7 +29,7 @@ from .outcome_recording import Result
 from .proofs import Proof
 from .request_threads import RequestThreads
 from .run_report import RunReport
-from .sweep import leftovers, sweep_leftovers
+from .sweep import leftovers, sweep_batches, sweep_leftovers
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ LOOK_SECONDS = 0.05
 
 #: While this many calls of receivers of ``status_changed`` wait, nothing is claimed.
 MOST_CALLS = 1000
+
+#: How often a long run sweeps the batches that other workers left, in seconds.
+SWEEP_SECONDS = 60.0
 
 
 def deliver(
@@ -95,6 +99,7 @@ class _Run:
         self.drained = False  # nothing was left to claim
         self.stopped = False  # by trouble
         self.calls: Calls = Calls()  # of receivers, until no request is under way
+        self.swept = time.monotonic()  # when it swept last; ``deliver()`` just did
 
     def deliver(self) -> None:
         """Send until there is nothing to claim, and call the receivers of ``status_changed``.
@@ -127,6 +132,7 @@ class _Run:
                     self._claim_early(results)
                 finally:
                     self._record(results)
+                self._sweep()
                 self._claim_all(len(results))
         finally:
             while self.requests:  # record what is under way, whatever ended the claims
@@ -190,6 +196,15 @@ class _Run:
         slots = self.concurrency if self.trusted else 1
         kept = 1 if slots > 1 and not urgent else 0
         return max(0, slots - kept - len(self.requests))
+
+    def _sweep(self) -> None:
+        """Sweep batches once a minute: the messages of a killed worker must not wait for hours."""
+        if time.monotonic() < self.swept + SWEEP_SECONDS:
+            return
+        self.swept = time.monotonic()
+        swept = sweep_batches()
+        self.report.statuses += swept.statuses
+        self.report.failed |= swept.failed
 
     def _is_full(self) -> bool:
         return len(self.calls) >= MOST_CALLS
