@@ -1,6 +1,7 @@
 """The worker: everything that ``manage.py send_sms`` does, step by step."""
 
 from .candidates import senders
+from .claims import can_claim
 from .exit_codes import TROUBLE, UNKNOWN
 from .listening import listener
 from .run import deliver, seconds_to_work, send_now

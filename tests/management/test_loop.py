@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import timedelta
+from datetime import timezone as zones
 from io import StringIO
 from itertools import pairwise
 from typing import Any
@@ -16,9 +17,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_mobilon_sms.choices import Priority
 from django_mobilon_sms.management.commands.send_sms import Command
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_many
+from django_mobilon_sms.worker import deliver
 from tests.support.messages import write
 from tests.support.workers import PATIENCE, group, wait_until
 
@@ -98,6 +101,37 @@ def test_refresh_makes_way_for_a_message_that_became_due(sandbox, settings):
 
     loop(become_due, nothing, nothing)
     assert asked == ["/status/", "/send/", "/status/", "/status/"]
+
+
+@pytest.mark.parametrize("halt", ["DAILY_LIMIT", "QUIET_HOURS"])
+def test_refresh_of_a_halted_run_makes_way_only_for_what_may_go_out(sandbox, settings, halt):
+    settings.MOBILON_SMS_CONCURRENCY = 1  # a hundred statuses at a time
+    send_many({"number": "+79135292926", "text": f"Заказ {n}"} for n in range(250))
+    asked: list[str] = []
+
+    def come(exchange: Any) -> None:
+        asked.append(exchange.path)
+        if asked == ["/status/"]:
+            write()  # waits, as those of the list do
+        if asked == ["/status/"] * 2:
+            write(priority=Priority.HIGH)
+        connection.close()  # of the gateway's thread
+
+    def become_due() -> None:
+        if halt == "DAILY_LIMIT":
+            settings.MOBILON_SMS_DAILY_LIMIT = 10
+            write(9)
+            deliver()
+        else:
+            now = timezone.now().astimezone(zones.utc)
+            hours = f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=1):%H:%M} UTC"
+            settings.MOBILON_SMS_QUIET_HOURS = hours
+        write()
+        SmsBatch.objects.update(next_check_at=db_now())
+        sandbox.on_request = come
+
+    loop(become_due, nothing, nothing)
+    assert asked == ["/status/", "/status/", "/send/", "/status/"]
 
 
 def test_statuses_wait_after_trouble_and_sending_does_not(sandbox):

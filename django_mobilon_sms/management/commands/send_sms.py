@@ -22,6 +22,7 @@ from ...models import DEBOUNCE, SmsBatch, SmsMailing, SmsMessage
 from ...operations import JOB_SECONDS, RECENT_AGE, count_days
 from ...worker import (
     RunReport,
+    can_claim,
     candidates,
     deliver,
     listener,
@@ -131,8 +132,8 @@ class Command(WorkingCommand):
         """Do the steps of one run: sweep, send, check statuses, and what is due at times."""
         report = sweep_leftovers() if options["refresh_only"] else self.send(options, stopping)
         if not options["no_refresh"]:
-            if options["loop"] and not options["refresh_only"] and not report.halted:
-                stopping = or_message_due(stopping)
+            if options["loop"] and not options["refresh_only"]:
+                stopping = or_message_due(stopping, halted=bool(report.halted))
             report = refresh(report, stopping=stopping, patient=options["loop"])
         # Not in runs that had nothing to do, which stay cheap, nor in trouble.
         if (report.claimed or report.checked) and not report.exit_code:
@@ -205,10 +206,15 @@ def how_it_waits(interval: float, *, hears: bool) -> str:
     return text % {"seconds": f"{interval:g}"}
 
 
-def or_message_due(stopping: Callable[[], bool]) -> Callable[[], bool]:
-    """Also stop checking statuses, after the first request, if a message is due to be sent."""
+def or_message_due(stopping: Callable[[], bool], *, halted: bool) -> Callable[[], bool]:
+    """Also stop checking statuses, after the first request, if a message is due to be sent.
+
+    After a run that was ``halted``, only a message counts that can be claimed nevertheless, such as
+    an urgent one in the share of the pace that is kept for it.
+    """
     requests = itertools.count()
-    return lambda: stopping() or (next(requests) > 0 and bool(candidates.due(1, 1)))
+    is_due = can_claim if halted else lambda: bool(candidates.due(1, 1))
+    return lambda: stopping() or (next(requests) > 0 and is_due())
 
 
 def describe(error: Exception) -> str:
