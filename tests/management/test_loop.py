@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,7 +22,7 @@ from django_mobilon_sms.choices import Priority
 from django_mobilon_sms.management.commands.send_sms import Command
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_many
-from django_mobilon_sms.worker import deliver
+from django_mobilon_sms.worker import deliver, listening
 from tests.support.messages import write
 from tests.support.workers import PATIENCE, group, wait_until
 
@@ -45,14 +46,18 @@ class Script:
         self.steps.pop(0)()
 
 
-def loop(*steps: Callable[[], object], options: tuple[str, ...] = ()) -> tuple[list[str], Script]:
+def loop(
+    *steps: Callable[[], object],
+    options: tuple[str, ...] = (),
+    hears: Callable[[], bool] = lambda: False,
+) -> tuple[list[str], Script]:
     """Run the loop with these steps while it waits; the lines that it printed, and the script."""
     output = StringIO()
     command = Command(stdout=output, stderr=output)
     words = ["--loop", f"--interval={INTERVAL}", *options]
     script = Script(*steps)
     given: dict[str, Any] = vars(command.create_parser("manage.py", "send_sms").parse_args(words))
-    command.loop(given, script)
+    command.loop(given, script, hears)
     return output.getvalue().splitlines(), script
 
 
@@ -289,3 +294,26 @@ def test_message_is_sent_at_once_although_the_next_poll_is_far_away(sandbox):
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
+
+
+def test_listener_whose_proof_came_late_tries_again(monkeypatch):
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL notifies")
+    monkeypatch.setattr(listening, "PROVE_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(listening, "PROOF_SECONDS", 0.0)  # no server is as fast
+    woken = threading.Event()
+    with listening.listener(woken.set) as hears:
+        assert not hears()
+        assert not woken.is_set()
+        monkeypatch.setattr(listening, "PROOF_SECONDS", float(PATIENCE))
+        assert woken.wait(PATIENCE)
+        assert hears()
+        woken.clear()
+        write()
+        assert woken.wait(PATIENCE)
+
+
+def test_loop_says_once_that_it_hears_after_all(sandbox):
+    found: list[bool] = []
+    output, _script = loop(nothing, lambda: found.append(True), nothing, hears=lambda: bool(found))
+    assert output == ["New messages are sent at once. The database is also polled every 1 s."]

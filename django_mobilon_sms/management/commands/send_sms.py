@@ -60,6 +60,8 @@ class Command(WorkingCommand):
     totals_due = 0.0
     #: The last line about trouble, which the loop does not repeat.
     last_trouble = ""
+    #: Whether the loop said that it hears of new messages.
+    hears = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
@@ -84,12 +86,15 @@ class Command(WorkingCommand):
         with stop_on_signals(hand_on=not (self.is_process or options["loop"])) as stop:
             if options["loop"]:
                 with listener(stop.wake) as hears:
-                    self.stderr.write(how_it_waits(options["interval"], hears=hears))
-                    self.loop(options, stop)
+                    self.hears = hears()
+                    self.stderr.write(how_it_waits(options["interval"], hears=self.hears))
+                    self.loop(options, stop, hears)
             elif code := self.run(options, stop.is_set).exit_code:
                 sys.exit(code)
 
-    def loop(self, options: dict[str, Any], stop: Stop) -> None:
+    def loop(
+        self, options: dict[str, Any], stop: Stop, hears: Callable[[], bool] = lambda: False
+    ) -> None:
         """Run whenever there is something to do, until a signal. No trouble ends the loop.
 
         After a notification it polls again shortly, because the writer does not repeat one at once.
@@ -97,6 +102,9 @@ class Command(WorkingCommand):
         idle = False  # the first run shows a wrong setting, even if there is nothing to do
         woken = False
         while not stop.is_set():
+            if hears() and not self.hears:  # the server was slow at first
+                self.hears = True
+                self.stderr.write(how_it_waits(options["interval"], hears=True))
             pause: float = 2 * DEBOUNCE if woken else options["interval"]
             try:
                 if not idle or not (seconds := seconds_to_work()):
