@@ -136,7 +136,8 @@ def test_refresh_of_a_halted_run_makes_way_only_for_what_may_go_out(sandbox, set
         sandbox.on_request = come
 
     loop(become_due, nothing, nothing)
-    assert asked == ["/status/", "/status/", "/send/", "/status/"]
+    assert asked[:3] == ["/status/", "/status/", "/send/"]
+    assert set(asked[3:]) == {"/status/"}  # one or two, as the batches fill the requests
 
 
 def test_statuses_wait_after_trouble_and_sending_does_not(sandbox):
