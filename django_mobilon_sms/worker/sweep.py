@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from django.db import Error, router, transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from ..choices import ErrorCode, Outcome, Status
 from ..conf import conf
@@ -23,8 +23,9 @@ from ..models import (
     retry_on_lock,
 )
 from . import outcome_recording
+from .exit_codes import UNKNOWN
 from .proofs import Proof
-from .run_report import RunReport
+from .run_report import RunError, RunReport
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +60,25 @@ def _sweep(found: Sequence[QuerySet[Any]], steps: Iterable[Step]) -> RunReport:
     for name, step in steps:
         patience = 0.0 if report.failed else RETRY_SECONDS
         try:
-            report.count(retry_on_lock(step, using=alias, seconds=patience))
+            counts = retry_on_lock(step, using=alias, seconds=patience)
+            report.count(counts)
+            if counts.get(Status.UNKNOWN):
+                _note_unknown(report, name, counts[Status.UNKNOWN])
         except Error as error:
             # Its type only: a database's own words can hold a row's contents.
-            logger.error("sweep.failed batch=%s error=%s", name, type(error).__name__)
+            logger.warning("sweep.failed batch=%s error=%s", name, type(error).__name__)
             report.failed = True
     return report
+
+
+def _note_unknown(report: RunReport, name: object, count: int) -> None:
+    """Note why messages became unknown; ``name`` is that of the step, a batch or "expired"."""
+    if name == "expired":
+        report.note(RunError(ErrorCode.EXPIRED, None, UNKNOWN, count))
+        return
+    held = SmsMessage.objects.for_write().filter(batch=name, status=Status.UNKNOWN).order_by()
+    for code, number in held.values_list("error_code").annotate(Count("pk")):
+        report.note(RunError(code, None, UNKNOWN, number))
 
 
 def leftovers() -> list[QuerySet[Any]]:

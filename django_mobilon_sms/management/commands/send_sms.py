@@ -26,6 +26,7 @@ from ...worker import (
     candidates,
     deliver,
     listener,
+    log_wrong_setting,
     refresh,
     seconds_to_work,
     sweep_leftovers,
@@ -126,6 +127,8 @@ class Command(WorkingCommand):
         try:
             report = self.work(options, stopping)
         except (ImproperlyConfigured, Error) as error:
+            if isinstance(error, ImproperlyConfigured):
+                log_wrong_setting(error)
             raise CommandError(describe(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(report.as_dict()))
