@@ -274,6 +274,25 @@ def test_blocked_gateway_is_named_with_the_time_of_the_next_try(sandbox, worker)
     assert (statuses(), sandbox.exchanges) == (["pending"], [])
 
 
+def test_wrong_password_is_explained_by_the_first_run_and_by_those_that_wait(
+    sandbox, worker, settings
+):
+    settings.MOBILON_SMS_PASSWORD = "wrong"
+    write(10)
+    reason = (
+        "The gateway refused the user name or the password. HTTP 401."
+        " Check MOBILON_SMS_USERNAME and MOBILON_SMS_PASSWORD, and restart the worker.\n"
+    )
+    assert worker() == (1, "Messages: 10 pending\n" + reason)
+    until = f"{localtime(GatewayState.objects.get().blocked_until):%m/%d/%Y %H:%M}"
+    halted = f"The gateway had trouble; the next try is at {until}.\n"
+    assert worker() == (3, halted + reason)
+    settings.MOBILON_SMS_PASSWORD = "sandbox"
+    GatewayState.objects.try_now()
+    assert worker() == (0, "Messages: 10 accepted\n")
+    assert GatewayState.objects.values_list("error_code", "http_code").get() == ("", None)
+
+
 @pytest.mark.parametrize("option", ["--refresh-only", "--no-refresh"])
 def test_wrong_setting_is_one_error_before_anything_is_done(sandbox, worker, settings, option):
     write()
