@@ -52,6 +52,7 @@ from .messages import (
 )
 from .number_locks import NumberLock
 from .pause_and_breaker import LONGEST_WAIT, GatewayState
+from .reported_errors import REPORT_EVERY, ReportedError
 from .sender_pace import SenderPace
 from .stopped_numbers import StoppedNumber
 from .wake_up import CHANNEL, DEBOUNCE, wake_up_after_commit
@@ -63,6 +64,7 @@ __all__ = [
     "GatewayState",
     "IdempotencyKey",
     "NumberLock",
+    "ReportedError",
     "SenderPace",
     "SmsBatch",
     "SmsMailing",
