@@ -21,7 +21,7 @@ EXECUTED = ["docs/reference/rest.rst"]
 PAGE = DOCS / "reference/rest.rst"
 HOST = "https://shop.example"
 #: What differs each time.
-MOMENTS = ("send_at", "created_at")
+MOMENTS = ("send_at", "created_at", "request_id")
 
 
 @pytest.fixture
