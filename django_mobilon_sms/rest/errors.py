@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from http.client import responses
 from typing import Any
 
-from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, UnreadablePostError
-from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 from rest_framework.exceptions import APIException
@@ -86,10 +85,7 @@ class ServerError(APIException):
 TRANSLATED: tuple[tuple[tuple[type[Exception], ...], type[APIException]], ...] = (
     ((Http404,), exceptions.NotFound),
     ((PermissionDenied,), exceptions.PermissionDenied),
-    (
-        (BadRequest, SuspiciousOperation, MultiPartParserError, UnreadablePostError),
-        exceptions.ParseError,
-    ),
+    ((SuspiciousOperation, UnreadablePostError), exceptions.ParseError),
     (PASSING, Unavailable),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from django.core.signals import got_request_exception
@@ -58,7 +58,7 @@ class ProblemView(APIView):
         refused = [each for each in self.throttles if not allows(each, request, self)]
         if refused:
             waits = [wait for each in refused if (wait := each.wait()) is not None]
-            self.throttled(request, max(waits, default=0))
+            self.throttled(request, cast("float", max(waits, default=None)))
 
     def get_exception_handler(self) -> Callable[..., Any]:
         """Return DRF's own."""

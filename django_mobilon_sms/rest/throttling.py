@@ -97,4 +97,5 @@ def _left(throttle: Any) -> str:
     """Return how many requests are left, and the seconds until there is one more."""
     oldest = throttle.history[-1] if throttle.history else throttle.now
     left = max(0, throttle.num_requests - len(throttle.history))
-    return f'"{throttle.scope}";r={left};t={math.ceil(throttle.duration - throttle.now + oldest)}'
+    seconds = math.ceil(throttle.duration - (throttle.now - oldest))
+    return f'"{throttle.scope}";r={left};t={seconds}'

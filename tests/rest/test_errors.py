@@ -287,3 +287,13 @@ def test_only_what_was_written_now_is_201_and_has_a_location(client):
     assert (first.status_code, "Location" in first) == (201, True)
     assert (again.status_code, "Location" in again) == (200, False)
     assert [post(client, rows).status_code for _ in range(2)] == [201, 200]
+
+
+def test_partly_repeated_list_says_which_messages_are_new(client):
+    old, new = (GOOD | {"guid": str(uuid4())} for _ in range(2))
+    assert post(client, old).json()["is_new"] is True
+    partly, again = post(client, [new, old, new]), post(client, [new, old])
+    assert [one["is_new"] for one in partly.json()] == [True, False, True]
+    assert [one["is_new"] for one in again.json()] == [False, False]
+    replayed = [answer.headers.get("Idempotency-Replayed") for answer in (partly, again)]
+    assert (partly.status_code, again.status_code, replayed) == (201, 200, [None, "true"])

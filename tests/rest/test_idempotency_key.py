@@ -42,6 +42,8 @@ def test_same_key_again_answers_200_with_the_same_rows(client, body):
     first, again = post(client, body, KEY), post(client, body, KEY)
     assert (first.status_code, again.status_code) == (201, 200)
     assert lasting(first) == lasting(again)
+    replayed = [answer.headers.get("Idempotency-Replayed") for answer in (first, again)]
+    assert replayed == [None, "true"]
     assert SmsMessage.objects.count() == (len(body) if isinstance(body, list) else 1)
 
 
