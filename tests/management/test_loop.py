@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_mobilon_sms.management.commands import send_sms
 from django_mobilon_sms.management.commands.send_sms import Command
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_many
@@ -223,7 +225,9 @@ def test_loop_reopens_connections_that_the_server_cut(sandbox):
     assert "Traceback" not in output
 
 
-def test_message_that_becomes_due_wakes_the_loop_at_its_time(sandbox):
+def test_message_that_becomes_due_wakes_the_loop_at_its_time(sandbox, monkeypatch):
+    monkeypatch.setattr(send_sms, "BEAT_SECONDS", inf)  # so that a pause is one wait
+
     def schedule() -> None:
         GatewayState.objects.current()
         write(send_at=timezone.now() + timedelta(minutes=30))
