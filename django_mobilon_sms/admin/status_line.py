@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from ..models import GatewayState
-from ..operations import sending_state
+from ..operations import observe_sending
 from . import history
 from .database_busy import write
 from .messages.permissions import MessagePermissions
@@ -51,7 +51,7 @@ SWITCHES = {
 def status_line(request: HttpRequest, *, with_switches: bool) -> dict[str, Any]:
     """Return what the template of the line shows: the state of sending and the useful switches."""
     state = GatewayState.objects.peek()  # because showing a page writes nothing
-    sending = sending_state(state)
+    sending = observe_sending(state)
     names = ["resume" if state.paused_at else "pause"]
     if sending.word == "blocked" or (sending.word == "probing" and state.probe):
         names.append("try-now")  # of no use while sending is paused or switched off

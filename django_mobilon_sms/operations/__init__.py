@@ -13,4 +13,4 @@ from .daily_totals import (
 )
 from .monitoring import LastRequest, Snapshot, observe
 from .purging import Purged, purge
-from .sending_state import SendingState, sending_state, show_count
+from .sending_state import COUNT_LIMIT, SendingState, observe_sending, show_count

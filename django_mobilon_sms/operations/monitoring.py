@@ -17,7 +17,7 @@ from ..choices import Outcome, Priority, Status
 from ..limits import loud_since, pace, quiet_until
 from ..models import GatewayState, Heartbeat, MessageQuerySet, SmsBatch, SmsMessage, db_now
 from ..worker import senders
-from .sending_state import COUNT_LIMIT, count, gateway_condition, pending, sending_state
+from .sending_state import COUNT_LIMIT, count, gateway_condition, observe_sending, pending
 
 #: The rate is that of the requests of this period, or of the last ones if there are more.
 RATE_PERIOD, RATE_REQUESTS = timedelta(minutes=10), 100
@@ -90,7 +90,7 @@ def observe() -> Snapshot:
     messages = SmsMessage.objects.for_write()
     later = [rows.filter(due_at__gt=db_now()) for rows in _all_pending()]
     figures = queue(state.now)
-    sending = sending_state(state)
+    sending = observe_sending(state)
     return Snapshot(
         now=state.now,
         state=sending.word,

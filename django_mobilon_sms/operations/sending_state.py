@@ -41,7 +41,7 @@ class SendingState(NamedTuple):
         return " ".join(_sentences(self))
 
 
-def sending_state(state: GatewayState | None = None) -> SendingState:
+def observe_sending(state: GatewayState | None = None) -> SendingState:
     """Read whether messages go out now; two queries where all is well. Writes nothing."""
     state = state or GatewayState.objects.peek()
     condition = gateway_condition(state)
