@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -55,8 +54,7 @@ def observe_sending(state: GatewayState | None = None) -> SendingState:
     if condition == "quiet":
         return SendingState(condition, until=quiet_until(state.now))
     if condition in ("blocked", "probing"):
-        cause = _cause(state)
-        return SendingState(condition, until=state.blocked_until, **cause)
+        return SendingState(condition, until=state.blocked_until, **_cause())
     return SendingState("works" if is_recent else "idle", since=last_beat)
 
 
@@ -105,16 +103,12 @@ def _last_heartbeat() -> tuple[datetime | None, bool]:
     return beat_at, bool(recent)
 
 
-def _cause(state: GatewayState) -> Mapping[str, Any]:
-    """Return the error of the last request that failed before the breaker changed."""
+def _cause() -> dict[str, Any]:
+    """Return the error of the last request that the gateway did not answer well."""
     last = SmsBatch.objects.for_write().order_by("-created_at")
-    rows = last.values("error_code", "http_code", "breaker_changes")[:RECENT_REQUESTS]
+    rows = last.values("error_code", "http_code")[:RECENT_REQUESTS]
     not_asked = ("", ErrorCode.LEASE_SHORT, ErrorCode.INVALID)
-    for row in rows:
-        is_before = row.pop("breaker_changes") < state.breaker_changes
-        if is_before and row["error_code"] not in not_asked:
-            return row
-    return {}
+    return next((row for row in rows if row["error_code"] not in not_asked), {})
 
 
 def _sentences(state: SendingState) -> list[str]:
