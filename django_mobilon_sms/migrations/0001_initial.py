@@ -223,6 +223,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Heartbeat',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('host', models.CharField(max_length=64, verbose_name='host')),
+                ('kind', models.CharField(choices=[('loop', 'service'), ('cron', 'cron'), ('celery', 'Celery'), ('tasks', 'Django Tasks')], max_length=10, verbose_name='kind')),
+                ('beat_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='last seen')),
+            ],
+            options={
+                'verbose_name': 'heartbeat',
+                'verbose_name_plural': 'heartbeats',
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('host', 'kind'), name='mobilon_sms_heartbeat_host')],
+            },
+        ),
+        migrations.CreateModel(
             name='ReportedError',
             fields=[
                 ('name', models.CharField(max_length=20, primary_key=True, serialize=False, verbose_name='name')),

@@ -11,5 +11,6 @@ from .daily_totals import (
     recount_days,
     sums,
 )
-from .monitoring import COUNT_LIMIT, LastRequest, Snapshot, gateway_condition, observe
+from .monitoring import LastRequest, Snapshot, observe
 from .purging import Purged, purge
+from .sending_state import COUNT_LIMIT, SendingState, observe_sending, show_count

@@ -3,6 +3,7 @@
 from .candidates import senders
 from .claims import can_claim
 from .exit_codes import TROUBLE, UNKNOWN
+from .heartbeats import BEAT_SECONDS, beat
 from .listening import listener
 from .run import deliver, seconds_to_work, send_now
 from .run_log import log_wrong_setting
