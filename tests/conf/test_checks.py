@@ -186,8 +186,8 @@ RIGHT = {
     "LIFETIME": [None, 60, 366 * 86_400],
     "REST_OWN_MESSAGES_ONLY": [True, False],
     "HOURLY_PER_NUMBER": [None, 1, 10, 1000],
-    "EVENTS": [None, "30d", "12h", "2w"],
     "WAKE_UP": [None, "django_mobilon_sms.contrib.celery.wake_up"],
+    "EVENTS": [None, "30d", "12h", "2w"],
 }
 
 
