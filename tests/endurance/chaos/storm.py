@@ -192,7 +192,7 @@ class Storm(DatabaseStrikes, PeoplesActs):
             options = ("--loop", "--interval=0.05", f"--batch-size={self.cell.batch}")
             self.workers.append(self.start(*options))
         if self.reader:
-            self.reader.tend()
+            self.reader.tend(self.folder)
         self.try_now()
         time.sleep(0.02)
 
