@@ -110,11 +110,18 @@ class KilledReader:
             self.kills += 1
             self.process.wait()
 
-    def has_read(self, folder: Path, count: int) -> bool:
-        """Return whether there are so many events in its pages."""
-        self.tend(folder)
-        time.sleep(0.2)
-        return len(read_events(folder)) >= count
+    def read_all(self, folder: Path, count: int, patience: float) -> None:
+        """Wait until its pages have so many events, and end it.
+
+        Give up when no page has come for ``patience`` seconds: then the rest counts as missed.
+        """
+        known, until = 0, time.monotonic() + patience
+        while len(read_events(folder)) < count and time.monotonic() < until:
+            self.tend(folder)
+            time.sleep(0.2)
+            if len(pages(folder)) > known:
+                known, until = len(pages(folder)), time.monotonic() + patience
+        self.end()
 
 
 def main() -> None:
