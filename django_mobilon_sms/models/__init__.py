@@ -39,6 +39,7 @@ from .counting import (
     tally,
 )
 from .daily_totals import CountedDay, DailyTotal, day_of
+from .events import CommitOrder, EventFeed, SmsEvent
 from .heartbeats import Heartbeat
 from .idempotency_keys import IdempotencyKey
 from .mailings import SmsMailing
@@ -62,6 +63,7 @@ from .wake_up import CHANNEL, DEBOUNCE, wake_up_after_commit
 __all__ = [
     "CountedDay",
     "DailyTotal",
+    "EventFeed",
     "GatewayState",
     "Heartbeat",
     "IdempotencyKey",
@@ -69,6 +71,7 @@ __all__ = [
     "ReportedError",
     "SenderPace",
     "SmsBatch",
+    "SmsEvent",
     "SmsMailing",
     "SmsMessage",
     "StoppedNumber",

@@ -9,13 +9,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet, Sum
 
+from .. import events
 from ..choices import Outcome, Priority, Status
+from ..conf import conf
 from ..limits import loud_since, pace, quiet_until
-from ..models import GatewayState, Heartbeat, MessageQuerySet, SmsBatch, SmsMessage, db_now
+from ..models import (
+    EventFeed,
+    GatewayState,
+    Heartbeat,
+    MessageQuerySet,
+    SmsBatch,
+    SmsMessage,
+    db_now,
+)
 from ..worker import senders
 from .sending_state import COUNT_LIMIT, count, gateway_condition, observe_sending, pending
 
@@ -83,6 +93,9 @@ class Snapshot:
             return False
         return not self.heartbeats or self.now - self.heartbeats[0].at > length
 
+    events_held_back: timedelta | None = None  # by an open transaction, for so long
+    events_dropped: int = 0  # deleted before a consumer had them
+
 
 def observe() -> Snapshot:
     """Read all figures of the outbox; write nothing."""
@@ -108,8 +121,16 @@ def observe() -> Snapshot:
         unknown=count(messages.filter(status=Status.UNKNOWN, resolution="")),
         last_requests=_last_requests(),
         heartbeats=_heartbeats(),
+        **_feed(),
         **figures._asdict(),
     )
+
+
+def _feed() -> dict[str, Any]:
+    if conf.EVENTS is None:
+        return {}
+    dropped = EventFeed.objects.current().dropped
+    return {"events_held_back": events.held_back(), "events_dropped": dropped}
 
 
 def queue(now: datetime) -> Queue:

@@ -26,6 +26,8 @@ LONG_IDLE = timedelta(minutes=5)
 
 #: The most workers that are printed for a person.
 MOST_WORKERS = 10
+#: A person reads of a transaction that has been open for longer than this.
+LONG_OPEN = timedelta(seconds=5)
 
 
 class Command(WorkingCommand):
@@ -125,6 +127,12 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
         yield _("Time to empty: %s") % show_duration(snapshot.time_to_empty)
     if snapshot.heartbeats:
         yield worker_line(snapshot)
+    if snapshot.events_held_back and snapshot.events_held_back > LONG_OPEN:
+        yield _("An open transaction has held the events back for %s.") % show_duration(
+            snapshot.events_held_back
+        )
+    if snapshot.events_dropped:
+        yield _("Events deleted before a consumer read them: %d") % snapshot.events_dropped
     if snapshot.last_requests:
         yield _("Last requests:")
         yield from (request_line(request) for request in snapshot.last_requests)
