@@ -18,6 +18,7 @@ from .actions import catalogue
 from .badges import badge, sentence, short_moment
 from .bounded_paginator import BoundedList
 from .messages.filters import OutcomeFilter
+from .messages.permissions import may_decide
 
 
 @admin.register(SmsBatch)
@@ -56,9 +57,9 @@ class JournalAdmin(BoundedList):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """Add the number of messages that wait for a decision, for a person who may decide."""
-        needed = ("mobilon_sms.send_smsmessage", "mobilon_sms.view_smsmessage")
+        may_see = request.user.has_perm("mobilon_sms.view_smsmessage")
         batch = context["original"]
-        if batch is not None and request.user.has_perms(needed):
+        if batch is not None and may_see and may_decide(request.user):
             context["undecided"] = catalogue.DECIDE.eligible(batch.messages.all()).count()
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -17,6 +17,7 @@ from ...choices import NOT_SENT, Resolution, Status
 from ...models import MessageQuerySet, SmsMessage, in_asked_batch
 from .. import history
 from ..database_busy import DatabaseBusy, write
+from ..messages import permissions
 
 #: Messages that one transaction changes at most.
 CHUNK = 500
@@ -24,7 +25,7 @@ CHUNK = 500
 
 @dataclass(frozen=True, kw_only=True)
 class MessageAction:
-    """Something an operator can do with messages. Every action needs the permission to send."""
+    """Something an operator can do with messages."""
 
     name: str
     label: Any
@@ -39,8 +40,9 @@ class MessageAction:
     result: Any = ""
     #: The sentence kept in the history of each message.
     history: Any = ""
-    #: When to choose it, on the page for decisions.
+    #: On the page for decisions: when to choose it, and the permission that it needs.
     meaning: Any = ""
+    permission: str = permissions.SEND
 
     @property
     def rule(self) -> Q:
@@ -82,7 +84,7 @@ CANCEL = MessageAction(
     name="cancel",
     label=_("Cancel"),
     statuses=[Status.PENDING],
-    change=lambda rows, by: rows.cancel(),
+    change=lambda rows, by: rows.cancel(by=by),
     result=ngettext_lazy(
         "%(count)s message was cancelled.", "%(count)s messages were cancelled.", "count"
     ),
@@ -126,6 +128,7 @@ RESEND = replace(
         "Choose it if the message has not arrived and is still needed, or is too important to be"
         " missed. Whoever got it gets it twice, and it is paid twice."
     ),
+    permission=permissions.RESEND,
 )
 
 

@@ -27,7 +27,7 @@ from ...outbox import write_many
 from ..errors import fault, refusal
 from ..pagination import MessagePagination
 from ..parsing import StrictJSONParser
-from ..permissions import ACT, SEE, WRITE, MessagePermission, confined_to
+from ..permissions import ACT, RESEND, SEE, WRITE, MessagePermission, confined_to
 from ..serializers import (
     AcceptDuplicateSerializer,
     ExactSerializer,
@@ -78,7 +78,7 @@ class MessageViewSet(
     def required_permission(self) -> str:
         """The permission that the current request needs."""
         if self.action in ACTIONS:
-            return ACT
+            return RESEND if self.action == "resend" else ACT
         return WRITE if self.action == "create" else SEE
 
     @property
@@ -186,7 +186,7 @@ class MessageViewSet(
     def cancel(self, request: Request, guid: str) -> Response:
         """Cancel a pending message."""
         self._check_body(NoFieldsSerializer)
-        return self._change(MessageQuerySet.cancel)
+        return self._change(lambda rows: rows.cancel(by=self.user))
 
     @action(detail=True, methods=["post"])
     def resend(self, request: Request, guid: str) -> Response:
