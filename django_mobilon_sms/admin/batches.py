@@ -18,7 +18,6 @@ from .actions import catalogue
 from .badges import badge, sentence, short_moment
 from .bounded_paginator import BoundedList
 from .messages.filters import OutcomeFilter
-from .messages.permissions import may_decide
 
 
 @admin.register(SmsBatch)
@@ -59,7 +58,7 @@ class JournalAdmin(BoundedList):
         """Add the number of messages that wait for a decision, for a person who may decide."""
         may_see = request.user.has_perm("mobilon_sms.view_smsmessage")
         batch = context["original"]
-        if batch is not None and may_see and may_decide(request.user):
+        if batch is not None and may_see and catalogue.decisions_of(request.user):
             context["undecided"] = catalogue.DECIDE.eligible(batch.messages.all()).count()
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -79,7 +79,8 @@ class DailyBudgetQuerySet(PrimaryQuerySet):
             unique_fields=["user"] if named else None,
         )
         # FOR UPDATE, because a transaction that reads from a snapshot would miss later commits.
-        return self.select_for_update().annotate(now=db_now()).get(pk=user_pk)
+        budget: DailyBudget = self.select_for_update().annotate(now=db_now()).get(pk=user_pk)
+        return budget
 
 
 class DailyBudget(models.Model):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, time, timedelta
+from math import ceil
 from typing import Any
 
 from django.db import DataError
 from django.http import Http404
+from django.utils.timezone import get_default_timezone
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed, ErrorDetail, NotFound
 from rest_framework.request import Request
@@ -14,12 +17,24 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ..exceptions import InvalidRows
-from ..outbox import HOUR
+from ..models import day_of
+from ..outbox import HOUR, database_time
 from .parsing import require_length
 from .serializers import ExactSerializer
 
 #: The HTTP status of a request whose faults all have this code; any other is 400.
-STATUSES = {"conflict": 409, "number_limit": 429}
+STATUSES = {"conflict": 409, "number_limit": 429, "daily_budget": 429}
+
+
+def seconds_to_midnight() -> int:
+    """Return the seconds until the day of ``TIME_ZONE`` ends, by the database's clock."""
+    now, zone = database_time(), get_default_timezone()
+    tomorrow = day_of(now) + timedelta(days=1)
+    return ceil((datetime.combine(tomorrow, time.min, zone) - now).total_seconds())
+
+
+#: ``Retry-After`` of a request whose faults all have this code.
+WAITS = {"number_limit": lambda: int(HOUR.total_seconds()), "daily_budget": seconds_to_midnight}
 
 
 class RowFaultSerializer(ExactSerializer):
@@ -58,8 +73,9 @@ def with_codes(data: Any) -> Any:
 def refusal(error: InvalidRows, *, many: bool) -> Response:
     """Return the answer to a request that wrote nothing, by index for a list, else by field."""
     codes = {one.code for one in error.errors}
-    status = STATUSES.get(codes.pop(), 400) if len(codes) == 1 else 400
-    headers = {"Retry-After": str(int(HOUR.total_seconds()))} if status == 429 else None
+    code = codes.pop() if len(codes) == 1 else ""
+    headers = {"Retry-After": str(WAITS[code]())} if code in WAITS else None
+    status = STATUSES.get(code, 400)
     faults = ListFaultsSerializer(error).data if many else _by_field(error)
     return Response(faults, status, headers=headers)
 

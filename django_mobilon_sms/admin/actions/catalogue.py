@@ -167,6 +167,11 @@ GIVE_UP = replace(
 DECISIONS = {action.name: action for action in (RESEND, RESOLVE_SENT, GIVE_UP)}
 
 
+def decisions_of(user: Any) -> list[MessageAction]:
+    """Return the decisions that this person may choose."""
+    return [action for action in DECISIONS.values() if user.has_perm(action.permission)]
+
+
 #: The actions of the list and of the page of a message.
 ACTIONS = (SEND_NOW, REFRESH, CANCEL, COPY, DECIDE)
 

@@ -73,6 +73,10 @@ class DecisionForm(forms.Form):
 class DecisionPage(MessagePermissions, Responses):
     """Lists, messages and batches lead to this page. Only its POST changes anything."""
 
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Return whether this person may choose one of the decisions."""
+        return bool(catalogue.decisions_of(request.user))
+
     @admin.action(description=catalogue.DECIDE.label, permissions=["decide"])
     def decide(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
         """Ask about the chosen messages."""
@@ -91,7 +95,9 @@ class DecisionPage(MessagePermissions, Responses):
         if not (self.has_decide_permission(request) and self.has_view_permission(request)):
             raise PermissionDenied
         if request.method == "POST":
-            return self._decide(request, DecisionForm(request.POST, _choices(request)))
+            return self._decide(
+                request, DecisionForm(request.POST, catalogue.decisions_of(request.user))
+            )
         rows, back = self._rows_of_address(request)
         if pks := newest(catalogue.DECIDE.eligible(rows.for_write())):
             return self._question(request, pks, back)
@@ -139,7 +145,7 @@ class DecisionPage(MessagePermissions, Responses):
             **_summary(pks),
             "title": TITLE % {"count": len(pks)},
             "pks": ",".join(map(str, pks)),
-            "choices": _choices(request),
+            "choices": catalogue.decisions_of(request.user),
             "notes": notes,
             "back": back,
             "error": form and form.errors.get("choice"),
@@ -150,12 +156,6 @@ class DecisionPage(MessagePermissions, Responses):
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/mobilon_sms/smsmessage/decide.html", context)
-
-
-def _choices(request: HttpRequest) -> list[MessageAction]:
-    """Return the decisions that this person may choose."""
-    decisions = catalogue.DECISIONS.values()
-    return [action for action in decisions if request.user.has_perm(action.permission)]
 
 
 def newest(rows: MessageQuerySet) -> list[int]:

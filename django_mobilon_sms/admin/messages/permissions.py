@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -18,11 +18,6 @@ SEND = "mobilon_sms.send_smsmessage"
 RESEND = "mobilon_sms.resend_smsmessage"
 
 
-def may_decide(user: Any) -> bool:
-    """Return whether a person may choose one of the decisions about unknown messages."""
-    return bool(user.has_perm(SEND) or user.has_perm(RESEND))
-
-
 class MessagePermissions(MessageModelAdmin):
     """Check the permissions of a person; a message is written once and nobody changes it."""
 
@@ -33,10 +28,6 @@ class MessagePermissions(MessageModelAdmin):
     def has_send_permission(self, request: HttpRequest) -> bool:
         """Return whether this person may send, cancel, resolve and pause."""
         return request.user.has_perm(SEND)
-
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        """Return whether this person may choose one of the decisions."""
-        return may_decide(request.user)
 
     def has_text_permission(self, request: HttpRequest) -> bool:
         """Return whether this person may see the texts of messages."""
