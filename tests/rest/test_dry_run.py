@@ -80,7 +80,8 @@ def test_refusal_is_that_of_a_create(client, settings, name):
     before = dump()
     answers = [dry(client, body, key), ask(client, body, "", key)]
     assert answers[0].status_code == answers[1].status_code >= 400
-    assert answers[0].json() == answers[1].json()
+    problems = [answer.json() | {"request_id": ""} for answer in answers]
+    assert problems[0] == problems[1]
     assert dump() == before
 
 

@@ -22,7 +22,7 @@ from ...conf import conf
 from ...exceptions import InvalidRows
 from ...models import GatewayState, MessageQuerySet, SmsMessage, retry_on_lock
 from ...operations import monitoring
-from ..errors import fault, refusal
+from ..errors import Blocked, refusal
 from ..pagination import MessagePagination
 from ..parsing import StrictJSONParser
 from ..permissions import ACT, RESEND, SEE, WRITE, MessagePermission
@@ -32,6 +32,7 @@ from ..serializers import (
     MessageSerializer,
     NoFieldsSerializer,
     NumberSerializer,
+    WrittenMessageSerializer,
 )
 from ..strict_view import StrictView
 from ..throttling import ActThrottle, CreateThrottle
@@ -41,7 +42,7 @@ from .filters import read as read_filters
 from .idempotency_key import KeyedRequest, read_key
 from .summary import SummarySerializer, count
 from .write_request import Options, OptionsForm, WriteRequest, read_options
-from .writing_answers import DryRunSerializer, judgement, partly_written
+from .writing_answers import judgement, partly_written
 
 #: How many messages one request may write.
 MAX_MESSAGES_PER_REQUEST = 1000
@@ -131,9 +132,9 @@ class MessageViewSet(
         try:
             written = self._write(given, key, options)
         except InvalidRows as error:
-            return refusal(error, many=many)
+            raise refusal(error, many=many) from None
         if options.dry_run:
-            return Response(DryRunSerializer(judgement(written)).data)
+            return Response(judgement(written))
         return self._written(written, options, many=many)
 
     @sensitive_variables()
@@ -151,11 +152,13 @@ class MessageViewSet(
 
     def _written(self, written: Written, options: Options, *, many: bool) -> Response:
         messages = written.messages
-        data = self.get_serializer(messages if many else messages[0], many=many).data
+        context = self.get_serializer_context()
+        rows = messages if many else messages[0]
+        data: Any = WrittenMessageSerializer(rows, many=many, context=context).data
         if options.skip:
             data = partly_written(written, data)
         if not any(message.was_written for message in messages):
-            return Response(data)
+            return Response(data, headers={"Idempotency-Replayed": "true"})
         headers = {}
         if not many:
             headers["Location"] = self.reverse_action("detail", args=[messages[0].guid])
@@ -214,8 +217,7 @@ class MessageViewSet(
         data = self.get_serializer(current).data
         if changed:
             return Response(data, code)
-        faults = [fault("state", _reason_not_changed(current, self.action))]
-        return Response({"non_field_errors": faults, "current": data}, status.HTTP_409_CONFLICT)
+        raise Blocked(_reason_not_changed(current, self.action), data)
 
 
 def _reason_not_changed(message: SmsMessage, action: str) -> str:

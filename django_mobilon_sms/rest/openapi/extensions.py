@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 
+from ..errors import MEDIA_TYPE, TYPE, fault
 from ..messages.summary import MAX_COUNTED, SummarySerializer
 from ..messages.views import MAX_MESSAGES_PER_REQUEST, QueueSerializer
 from ..serializers import (
@@ -23,15 +25,16 @@ from ..stop_list import (
     StoppedNumberSerializer,
     StoppedSerializer,
 )
-from .parameters import FILTERS, KEY, LOCATION, ORDERING, RETRY_AFTER
+from .parameters import FILTERS, HEADERS, KEY, OPTIONS, ORDERING, WRITING_HEADERS
 from .shapes import (
+    MESSAGE_LIST_OR_DRY_RUN,
     MESSAGE_OR_LIST,
     NEW_MESSAGE_OR_LIST,
-    WRITING_FAULTS,
     BlockedSerializer,
-    FaultsSerializer,
+    ProblemSerializer,
 )
 
+JSON = "application/json"
 FAULTS = {
     400: "A wrong value, field, parameter, or broken JSON; nothing was changed.",
     401: "Not logged in.",
@@ -43,31 +46,48 @@ FAULTS = {
     413: "The body is over 2 MB.",
     415: "The body is not JSON.",
     422: "A malformed Idempotency-Key.",
-    429: "Too many requests; Retry-After says when to come back.",
+    409: "The guid or the key belongs to other content.",
+    429: "Too many requests, messages to a number or segments; Retry-After: when to come back.",
+    500: "The server has failed; its log has the reason.",
+    503: "The database cannot be used; Retry-After says when to repeat the request.",
 }
-COMMON_FAULTS = (401, 403, 406, 429)
+COMMON_FAULTS = (401, 403, 406, 429, 500, 503)
 BODY_FAULTS = (400, 411, 413, 415)
 
 
 def _operation(summary: str, description: str, answers: Any, *faults: int, **more: Any) -> Any:
     """Return the description of an operation, with its own faults added to the common ones."""
     codes = (*faults, *COMMON_FAULTS)
-    refused = {code: OpenApiResponse(FaultsSerializer, FAULTS[code]) for code in codes}
-    responses = dict(sorted((refused | answers).items()))
+    refused = {
+        (code, MEDIA_TYPE): OpenApiResponse(ProblemSerializer, FAULTS[code]) for code in codes
+    }
+    # drf-spectacular takes the first answer, by its key as a string, as the one with the rows.
+    right = {(code, JSON) if isinstance(code, int) else code: answers[code] for code in answers}
+    responses = dict(sorted((refused | right).items()))
     return {"summary": summary, "description": description, "responses": responses, **more}
 
 
 def _action(summary: str, description: str, request: Any, code: int = 200) -> Any:
     answers = {
         code: OpenApiResponse(MessageSerializer, "The message as it is now."),
-        409: OpenApiResponse(BlockedSerializer, "Its state does not allow this."),
+        (409, MEDIA_TYPE): OpenApiResponse(BlockedSerializer, "Its state does not allow this."),
     }
     return _operation(summary, description, answers, *BODY_FAULTS, 404, request=request)
 
 
-def _faulty(name: str, status: int, field: str, **fault: str) -> OpenApiExample:
+def _faulty(name: str, status: int, code: str, fault: dict[str, str]) -> OpenApiExample:
     """Return the example of an answer with one fault."""
-    return OpenApiExample(name, {field: [fault]}, response_only=True, status_codes=[str(status)])
+    body = {
+        "type": f"{TYPE}{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": fault["message"],
+        "code": code,
+        "errors": [fault],
+        "request_id": "5a1f6b0e-2a5c-4f0e-9b52-0f6f1c1a7f11",
+    }
+    more: Any = {"media_type": MEDIA_TYPE, "status_codes": [str(status)]}
+    return OpenApiExample(name, body, response_only=True, **more)
 
 
 EXAMPLES = [
@@ -87,16 +107,18 @@ EXAMPLES = [
     _faulty(
         "A wrong number",
         400,
-        "number",
-        code="landline",
-        message="This is a landline. Messages are not sent to landlines. Enter a mobile number.",
+        "validation_error",
+        fault(
+            "number",
+            "landline",
+            "This is a landline. Messages are not sent to landlines. Enter a mobile number.",
+        ),
     ),
     _faulty(
         "Another text under the same guid",
         409,
-        "guid",
-        code="conflict",
-        message="A message with this guid exists with another text.",
+        "conflict",
+        fault("guid", "conflict", "A message with this guid exists with another text."),
     ),
 ]
 MESSAGES = {
@@ -118,17 +140,17 @@ MESSAGES = {
     ),
     "create": _operation(
         f"Write one message, or a list of 1 to {MAX_MESSAGES_PER_REQUEST:,}",
-        "A list is written whole or not at all. A worker sends what is written.",
+        "A list is written whole or not at all, unless bad rows are skipped. A worker sends what is"
+        " written.",
         {
             201: OpenApiResponse(MESSAGE_OR_LIST, "Written: it will be sent and paid for."),
-            200: OpenApiResponse(MESSAGE_OR_LIST, "Written before, under the same guids or key."),
-            400: OpenApiResponse(WRITING_FAULTS, FAULTS[400]),
-            409: OpenApiResponse(WRITING_FAULTS, "The guid or the key belongs to other content."),
-            429: OpenApiResponse(WRITING_FAULTS, "Too many requests, or messages to a number."),
+            200: OpenApiResponse(
+                MESSAGE_LIST_OR_DRY_RUN, "Written before, under the same guids or key; a dry run."
+            ),
         },
-        *(*BODY_FAULTS, 422),
+        *(*BODY_FAULTS, 409, 422),
         request=NEW_MESSAGE_OR_LIST,
-        parameters=[KEY, LOCATION],
+        parameters=[KEY, *OPTIONS, *WRITING_HEADERS],
         examples=EXAMPLES,
     ),
     "retrieve": _operation("Read one message", "By its guid.", {200: MessageSerializer}, 400, 404),
@@ -204,7 +226,7 @@ def _described(extension: Any) -> Any:
     }
     view = type("Described", (extension.target_class,), {})
     described = extend_schema_view(**schemas)(view)
-    return extend_schema(tags=[extension.tag], parameters=[RETRY_AFTER])(described)
+    return extend_schema(tags=[extension.tag], parameters=HEADERS)(described)
 
 
 class MessagesExtension(OpenApiViewExtension):

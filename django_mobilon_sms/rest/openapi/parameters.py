@@ -11,9 +11,13 @@ from drf_spectacular.utils import OpenApiParameter
 from ...choices import ErrorCode, Status
 from ..messages.idempotency_key import HEADER
 from ..messages.views import MessageViewSet
+from ..messages.write_request import DRY_RUN, ON_ERROR
 from ..pagination import MessagePagination
+from ..problem_view import REQUEST_ID
 
 WORD = {"type": "string", "minLength": 1}
+#: Answers that have the headers of the rates.
+LIMITED = [200, 201, 202, 429]
 
 
 def _query(name: str, description: str, schema: Any = str, **more: Any) -> OpenApiParameter:
@@ -47,7 +51,33 @@ KEY = _header(
     "Names the request, so that a retry finds its messages.",
     WORD | {"maxLength": 255, "pattern": "^[ -~]+$"},
 )
+OPTIONS = [
+    _query(DRY_RUN, "true: judge the request, write nothing, use up no key.", bool),
+    _query(
+        ON_ERROR,
+        "What a bad row of a list means: none is written, or the others are.",
+        enum=["refuse", "skip"],
+    ),
+]
 LOCATION = _header(
     "Location", "The address of the message, if one was written.", OpenApiTypes.URI, response=[201]
 )
-RETRY_AFTER = _header("Retry-After", "Retry after this many seconds.", int, response=[429])
+WRITING_HEADERS = [
+    LOCATION,
+    _header(
+        "Idempotency-Replayed",
+        "`true`: nothing was written, because all of the messages existed.",
+        response=[200],
+    ),
+]
+HEADERS = [
+    _header("Retry-After", "Retry after this many seconds.", int, response=[429, 503]),
+    _header(
+        REQUEST_ID,
+        "Names the request in the answer and in the server's log: 1 to 64 letters, digits or any of"
+        " `. _ : -`. Another name is replaced.",
+    ),
+    _header(REQUEST_ID, "The name of the request.", response=True),
+    _header("RateLimit-Policy", "The rates that count this request.", response=LIMITED),
+    _header("RateLimit", "How many requests are left, and for how long.", response=LIMITED),
+]
