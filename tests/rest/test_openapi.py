@@ -71,7 +71,7 @@ def test_fields_and_parameters_are_those_of_the_code(schema, operations) -> None
     assert parameters["sms_messages_list"] == {*LOOKUPS, *PAGING}
     assert parameters["sms_messages_search"] == {*LOOKUPS, *PAGING}
     assert parameters["sms_messages_summary"] == set(LOOKUPS)
-    assert parameters["sms_messages_create"] == {"Idempotency-Key"}
+    assert parameters["sms_messages_create"] == {"dry_run", "on_error", "Idempotency-Key"}
 
 
 def test_each_operation_names_its_errors_and_who_may_ask(operations) -> None:

@@ -446,6 +446,8 @@ def test_cancel_takes_a_pending_message_back_once(client):
     [message] = write()
     response = post(client, {}, f"{message.guid}/cancel/")
     assert (response.status_code, response.json()["status"]) == (200, "cancelled")
+    message.refresh_from_db()
+    assert (message.cancelled_by.username, message.cancelled_at is None) == ("billing", False)
     again = post(client, {}, f"{message.guid}/cancel/")
     assert again.status_code == 409
     assert again.json()["current"]["status"] == "cancelled"
@@ -464,7 +466,7 @@ def test_resend_needs_the_risk_to_be_accepted(client):
         1,
     )
     message.refresh_from_db()
-    assert message.resolved_by.username == "billing"
+    assert (message.resent_by.username, message.resolved_by) == ("billing", None)
     again = post(client, {"accept_duplicate": True}, f"{message.guid}/resend/")
     assert again.status_code == 409
 

@@ -8,7 +8,13 @@ from typing import Any
 from django.contrib.auth.models import Permission, User
 from rest_framework.test import APIClient
 
-ALL = ("view_smsmessage", "view_smsmessage_text", "add_smsmessage", "send_smsmessage")
+ALL = (
+    "view_smsmessage",
+    "view_smsmessage_text",
+    "add_smsmessage",
+    "send_smsmessage",
+    "resend_smsmessage",
+)
 GOOD = {"number": "8 (913) 529-29-26", "text": " Ваш заказ готов\n"}
 
 

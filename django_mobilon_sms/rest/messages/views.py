@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -23,11 +22,10 @@ from ...conf import conf
 from ...exceptions import InvalidRows
 from ...models import GatewayState, MessageQuerySet, SmsMessage, retry_on_lock
 from ...operations import monitoring
-from ...outbox import write_many
 from ..errors import Blocked, refusal
 from ..pagination import MessagePagination
 from ..parsing import StrictJSONParser
-from ..permissions import ACT, SEE, WRITE, MessagePermission, confined_to
+from ..permissions import ACT, RESEND, SEE, WRITE, MessagePermission
 from ..serializers import (
     AcceptDuplicateSerializer,
     ExactSerializer,
@@ -38,11 +36,13 @@ from ..serializers import (
 )
 from ..strict_view import StrictView
 from ..throttling import ActThrottle, CreateThrottle
+from .bad_rows import Written
 from .filters import LOOKUPS, PAGING, MessageFilter
 from .filters import read as read_filters
 from .idempotency_key import KeyedRequest, read_key
-from .request_rows import read_rows
 from .summary import SummarySerializer, count
+from .write_request import Options, OptionsForm, WriteRequest, read_options
+from .writing_answers import judgement, partly_written
 
 #: How many messages one request may write.
 MAX_MESSAGES_PER_REQUEST = 1000
@@ -79,7 +79,7 @@ class MessageViewSet(
     def required_permission(self) -> str:
         """The permission that the current request needs."""
         if self.action in ACTIONS:
-            return ACT
+            return RESEND if self.action == "resend" else ACT
         return WRITE if self.action == "create" else SEE
 
     @property
@@ -87,6 +87,8 @@ class MessageViewSet(
         """The query parameters that the current action reads."""
         if self.action in ("list", "search"):
             return {*LOOKUPS, *PAGING}
+        if self.action == "create":
+            return OptionsForm.base_fields
         return LOOKUPS if self.action == "summary" else ()
 
     @property
@@ -116,40 +118,46 @@ class MessageViewSet(
 
     @sensitive_variables()
     def create(self, request: Request) -> Response:
-        """Write one message, or a list of them, whole or not at all.
+        """Write one message, or a list of them: whole or not at all, or its good rows.
 
         Answer 201, or 200 if all of them exist under the same guids or ``Idempotency-Key``.
         """
         key, many = read_key(request), isinstance(request.data, list)
+        options = read_options(request.query_params, many=many)
         given: list[object] = request.data if isinstance(request.data, list) else [request.data]
         if not 1 <= len(given) <= MAX_MESSAGES_PER_REQUEST:
             message = _("Give a list of 1 to %(most)d messages.")
             faults = {"non_field_errors": [message % {"most": MAX_MESSAGES_PER_REQUEST}]}
             raise serializers.ValidationError(faults, code="length")
         try:
-            messages = self._write(given, key)
+            written = self._write(given, key, options)
         except InvalidRows as error:
             raise refusal(error, many=many) from None
-        return self._written(messages, many=many)
+        if options.dry_run:
+            return Response(judgement(written))
+        return self._written(written, options, many=many)
 
     @sensitive_variables()
-    def _write(self, given: Sequence[object], key: str) -> list[SmsMessage]:
-        rows = [row | {"created_by": self.user} for row in read_rows(given)]
+    def _write(self, given: Sequence[object], key: str, options: Options) -> Written:
         if key:
-            write = partial(KeyedRequest(self.user, key, given).write, rows)
+            write = KeyedRequest(self.user, given, options, key).write
         else:
-            write = partial(write_many, rows, confined_to=confined_to(self.user), past="refuse")
-            if any(row.get("guid") is None for row in rows):
+            write = WriteRequest(self.user, given, options).write
+            named = all(isinstance(one, Mapping) and one.get("guid") for one in given)
+            if not (named or options.dry_run):
                 return write()
         # Requests that write the same rows at once may block each other. The key or the guids make
         # it safe to retry.
         alias = router.db_for_write(SmsMessage)
         return retry_on_lock(write, using=alias, seconds=MAX_RETRY_SECONDS)
 
-    def _written(self, messages: Sequence[SmsMessage], *, many: bool) -> Response:
+    def _written(self, written: Written, options: Options, *, many: bool) -> Response:
+        messages = written.messages
         context = self.get_serializer_context()
         rows = messages if many else messages[0]
-        data = WrittenMessageSerializer(rows, many=many, context=context).data
+        data: Any = WrittenMessageSerializer(rows, many=many, context=context).data
+        if options.skip:
+            data = partly_written(written, data)
         if not any(message.was_written for message in messages):
             return Response(data, headers={"Idempotency-Replayed": "true"})
         headers = {}
@@ -189,7 +197,7 @@ class MessageViewSet(
     def cancel(self, request: Request, guid: str) -> Response:
         """Cancel a pending message."""
         self._check_body(NoFieldsSerializer)
-        return self._change(MessageQuerySet.cancel)
+        return self._change(lambda rows: rows.cancel(by=self.user))
 
     @action(detail=True, methods=["post"])
     def resend(self, request: Request, guid: str) -> Response:

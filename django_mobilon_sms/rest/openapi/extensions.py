@@ -25,8 +25,9 @@ from ..stop_list import (
     StoppedNumberSerializer,
     StoppedSerializer,
 )
-from .parameters import FILTERS, HEADERS, KEY, ORDERING, WRITING_HEADERS
+from .parameters import FILTERS, HEADERS, KEY, OPTIONS, ORDERING, WRITING_HEADERS
 from .shapes import (
+    MESSAGE_LIST_OR_DRY_RUN,
     MESSAGE_OR_LIST,
     NEW_MESSAGE_OR_LIST,
     BlockedSerializer,
@@ -46,7 +47,7 @@ FAULTS = {
     415: "The body is not JSON.",
     422: "A malformed Idempotency-Key.",
     409: "The guid or the key belongs to other content.",
-    429: "Too many requests, or messages to a number; Retry-After says when to come back.",
+    429: "Too many requests, messages to a number or segments; Retry-After: when to come back.",
     500: "The server has failed; its log has the reason.",
     503: "The database cannot be used; Retry-After says when to repeat the request.",
 }
@@ -139,14 +140,17 @@ MESSAGES = {
     ),
     "create": _operation(
         f"Write one message, or a list of 1 to {MAX_MESSAGES_PER_REQUEST:,}",
-        "A list is written whole or not at all. A worker sends what is written.",
+        "A list is written whole or not at all, unless bad rows are skipped. A worker sends what is"
+        " written.",
         {
             201: OpenApiResponse(MESSAGE_OR_LIST, "Written: it will be sent and paid for."),
-            200: OpenApiResponse(MESSAGE_OR_LIST, "Written before, under the same guids or key."),
+            200: OpenApiResponse(
+                MESSAGE_LIST_OR_DRY_RUN, "Written before, under the same guids or key; a dry run."
+            ),
         },
         *(*BODY_FAULTS, 409, 422),
         request=NEW_MESSAGE_OR_LIST,
-        parameters=[KEY, *WRITING_HEADERS],
+        parameters=[KEY, *OPTIONS, *WRITING_HEADERS],
         examples=EXAMPLES,
     ),
     "retrieve": _operation("Read one message", "By its guid.", {200: MessageSerializer}, 400, 404),

@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter
 from ...choices import ErrorCode, Status
 from ..messages.idempotency_key import HEADER
 from ..messages.views import MessageViewSet
+from ..messages.write_request import DRY_RUN, ON_ERROR
 from ..pagination import MessagePagination
 from ..problem_view import REQUEST_ID
 
@@ -50,6 +51,14 @@ KEY = _header(
     "Names the request, so that a retry finds its messages.",
     WORD | {"maxLength": 255, "pattern": "^[ -~]+$"},
 )
+OPTIONS = [
+    _query(DRY_RUN, "true: judge the request, write nothing, use up no key.", bool),
+    _query(
+        ON_ERROR,
+        "What a bad row of a list means: none is written, or the others are.",
+        enum=["refuse", "skip"],
+    ),
+]
 LOCATION = _header(
     "Location", "The address of the message, if one was written.", OpenApiTypes.URI, response=[201]
 )

@@ -69,6 +69,43 @@ class ProblemSerializer(serializers.Serializer[Any]):
         ref_name = "SmsProblem"
 
 
+class BadRowsSerializer(serializers.Serializer[Any]):
+    """The rows of a list that are not written."""
+
+    errors: Any = FaultSerializer(many=True, help_text="All faults of the bad rows.")
+    count = serializers.IntegerField(help_text="How many rows are bad.")
+
+
+class DryRunSerializer(BadRowsSerializer):
+    """What the same request would write without `dry_run`."""
+
+    messages = serializers.IntegerField(help_text="How many messages would be new.")
+    segments = serializers.IntegerField(help_text="How many segments they have together.")
+
+    class Meta:
+        ref_name = "SmsDryRun"
+
+
+class PlacedMessageSerializer(WrittenMessageSerializer):
+    """A message of a list whose bad rows were skipped."""
+
+    index = serializers.IntegerField(help_text="The place of its row in the list, from 0.")
+
+    class Meta(WrittenMessageSerializer.Meta):
+        ref_name = "SmsPlacedMessage"
+        fields = ["index", *WrittenMessageSerializer.Meta.fields]
+        read_only_fields = fields
+
+
+class PartlyWrittenSerializer(BadRowsSerializer):
+    """The messages of a list whose bad rows were skipped."""
+
+    results: Any = PlacedMessageSerializer(many=True, help_text="The messages of the good rows.")
+
+    class Meta:
+        ref_name = "SmsPartlyWritten"
+
+
 class BlockedSerializer(ProblemSerializer):
     """The reason why the message's status does not allow the action, and the message."""
 
@@ -87,6 +124,10 @@ def _one_of(name: str, *choices: Any) -> PolymorphicProxySerializer:
 NEW_MESSAGE_OR_LIST = _one_of(
     "SmsNewMessages", NewMessageSerializer, NewMessageSerializer(many=True)
 )
-MESSAGE_OR_LIST = _one_of(
-    "SmsMessages", WrittenMessageSerializer, WrittenMessageSerializer(many=True)
+WRITTEN = (
+    WrittenMessageSerializer,
+    WrittenMessageSerializer(many=True),
+    PartlyWrittenSerializer,
 )
+MESSAGE_OR_LIST = _one_of("SmsMessages", *WRITTEN)
+MESSAGE_LIST_OR_DRY_RUN = _one_of("SmsMessagesOrDryRun", *WRITTEN, DryRunSerializer)
