@@ -47,6 +47,15 @@ class Outcome(models.TextChoices):
     LOST = "lost", _("lost")  # nothing was recorded before its lease ended
 
 
+class WorkerKind(models.TextChoices):
+    """How a worker is run."""
+
+    LOOP = "loop", _("service")  # manage.py send_sms --loop
+    CRON = "cron", _("cron")  # one run of manage.py send_sms
+    CELERY = "celery", _("Celery")  # contrib.celery
+    TASKS = "tasks", _("Django Tasks")  # contrib.django_tasks
+
+
 class ErrorCode(models.TextChoices):
     """Why a message or a batch has its status. Only the code is stored, never the sentence."""
 

@@ -113,6 +113,15 @@ class Conf:
         " at least three times the timeout.",
         more="A shorter lease is E019.",
     )
+    WORKER_SILENCE = Setting[float](
+        300,
+        "E034",
+        validators.seconds(DAY, shortest=90),
+        doc="Seconds without a sign of a worker after which nobody counts as sending.",
+        more="A running worker leaves a sign every 30 to 60 seconds, a run of cron when it begins."
+        " Set more than the time between two runs of cron.",
+        hint="The default is 300.",
+    )
     REFUSED_HTTP_CODES = Setting[Collection[int]](
         REFUSED_HTTP_CODES,
         "E011",

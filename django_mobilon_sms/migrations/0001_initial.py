@@ -220,4 +220,19 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'sending', 'accepted', 'sent', 'delivered', 'failed', 'unknown', 'expired', 'cancelled'])), name='mobilon_sms_status_known'), models.CheckConstraint(condition=models.Q(('priority__in', [0, 5, 9])), name='mobilon_sms_priority_known'), models.CheckConstraint(condition=models.Q(('resolution__in', ['', 'sent', 'given_up'])), name='mobilon_sms_resolution_known'), models.CheckConstraint(condition=models.Q(models.Q(('number', ''), _negated=True), models.Q(('source', ''), _negated=True), ('segments__gte', 1)), name='mobilon_sms_complete'), models.CheckConstraint(condition=models.Q(models.Q(('text', ''), _negated=True), models.Q(('status__in', ['pending', 'sending']), _negated=True), _connector='OR'), name='mobilon_sms_text_until_sent'), models.CheckConstraint(condition=models.Q(('expires_at__isnull', True), ('expires_at__gt', models.F('send_at')), _connector='OR'), name='mobilon_sms_expires_later'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'sending'), _negated=True), ('batch__isnull', False), _connector='OR'), name='mobilon_sms_sending_in_batch'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['accepted', 'sent', 'delivered']), _negated=True), models.Q(models.Q(('gateway_id', ''), _negated=True), ('accepted_at__isnull', False)), _connector='OR'), name='mobilon_sms_accepted_has_id')],
             },
         ),
+        migrations.CreateModel(
+            name='Heartbeat',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('host', models.CharField(max_length=64, verbose_name='host')),
+                ('kind', models.CharField(choices=[('loop', 'service'), ('cron', 'cron'), ('celery', 'Celery'), ('tasks', 'Django Tasks')], max_length=10, verbose_name='kind')),
+                ('beat_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='last seen')),
+            ],
+            options={
+                'verbose_name': 'heartbeat',
+                'verbose_name_plural': 'heartbeats',
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('host', 'kind'), name='mobilon_sms_heartbeat_host')],
+            },
+        ),
     ]

@@ -39,6 +39,7 @@ from .counting import (
     tally,
 )
 from .daily_totals import CountedDay, DailyTotal, day_of
+from .heartbeats import Heartbeat
 from .idempotency_keys import IdempotencyKey
 from .mailings import SmsMailing
 from .messages import (
@@ -61,6 +62,7 @@ __all__ = [
     "CountedDay",
     "DailyTotal",
     "GatewayState",
+    "Heartbeat",
     "IdempotencyKey",
     "NumberLock",
     "SenderPace",
