@@ -1,4 +1,4 @@
-"""What an administrator needs: monitoring, daily totals and purging."""
+"""What an administrator needs: monitoring, the watchdog, daily totals and purging."""
 
 from .daily_totals import (
     JOB_SECONDS,
@@ -11,5 +11,7 @@ from .daily_totals import (
     recount_days,
     sums,
 )
-from .monitoring import COUNT_LIMIT, LastRequest, Snapshot, gateway_condition, observe
+from .monitoring import CONDITIONS, COUNT_LIMIT, LastRequest, Snapshot, gateway_condition, observe
 from .purging import Purged, purge
+from .recent_requests import MOST_ANSWERED, MOST_REQUESTS, PERIOD
+from .watchdog import Watch, watch

@@ -18,12 +18,16 @@ from ..conf import conf
 from ..limits import loud_since, pace, quiet_until
 from ..models import GatewayState, MessageQuerySet, SmsBatch, SmsMessage, db_now
 from ..worker import senders
+from .recent_requests import PERIOD, AcceptedAfter, RequestCount, recent_requests
 
 #: A count is exact up to this number of rows; ``COUNT_LIMIT + 1`` means more.
 COUNT_LIMIT = 100_000
 
-#: The rate is that of the requests of this period, or of the last ones if there are more.
-RATE_PERIOD, RATE_REQUESTS = timedelta(minutes=10), 100
+#: The words of ``Snapshot.gateway``.
+CONDITIONS = ("ready", "quiet", "probing", "blocked", "paused", "disabled")
+
+#: The rate is that of the requests of ``PERIOD``, or of the last ones if there are more.
+RATE_REQUESTS = 100
 
 #: The number of last requests in a snapshot.
 LAST_REQUESTS = 5
@@ -49,10 +53,13 @@ class Queue(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """The outbox at one moment of the database's clock."""
+    """The outbox at one moment of the database's clock.
+
+    :doc:`/reference/commands` explains each figure: ``sms_status --json`` prints them.
+    """
 
     now: datetime
-    gateway: str  # ready, quiet, probing, blocked, paused or disabled
+    gateway: str  # one of ``CONDITIONS``
     blocked_until: datetime | None
     quiet_until: datetime | None  # until then only urgent messages are sent
     failures: int
@@ -66,14 +73,20 @@ class Snapshot:
     rate: float
     time_to_empty: timedelta | None
     last_requests: Sequence[LastRequest]
+    recent_requests: Sequence[RequestCount]  # of the last minutes, by result
+    accepted_after: AcceptedAfter  # the times of their messages
 
 
 def observe() -> Snapshot:
-    """Read all figures of the outbox; write nothing."""
+    """Return the figures of the outbox as a ``Snapshot``; write nothing.
+
+    The number of statements does not depend on the number of messages. Raises Django's database
+    errors.
+    """
     state = GatewayState.objects.peek()
     messages = SmsMessage.objects.for_write()
     later = [rows.filter(due_at__gt=db_now()) for rows in _pending()]
-    figures = queue(state.now)
+    figures, (requests, times) = queue(state.now), recent_requests()
     return Snapshot(
         now=state.now,
         gateway=gateway_condition(state),
@@ -86,6 +99,8 @@ def observe() -> Snapshot:
         asked_for=_count(messages.asked_for()),
         unknown=_count(messages.filter(status=Status.UNKNOWN, resolution="")),
         last_requests=_last_requests(),
+        recent_requests=requests,
+        accepted_after=times,
         **figures._asdict(),
     )
 
@@ -167,11 +182,11 @@ def _count(*querysets: QuerySet[SmsMessage]) -> int:
 def _rate(now: datetime) -> float:
     """Return the messages a minute that the gateway has answered."""
     newest = SmsBatch.objects.for_write().filter(outcome=Outcome.ANSWERED).order_by("-created_at")
-    recent = newest.filter(created_at__gt=db_now() - RATE_PERIOD)
+    recent = newest.filter(created_at__gt=db_now() - PERIOD)
     found = list(recent.values_list("created_at", "message_count")[:RATE_REQUESTS])
     if not found:
         return 0.0
-    period = RATE_PERIOD if len(found) < RATE_REQUESTS else now - found[-1][0]
+    period = PERIOD if len(found) < RATE_REQUESTS else now - found[-1][0]
     answered: int = sum(count for _, count in found)
     return answered / max(period.total_seconds(), 1.0) * 60
 

@@ -1,0 +1,47 @@
+"""Metrics for Prometheus: every process answers for all, because the figures are the database's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ..operations import CONDITIONS, MOST_ANSWERED, MOST_REQUESTS, PERIOD, observe
+
+STATES = ("waiting", "scheduled", "sending", "asked_for", "unknown")
+SECOND = timedelta(seconds=1)
+RECENT = f"in the last {PERIOD.seconds // 60} minutes, at most the newest"
+TIMES = f"From due to accepted {RECENT} {MOST_ANSWERED} requests"
+
+
+class SmsCollector(Collector):
+    """Gives a registry of ``prometheus_client`` the figures of ``observe()`` at each scrape."""
+
+    describe = staticmethod(list)  # nothing: a registry would read the database when it is set up
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics. Raises the database's errors, so that the scrape fails."""
+        seen, after = observe(), "mobilon_sms_accepted_after_seconds"
+        counts = {(state,): getattr(seen, state) for state in STATES}
+        yield _gauge("messages", "Open messages by state, counted up to 100,000", counts, "state")
+        oldest, idle = {(): seen.oldest_waiting}, {(): seen.idle}
+        yield _gauge("oldest_waiting_seconds", "How long the oldest due message waits", oldest)
+        yield _gauge("idle_seconds", "How long messages wait and no request begins", idle)
+        conditions = {(word,): word == seen.gateway for word in CONDITIONS}
+        yield _gauge("gateway", "1 for the condition of sending", conditions, "condition")
+        yield _gauge("failures", "Failures in a row of the breaker", {(): seen.failures})
+        about, results = f"Requests begun {RECENT} {MOST_REQUESTS:,}", seen.recent_requests
+        requests = {(result.outcome, result.error_code): result.requests for result in results}
+        yield _gauge("recent_requests", about, requests, "outcome", "error_code")
+        buckets, total = list(seen.accepted_after.within.items()), seen.accepted_after.total
+        yield GaugeHistogramMetricFamily(after, TIMES, buckets, total.total_seconds())
+
+
+def _gauge(name: str, about: str, values: Mapping[tuple[str, ...], Any], *labels: str) -> Metric:
+    metric = GaugeMetricFamily(f"mobilon_sms_{name}", about, labels=labels)
+    for key, value in values.items():
+        metric.add_metric(key, value / SECOND if isinstance(value, timedelta) else value or 0)
+    return metric
