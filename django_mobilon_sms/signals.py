@@ -30,19 +30,20 @@ _held = _Held()
 
 
 @contextmanager
-def receivers_held(calls: Calls) -> Iterator[None]:
+def receivers_held(calls: Calls, *, between: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Add this thread's calls of receivers to ``calls``; those that are left end the block."""
     former, _held.calls = _held.calls, calls
     try:
         yield
     finally:
         _held.calls = former
-        call_receivers(calls)
+        call_receivers(calls, between=between)
 
 
-def call_receivers(calls: Calls) -> None:
-    """Make these calls, the oldest first."""
+def call_receivers(calls: Calls, *, between: Callable[[], object] = lambda: None) -> None:
+    """Make these calls, the oldest first, and call ``between`` before each."""
     while calls:
+        between()
         calls.popleft()()
 
 

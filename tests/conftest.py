@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.utils import translation
 
 from django_mobilon_sms.sandbox import Sandbox
+from django_mobilon_sms.worker import heartbeats
 from django_mobilon_sms.worker.statuses.queries import trouble
 from tests.support.broken_replies import BROKEN_REPLIES
 
@@ -29,6 +30,12 @@ def _english() -> Iterator[None]:
     """A request in Russian leaves its thread in Russian, for the tests that follow too."""
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def _no_heartbeat() -> None:
+    """This process has written none: each test begins with an empty table."""
+    heartbeats._written.clear()
 
 
 @pytest.fixture

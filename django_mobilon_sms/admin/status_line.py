@@ -15,9 +15,8 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from ..limits import quiet_until
 from ..models import GatewayState
-from ..operations import gateway_condition
+from ..operations import observe_sending
 from . import history
 from .database_busy import write
 from .messages.permissions import MessagePermissions
@@ -52,16 +51,16 @@ SWITCHES = {
 def status_line(request: HttpRequest, *, with_switches: bool) -> dict[str, Any]:
     """Return what the template of the line shows: the state of sending and the useful switches."""
     state = GatewayState.objects.peek()  # because showing a page writes nothing
-    word = gateway_condition(state)
+    sending = observe_sending(state)
     names = ["resume" if state.paused_at else "pause"]
-    if word == "blocked" or (word == "probing" and state.probe):
+    if sending.word == "blocked" or (sending.word == "probing" and state.probe):
         names.append("try-now")  # of no use while sending is paused or switched off
     may_switch = with_switches and request.user.has_perm("mobilon_sms.send_smsmessage")
+    may_look = with_switches and request.user.has_perm("mobilon_sms.view_smsmessage")
     return {
         "back": request.get_full_path(),
-        "word": word,
-        "quiet_until": quiet_until(state.now) if word == "quiet" else None,
-        "state": state,
+        "sending": sending,
+        "links_to_waiting": sending.word == "nobody" and may_look,
         "switches": [(name, SWITCHES[name].label) for name in names if may_switch],
     }
 

@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 from django.utils.formats import date_format
-from django.utils.timezone import localtime
+from django.utils.timezone import localdate, localtime
 
 #: Seconds in each unit.
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -27,6 +27,12 @@ def show_duration(duration: timedelta) -> str:
         if seconds >= 2 * UNITS[unit]:
             return f"{seconds // UNITS[unit]}{unit}"
     return f"{seconds}s"
+
+
+def show_moment(time: datetime | None) -> str:
+    """Format a local time for a sentence, without the date if it is today."""
+    is_today = time is not None and localtime(time).date() == localdate()
+    return f"{localtime(time):%H:%M}" if is_today else show_time(time)
 
 
 def show_time(time: datetime | None) -> str:

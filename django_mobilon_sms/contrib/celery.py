@@ -11,6 +11,7 @@ from typing import Any
 
 from celery import shared_task
 
+from ..choices import WorkerKind
 from . import jobs
 
 #: The signals that end a task early. Where Celery's pool has a soft time limit, it sends SIGUSR1.
@@ -20,7 +21,7 @@ SIGNALS = {signal.SIGTERM, getattr(signal, "SIGUSR1", signal.SIGTERM)}
 @shared_task(name="mobilon_sms.send", acks_late=True, ignore_result=True)
 def send() -> dict[str, Any]:
     """Send due messages; another task sends those that are left after a while."""
-    return jobs.send(*SIGNALS, wake_up=wake_up)
+    return jobs.send(*SIGNALS, kind=WorkerKind.CELERY, wake_up=wake_up)
 
 
 @shared_task(name="mobilon_sms.refresh", acks_late=True, ignore_result=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from ..choices import WorkerKind
 from . import jobs
 
 try:
@@ -22,7 +23,7 @@ except ModuleNotFoundError:  # before Django 6.0
 @task
 def send() -> dict[str, Any]:
     """Send due messages; another task sends those that are left after a while."""
-    return jobs.send(signal.SIGTERM, wake_up=wake_up)
+    return jobs.send(signal.SIGTERM, kind=WorkerKind.TASKS, wake_up=wake_up)
 
 
 @task

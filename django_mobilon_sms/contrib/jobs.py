@@ -12,15 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from django.core.cache import cache
 from django.db import Error
 
+from ..choices import WorkerKind
 from ..conf import database_trouble, parse_duration
 from ..models import SmsMailing
 from ..operations import JOB_SECONDS, count_days, purge
-from ..worker import deliver, refresh
+from ..worker import beat, deliver, refresh
 
 #: How long a job takes up new work, in seconds; a deploy waits for this time and the last request.
 RUN_SECONDS = 20.0
@@ -37,13 +39,14 @@ WAKE_UP_EXPIRES = 300
 Stopping = Callable[[], bool]
 
 
-def send(*signals: int, wake_up: Callable[[], None]) -> dict[str, Any]:
+def send(*signals: int, kind: WorkerKind, wake_up: Callable[[], None]) -> dict[str, Any]:
     """Send due messages, until one of the signals; call ``wake_up`` if some may be left.
 
-    Return the report of the run, as ``send_sms --json`` prints it.
+    ``kind`` is that of its heartbeat. Return the report of the run, as ``send_sms --json`` prints
+    it.
     """
     with without_database_text(), limited_run(*signals) as stopping:
-        report = deliver(stopping=stopping)
+        report = deliver(stopping=stopping, alive=partial(beat, kind))
         if stopping():
             wake_up()
     return report.as_dict()

@@ -9,9 +9,9 @@ from typing import Any
 from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ..operations import CONDITIONS, MOST_ANSWERED, MOST_REQUESTS, PERIOD, observe
+from ..operations import MOST_ANSWERED, MOST_REQUESTS, PERIOD, WORDS, observe
 
-STATES = ("waiting", "scheduled", "sending", "asked_for", "unknown")
+OPEN = ("waiting", "scheduled", "sending", "asked_for", "unknown")
 SECOND = timedelta(seconds=1)
 RECENT = f"in the last {PERIOD.seconds // 60} minutes, at most the newest"
 TIMES = f"From due to accepted {RECENT} {MOST_ANSWERED} requests"
@@ -25,13 +25,15 @@ class SmsCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics. Raises the database's errors, so that the scrape fails."""
         seen, after = observe(), "mobilon_sms_accepted_after_seconds"
-        counts = {(state,): getattr(seen, state) for state in STATES}
+        counts = {(state,): getattr(seen, state) for state in OPEN}
         yield _gauge("messages", "Open messages by state, counted up to 100,000", counts, "state")
         oldest, idle = {(): seen.oldest_waiting}, {(): seen.idle}
         yield _gauge("oldest_waiting_seconds", "How long the oldest due message waits", oldest)
         yield _gauge("idle_seconds", "How long messages wait and no request begins", idle)
-        conditions = {(word,): word == seen.gateway for word in CONDITIONS}
-        yield _gauge("gateway", "1 for the condition of sending", conditions, "condition")
+        now = {(word, seen.error_code * (word == seen.state)): word == seen.state for word in WORDS}
+        yield _gauge("state", "1 for the state of sending", now, "state", "error_code")
+        beats = {(beat.host, beat.kind): seen.now - beat.at for beat in seen.heartbeats}
+        yield _gauge("heartbeat_age_seconds", "Age of the last heartbeat", beats, "host", "kind")
         yield _gauge("failures", "Failures in a row of the breaker", {(): seen.failures})
         about, results = f"Requests begun {RECENT} {MOST_REQUESTS:,}", seen.recent_requests
         requests = {(result.outcome, result.error_code): result.requests for result in results}

@@ -11,7 +11,8 @@ from .daily_totals import (
     recount_days,
     sums,
 )
-from .monitoring import CONDITIONS, COUNT_LIMIT, LastRequest, Snapshot, gateway_condition, observe
+from .monitoring import LastRequest, Snapshot, observe
 from .purging import Purged, purge
 from .recent_requests import MOST_ANSWERED, MOST_REQUESTS, PERIOD
+from .sending_state import COUNT_LIMIT, WORDS, SendingState, observe_sending, show_count
 from .watchdog import Watch, watch

@@ -14,23 +14,17 @@ from typing import NamedTuple
 from django.db.models import QuerySet, Sum
 
 from ..choices import Outcome, Priority, Status
-from ..conf import conf
 from ..limits import loud_since, pace, quiet_until
-from ..models import GatewayState, MessageQuerySet, SmsBatch, SmsMessage, db_now
+from ..models import GatewayState, Heartbeat, MessageQuerySet, SmsBatch, SmsMessage, db_now
 from ..worker import senders
 from .recent_requests import PERIOD, AcceptedAfter, RequestCount, recent_requests
-
-#: A count is exact up to this number of rows; ``COUNT_LIMIT + 1`` means more.
-COUNT_LIMIT = 100_000
-
-#: The words of ``Snapshot.gateway``.
-CONDITIONS = ("ready", "quiet", "probing", "blocked", "paused", "disabled")
+from .sending_state import COUNT_LIMIT, count, gateway_condition, observe_sending, pending
 
 #: The rate is that of the requests of ``PERIOD``, or of the last ones if there are more.
 RATE_REQUESTS = 100
 
-#: The number of last requests in a snapshot.
-LAST_REQUESTS = 5
+#: The number of last requests in a snapshot, and the most heartbeats.
+LAST_REQUESTS, MOST_HEARTBEATS = 5, 100
 
 
 class LastRequest(NamedTuple):
@@ -51,6 +45,14 @@ class Queue(NamedTuple):
     time_to_empty: timedelta | None  # ``None`` if it cannot be estimated
 
 
+class Beat(NamedTuple):
+    """The last sign of life of the workers of a kind on a host."""
+
+    host: str
+    kind: str  # a ``WorkerKind``
+    at: datetime
+
+
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
     """The outbox at one moment of the database's clock.
@@ -59,7 +61,10 @@ class Snapshot:
     """
 
     now: datetime
-    gateway: str  # one of ``CONDITIONS``
+    state: str  # the word of ``SendingState``
+    error_code: str  # the cause of the trouble with the gateway, while it lasts
+    http_code: int | None
+    gateway: str  # ready, quiet, probing, blocked, paused or disabled
     blocked_until: datetime | None
     quiet_until: datetime | None  # until then only urgent messages are sent
     failures: int
@@ -75,6 +80,14 @@ class Snapshot:
     last_requests: Sequence[LastRequest]
     recent_requests: Sequence[RequestCount]  # of the last minutes, by result
     accepted_after: AcceptedAfter  # the times of their messages
+    heartbeats: Sequence[Beat]  # the newest first, at most ``MOST_HEARTBEATS``
+    sentence: str  # the state for a person
+
+    def lacks_worker_for(self, length: timedelta) -> bool:
+        """Return whether messages wait, and no worker has been seen for longer than this."""
+        if self.oldest_waiting is None or self.state in ("paused", "disabled"):
+            return False
+        return not self.heartbeats or self.now - self.heartbeats[0].at > length
 
 
 def observe() -> Snapshot:
@@ -85,54 +98,43 @@ def observe() -> Snapshot:
     """
     state = GatewayState.objects.peek()
     messages = SmsMessage.objects.for_write()
-    later = [rows.filter(due_at__gt=db_now()) for rows in _pending()]
+    later = [rows.filter(due_at__gt=db_now()) for rows in _all_pending()]
     figures, (requests, times) = queue(state.now), recent_requests()
+    sending = observe_sending(state)
     return Snapshot(
         now=state.now,
+        state=sending.word,
+        sentence=str(sending),
+        error_code=sending.error_code,
+        http_code=sending.http_code,
         gateway=gateway_condition(state),
         blocked_until=state.blocked_until,
         quiet_until=quiet_until(state.now),
         failures=state.failures,
         idle=_idle(figures.oldest_waiting, state.now),
-        scheduled=_count(*later),
-        sending=_count(messages.filter(status=Status.SENDING)),
-        asked_for=_count(messages.asked_for()),
-        unknown=_count(messages.filter(status=Status.UNKNOWN, resolution="")),
+        scheduled=count(*later),
+        sending=count(messages.filter(status=Status.SENDING)),
+        asked_for=count(messages.asked_for()),
+        unknown=count(messages.filter(status=Status.UNKNOWN, resolution="")),
         last_requests=_last_requests(),
         recent_requests=requests,
         accepted_after=times,
+        heartbeats=_heartbeats(),
         **figures._asdict(),
     )
 
 
 def queue(now: datetime) -> Queue:
     """Return the figures of the due messages; ``now`` is the time of the database."""
-    due = [rows.filter(due_at__lte=db_now()).order_by("due_at") for rows in _pending()]
+    due = [rows.filter(due_at__lte=db_now()).order_by("due_at") for rows in _all_pending()]
     ages = [_age(rows, priority, now) for priority, rows in zip(Priority, due)]
     oldest = max((age for age in ages if age is not None), default=None)
-    waiting, rate = _count(*due), _rate(now)
+    waiting, rate = count(*due), _rate(now)
     return Queue(waiting, oldest, rate, _time_to_empty(waiting, rate, now))
 
 
-def gateway_condition(state: GatewayState) -> str:
-    """Return a word for whether messages are sent now: see ``Snapshot.gateway``."""
-    if not conf.ENABLED:
-        return "disabled"
-    if state.paused_at:
-        return "paused"
-    if state.blocked_until is None:
-        return "quiet" if quiet_until(state.now) else "ready"
-    return "blocked" if state.blocked_until > state.now else "probing"
-
-
-def _pending() -> list[MessageQuerySet]:
-    """Return the pending messages of each priority.
-
-    The index has the priority before the time, so that a query for one priority reads no messages
-    of the future.
-    """
-    pending = SmsMessage.objects.for_write().filter(status=Status.PENDING)
-    return [pending.filter(priority=priority) for priority in Priority]
+def _all_pending() -> list[MessageQuerySet]:
+    return [pending(priority) for priority in Priority]
 
 
 def _age(rows: QuerySet[SmsMessage], priority: Priority, now: datetime) -> timedelta | None:
@@ -170,13 +172,10 @@ def _time_to_empty(waiting: int, rate: float, now: datetime) -> timedelta | None
 
 def _segments(source: str) -> int:
     """Count the segments of at most ``COUNT_LIMIT`` due messages of a sender and each priority."""
-    due = [rows.filter(source=source, due_at__lte=db_now())[:COUNT_LIMIT] for rows in _pending()]
+    due = [
+        rows.filter(source=source, due_at__lte=db_now())[:COUNT_LIMIT] for rows in _all_pending()
+    ]
     return sum(rows.aggregate(sum=Sum("segments"))["sum"] or 0 for rows in due)
-
-
-def _count(*querysets: QuerySet[SmsMessage]) -> int:
-    most = COUNT_LIMIT + 1
-    return min(sum(rows.order_by().values("pk")[:most].count() for rows in querysets), most)
 
 
 def _rate(now: datetime) -> float:
@@ -195,3 +194,8 @@ def _last_requests() -> list[LastRequest]:
     last = SmsBatch.objects.for_write().order_by("-created_at")
     rows = last.values_list("created_at", "outcome", "error_code", "message_count")[:LAST_REQUESTS]
     return [LastRequest(*row) for row in rows]
+
+
+def _heartbeats() -> list[Beat]:
+    rows = Heartbeat.objects.past().values_list("host", "kind", "beat_at")
+    return [Beat(*row) for row in rows[:MOST_HEARTBEATS]]

@@ -2,6 +2,7 @@
 
 from .candidates import senders
 from .exit_codes import TROUBLE, UNKNOWN
+from .heartbeats import BEAT_SECONDS, beat
 from .listening import listener
 from .run import deliver, seconds_to_work, send_now
 from .run_report import RunReport

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import socket
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -35,6 +34,7 @@ from ..models import (
 )
 from . import candidates
 from .candidates import Candidate
+from .heartbeats import host_name
 from .run_report import Halt, halt_of
 
 logger = logging.getLogger(__name__)
@@ -220,4 +220,4 @@ def _loads(claims: Iterable[Claim]) -> dict[str, pace.Load]:
 
 def worker_name() -> str:
     """Return the host and the process id, for the journal."""
-    return f"{socket.gethostname()[:64]}:{os.getpid()}"
+    return f"{host_name()}:{os.getpid()}"

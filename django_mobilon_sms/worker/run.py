@@ -24,6 +24,7 @@ from .candidates import Candidate
 from .claims import Claim, claim_next
 from .configured_backend import get_backend
 from .exit_codes import TROUBLE, exit_code
+from .heartbeats import BEAT_SECONDS
 from .outcome_recording import Result
 from .proofs import Proof
 from .request_threads import RequestThreads
@@ -47,16 +48,19 @@ def deliver(
     concurrency: int | None = None,
     stopping: Callable[[], bool] = lambda: False,
     progress: Callable[[int], object] = lambda count: None,
+    alive: Callable[[], object] = lambda: None,
 ) -> RunReport:
     """Sweep, then send what is due until nothing is left, ``limit`` is reached, or trouble.
 
     ``stopping`` is called before each claim, ``progress`` with the number of messages after each
-    record. Raises ``ImproperlyConfigured`` before anything is claimed.
+    record, ``alive`` at least every ``BEAT_SECONDS``, unless one receiver takes longer. Raises
+    ``ImproperlyConfigured`` before anything is claimed.
     """
     require_ready()
     report = sweep_leftovers()
+    alive()  # after the sweep has shown that the database can be reached
     sizes = concurrency or conf.CONCURRENCY, batch_size or conf.BATCH_SIZE
-    _Run(report, *sizes, limit, stopping, progress).deliver()
+    _Run(report, *sizes, limit, stopping, progress, alive).deliver()
     return report
 
 
@@ -87,6 +91,7 @@ class _Run:
     limit: int | None = None
     stopping: Callable[[], bool] = lambda: False
     progress: Callable[[int], object] = lambda count: None
+    alive: Callable[[], object] = lambda: None
 
     def __post_init__(self) -> None:
         self.gateway: Backend = get_backend()
@@ -101,10 +106,10 @@ class _Run:
 
         They are called while no request is under way, so that their time counts against no lease.
         """
-        with receivers_held(self.calls):
+        with receivers_held(self.calls, between=self.alive):
             self._send_all()
             while self._is_full():
-                call_receivers(self.calls)
+                call_receivers(self.calls, between=self.alive)
                 self._send_all()
 
     def _send_all(self) -> None:
@@ -211,10 +216,11 @@ class _Run:
 
         None if the next one takes longer than so many seconds.
         """
-        return [
-            Result.of(claim, _proof_of(claim, answer))
-            for claim, answer in self.requests.wait(seconds)
-        ]
+        while True:
+            self.alive()  # before the wait: a reply that is held must be recorded first
+            over = self.requests.wait(BEAT_SECONDS if seconds is None else seconds)
+            if over or seconds is not None:
+                return [Result.of(claim, _proof_of(claim, answer)) for claim, answer in over]
 
     def _record(self, results: Sequence[Result]) -> None:
         """Record the results, count them in the report, and go on, or stop after trouble."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import OperationalError
 from django.test import Client
-from django.utils.timezone import localtime
 
 from django_mobilon_sms.admin import database_busy
-from django_mobilon_sms.models import GatewayState, SmsMailing, db_now
+from django_mobilon_sms.choices import WorkerKind
+from django_mobilon_sms.conf import show_moment
+from django_mobilon_sms.models import GatewayState, Heartbeat, SmsMailing, db_now
 from tests.support.admin_door import ADD, LIST, notices, person, text_of
+from tests.support.messages import write
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +28,7 @@ def switch(client, name):
 
 
 def test_sending_is_paused_and_resumed_with_a_word_in_the_history(client):
-    assert "Sending is on. Pause sending" in text_of(client.get(LIST))
+    assert "No message waits. No worker has run yet. Pause sending" in text_of(client.get(LIST))
     response = switch(client, "pause")
     assert notices(response) == [
         "Sending is paused. Requests under way finish; other messages stay in the queue."
@@ -56,13 +59,24 @@ def test_gateway_is_tried_now(client):
     GatewayState.objects.current()
     GatewayState.objects.update(blocked_until=db_now() + HOUR)
     shown = text_of(client.get(LIST))
-    until = localtime(GatewayState.objects.get().blocked_until)
-    waits = f"After trouble with the gateway, sending waits until {until:%m/%d/%Y %H:%M}. "
-    assert waits in shown
+    until = show_moment(GatewayState.objects.get().blocked_until)
+    assert f"There was trouble with the gateway. Next try: {until}. " in shown
     assert "Try now" in shown
     response = switch(client, "try-now")
     assert notices(response) == ["The worker tests the gateway now, with one message."]
-    assert "the next message goes alone, to test it. Pause sending" in text_of(response)
+    assert "The next message goes alone, to test the gateway. Pause sending" in text_of(response)
+
+
+def test_waiting_messages_are_one_press_away_when_nobody_sends(client, reader):
+    write(2)
+    html = client.get("/admin/").content.decode()
+    assert "Ask the administrator to start the worker." in html
+    [address] = re.findall(r'href="([^"]*)">Show the waiting messages', html)
+    assert "2 messages" in text_of(client.get(address))
+    assert "Show the waiting messages" in text_of(reader.get(LIST))
+    assert "Show the waiting messages" not in text_of(client.get(ADD))  # it would lose a text
+    Heartbeat.objects.beat(WorkerKind.LOOP, "sms-1")
+    assert "Sending works. Pause sending" in text_of(client.get("/admin/"))
 
 
 def test_switch_that_met_a_locked_database_is_tried_again_by_a_button(client, monkeypatch):
@@ -113,5 +127,5 @@ def test_who_may_switch_but_not_see_is_led_to_the_start():
 
 
 def test_looking_at_the_list_writes_nothing(client):
-    assert "Sending is on." in text_of(client.get(LIST))
+    assert "No message waits." in text_of(client.get(LIST))
     assert GatewayState.objects.count() == 0

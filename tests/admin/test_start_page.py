@@ -11,7 +11,8 @@ from django.contrib.admin import AdminSite, site
 
 from django_mobilon_sms.admin import bounded_paginator
 from django_mobilon_sms.admin.messages.admin import MessageAdmin
-from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.choices import WorkerKind
+from django_mobilon_sms.models import Heartbeat, SmsMessage
 from tests.support.admin_door import DECIDE, EVERYTHING, LIST, decide, person, text_of, unknown
 from tests.support.messages import write
 
@@ -47,7 +48,7 @@ def test_start_page_offers_the_decision_to_those_who_may_take_it():
 
 def test_start_page_says_whether_messages_go_out_and_pauses_them():
     client = person(*EVERYTHING)
-    assert "Sending is on. Pause sending" in text_of(client.get(INDEX))
+    assert "No message waits. No worker has run yet. Pause sending" in text_of(client.get(INDEX))
     html = client.get(INDEX).content.decode()
     [back] = re.findall(r'name="back" value="([^"]*)"', html)
     response = client.post(f"{LIST}gateway/pause/", {"back": back}, follow=True)
@@ -70,9 +71,10 @@ def test_only_the_start_page_counts(django_assert_num_queries, monkeypatch):
     client = person(*EVERYTHING)
     unknown(3)
     monkeypatch.setattr(bounded_paginator, "MAX_COUNTED", 2)
-    # Session, user, the permissions of user and groups, the last actions, the state of sending,
-    # what waits.
-    with django_assert_num_queries(7):
+    Heartbeat.objects.beat(WorkerKind.LOOP, "sms-1")
+    # Session, user, the permissions of user and groups, the last actions, the state of sending, the
+    # last heartbeat, what waits.
+    with django_assert_num_queries(8):
         assert "More than 2 messages may have gone out" in text_of(client.get(INDEX))
     with django_assert_num_queries(4):
         client.get("/admin/password_change/")

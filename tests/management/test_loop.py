@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 import pytest
@@ -16,9 +17,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_mobilon_sms.management.commands import send_sms
 from django_mobilon_sms.management.commands.send_sms import Command
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.models import GatewayState, Heartbeat, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_many
+from django_mobilon_sms.worker import heartbeats
 from tests.support.messages import write
 from tests.support.workers import PATIENCE, group, wait_until
 
@@ -69,7 +72,8 @@ def test_message_is_sent_by_the_first_poll_after_its_commit(sandbox):
     assert script.waits == [INTERVAL] * 4
 
 
-def test_poll_that_finds_nothing_is_one_query(sandbox):
+def test_poll_that_finds_nothing_is_one_query(sandbox, monkeypatch):
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", inf)  # the one exception: see the next test
     write()
     asked: list[int] = []
 
@@ -79,6 +83,47 @@ def test_poll_that_finds_nothing_is_one_query(sandbox):
     with CaptureQueriesContext(connection) as queries:
         loop(nothing, *[count] * 4)
     assert [after - before for before, after in pairwise(asked)] == [1, 1, 1]
+
+
+def test_poll_writes_the_heartbeat_once_in_thirty_seconds(sandbox, monkeypatch):
+    late = [0.0]
+    monkeypatch.setattr(heartbeats, "uptime", lambda: late[0])
+
+    def pass_by(seconds: float) -> Callable[[], None]:
+        def step() -> None:
+            late[0] += seconds
+            Heartbeat.objects.update(beat_at=db_now() - timedelta(hours=1))
+
+        return step
+
+    old: list[bool] = []
+
+    def look() -> None:
+        hour_ago = db_now() - timedelta(minutes=59)
+        old.append(Heartbeat.objects.filter(beat_at__lt=hour_ago).exists())
+
+    loop(pass_by(20), look, pass_by(20), look)
+    assert old == [True, False]
+
+
+def test_long_pause_is_no_silence(sandbox, monkeypatch):
+    """The heartbeat goes on between two polls, but not while the worker cannot work."""
+    late = [0.0]
+    monkeypatch.setattr(heartbeats, "uptime", lambda: late[0])
+    seen: list[int] = []
+
+    def sleep() -> None:
+        seen.append(Heartbeat.objects.all().delete()[0])
+        late[0] += heartbeats.BEAT_SECONDS
+
+    _output, script = loop(*[sleep] * 4, options=("--interval=100",))
+    assert (script.waits, seen) == ([30, 30, 30, 10], [1, 1, 1, 1])
+
+
+def test_worker_that_cannot_work_leaves_no_heartbeat(sandbox, settings, monkeypatch):
+    settings.MOBILON_SMS_TIMEOUT = 0
+    _output, script = loop(nothing, nothing, options=("--interval=100",))
+    assert (script.waits, Heartbeat.objects.count()) == ([100, 100], 0)
 
 
 def test_refresh_makes_way_for_a_message_that_became_due(sandbox, settings):
@@ -223,7 +268,9 @@ def test_loop_reopens_connections_that_the_server_cut(sandbox):
     assert "Traceback" not in output
 
 
-def test_message_that_becomes_due_wakes_the_loop_at_its_time(sandbox):
+def test_message_that_becomes_due_wakes_the_loop_at_its_time(sandbox, monkeypatch):
+    monkeypatch.setattr(send_sms, "BEAT_SECONDS", inf)  # so that a pause is one wait
+
     def schedule() -> None:
         GatewayState.objects.current()
         write(send_at=timezone.now() + timedelta(minutes=30))

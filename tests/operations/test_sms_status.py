@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from datetime import datetime, timedelta
 from io import StringIO
 
@@ -15,10 +16,11 @@ from django.test.utils import CaptureQueriesContext
 from django_mobilon_sms.choices import ErrorCode, Outcome, Priority, Resolution
 from django_mobilon_sms.conf import parse_duration, show_duration
 from django_mobilon_sms.models import GatewayState, SenderPace, SmsBatch, SmsMessage, db_now
-from django_mobilon_sms.operations import monitoring
+from django_mobilon_sms.operations import monitoring, sending_state
 from tests.conftest import Run
 from tests.support.messages import write
 from tests.support.plans import faults, fill
+from tests.support.sending_states import seen
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
@@ -47,7 +49,7 @@ def waiting_since(length, **fields):
 def test_figures_of_an_empty_outbox_are_printed_and_not_written():
     assert status() == (
         0,
-        "Gateway: ready\n"
+        "No message waits. No worker has run yet.\n"
         "Waiting: 0\n"
         "Scheduled for later: 0\n"
         "Being sent: 0\n"
@@ -70,6 +72,9 @@ def test_everything_is_counted_where_it_belongs(sandbox, worker):
     rows.filter(pk=decided.pk).resolve(Resolution.SENT, by=None)
     seen = as_json()
     [request] = seen.pop("last_requests")
+    [beat] = seen.pop("heartbeats")
+    assert datetime.fromisoformat(beat.pop("at")) <= datetime.fromisoformat(seen["now"])
+    assert beat == {"host": socket.gethostname()[:64], "kind": "cron"}
     assert datetime.fromisoformat(request.pop("created_at")) <= datetime.fromisoformat(seen["now"])
     assert request == {"outcome": "answered", "error_code": "", "messages": 3}
     assert 600 <= seen.pop("oldest_waiting") < 610
@@ -77,6 +82,10 @@ def test_everything_is_counted_where_it_belongs(sandbox, worker):
     assert seen.pop("time_to_empty") == pytest.approx(400)
     del seen["now"]
     assert seen == {
+        "state": "works",
+        "sentence": "Sending works.",
+        "error_code": "",
+        "http_code": None,
         "gateway": "ready",
         "blocked_until": None,
         "quiet_until": None,
@@ -98,7 +107,8 @@ def test_figures_are_lines_for_a_person(sandbox, worker):
     waiting_since(10 * MINUTE)
     lines = status().output.splitlines()
     assert lines[:2] == [
-        "Gateway: had trouble; the next message tries it again",
+        "The gateway answered with an error, but may have sent it (503)."
+        " The next message goes alone, to test the gateway.",
         "Waiting: 1, the oldest for 10m",
     ]
     assert lines[-2] == "Last requests:"
@@ -124,7 +134,6 @@ def test_gateway_has_a_word(settings, prepare, word):
     GatewayState.objects.current()
     prepare(settings)
     assert as_json()["gateway"] == word
-    assert status().output.startswith("Gateway: ")
 
 
 def test_exit_code_answers_the_options_of_a_monitor():
@@ -156,6 +165,20 @@ def test_monitor_sees_that_nothing_is_sent_although_messages_wait(sandbox, worke
     # A clock that ran ahead has dated the last request.
     SmsBatch.objects.update(created_at=db_now() + timedelta(days=365))
     assert status("--fail-if-idle-over", "9m").code == 3
+
+
+def test_monitor_sees_that_no_worker_runs(settings):
+    assert status("--fail-if-no-worker", "5m").code == 0  # none is needed
+    write()
+    assert status("--fail-if-no-worker", "5m").code == 3
+    seen(minutes=4)
+    assert [status("--fail-if-no-worker", length).code for length in ("5m", "3m")] == [0, 3]
+    assert "Workers, last seen ago: service (sms-1) 4m\n" in status().output
+    GatewayState.objects.pause(by=None)
+    assert status("--fail-if-no-worker", "3m").code == 0
+    GatewayState.objects.resume()
+    settings.MOBILON_SMS_QUIET_HOURS = "00:00-23:59 UTC"
+    assert status("--fail-if-no-worker", "3m").code == 0
 
 
 def test_monitor_sees_that_the_clock_went_back_and_the_pace_waits(settings, worker):
@@ -198,8 +221,7 @@ def test_lengths_are_read_and_shown(typed, seconds, shown):
 
 
 def test_counts_end_at_a_bound(monkeypatch):
-    monkeypatch.setattr(monitoring, "COUNT_LIMIT", 2)
-    monkeypatch.setattr("django_mobilon_sms.management.commands.sms_status.COUNT_LIMIT", 2)
+    monkeypatch.setattr(sending_state, "COUNT_LIMIT", 2)
     write(2)
     assert "Waiting: 2," in status().output
     write(priority=Priority.HIGH)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from django_mobilon_sms.choices import Priority, Status
+from django_mobilon_sms.choices import Priority, Status, WorkerKind
 from django_mobilon_sms.contrib import jobs
 from django_mobilon_sms.limits import pace
 from django_mobilon_sms.models import SmsMessage
@@ -47,7 +47,9 @@ class BusyLine:
             assert self.urgent_arrived.wait(PATIENCE)
 
 
-@pytest.mark.parametrize("work", [deliver, lambda: jobs.send(wake_up=list)], ids=["run", "task"])
+@pytest.mark.parametrize(
+    "work", [deliver, lambda: jobs.send(kind=WorkerKind.TASKS, wake_up=list)], ids=["run", "task"]
+)
 @pytest.mark.parametrize("slots", [2, 4])
 def test_urgent_message_leaves_while_every_other_request_waits(sandbox, settings, slots, work):
     settings.MOBILON_SMS_CONCURRENCY, settings.MOBILON_SMS_BATCH_SIZE = slots, 10

@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -17,11 +18,14 @@ from django.db import Error, connections
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
+from ...choices import WorkerKind
 from ...conf import database_trouble
 from ...models import DEBOUNCE, SmsBatch, SmsMailing, SmsMessage
 from ...operations import JOB_SECONDS, RECENT_AGE, count_days
 from ...worker import (
+    BEAT_SECONDS,
     RunReport,
+    beat,
     candidates,
     deliver,
     listener,
@@ -104,13 +108,28 @@ class Command(WorkingCommand):
                 else:
                     self.last_trouble = ""
                     self.count_days()
+                    self.alive(options)
                 pause = min(pause, seconds or pause)
             except Exception as error:
                 idle = False
                 self.print_trouble(self.stderr, describe(error))
                 for connection in connections.all(initialized_only=True):
                     connection.close_if_unusable_or_obsolete()
-            woken = stop.wait(pause)
+            woken = self.sleep(stop, pause, alive=partial(self.alive, options) if idle else None)
+
+    def sleep(self, stop: Stop, seconds: float, *, alive: Callable[[], object] | None) -> bool:
+        """Wait for so long, or until woken, and say meanwhile that the process is ``alive``."""
+        while alive is not None and seconds > BEAT_SECONDS:
+            if stop.wait(BEAT_SECONDS):
+                return True
+            seconds -= BEAT_SECONDS
+            alive()
+        return stop.wait(seconds)
+
+    def alive(self, options: dict[str, Any]) -> None:
+        """Write the heartbeat of a process that sends."""
+        if not options["refresh_only"]:
+            beat(WorkerKind.LOOP if options["loop"] else WorkerKind.CRON)
 
     def run(self, options: dict[str, Any], stopping: Callable[[], bool]) -> RunReport:
         """Do one run and print what it did. Raise ``CommandError`` if it could not work."""
@@ -133,7 +152,8 @@ class Command(WorkingCommand):
         if not options["no_refresh"]:
             if options["loop"] and not options["refresh_only"] and not report.halted:
                 stopping = or_message_due(stopping)
-            report = refresh(report, stopping=stopping, patient=options["loop"])
+            alive = partial(self.alive, options)
+            report = refresh(report, stopping=stopping, patient=options["loop"], alive=alive)
         # Not in runs that had nothing to do, which stay cheap, nor in trouble.
         if (report.claimed or report.checked) and not report.exit_code:
             self.forget_mailings()
@@ -152,6 +172,7 @@ class Command(WorkingCommand):
                 concurrency=options["concurrency"],
                 stopping=stopping,
                 progress=bar.update,
+                alive=partial(self.alive, options),
             )
 
     def forget_mailings(self) -> None:

@@ -13,11 +13,10 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 from django.utils.formats import localize
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from ...choices import Outcome
+from ...choices import Outcome, WorkerKind
 from ...conf import database_trouble, show_duration, show_time
-from ...operations import COUNT_LIMIT, LastRequest, Snapshot, observe
+from ...operations import LastRequest, Snapshot, observe, show_count
 from ...worker import TROUBLE, UNKNOWN
 from ..arguments import duration
 from ..output import WorkingCommand
@@ -25,15 +24,8 @@ from ..output import WorkingCommand
 #: After this time without a request a person reads that nothing is sent although messages wait.
 LONG_IDLE = timedelta(minutes=5)
 
-#: By the word of ``Snapshot.gateway``.
-GATEWAY = {
-    "ready": gettext_lazy("ready"),
-    "quiet": gettext_lazy("quiet hours: until %(until)s only urgent messages go out"),
-    "probing": gettext_lazy("had trouble; the next message tries it again"),
-    "blocked": gettext_lazy("had trouble; the next try is at %(until)s"),
-    "paused": gettext_lazy("paused by an operator"),
-    "disabled": gettext_lazy("switched off by MOBILON_SMS_ENABLED"),
-}
+#: The most workers that are printed for a person.
+MOST_WORKERS = 10
 
 
 class Command(WorkingCommand):
@@ -62,6 +54,12 @@ class Command(WorkingCommand):
             help="Exit with 3 if messages wait and no request has begun for longer than this.",
         )
         parser.add_argument(
+            "--fail-if-no-worker",
+            type=duration,
+            metavar="LENGTH",
+            help="Exit with 3 if messages wait and no worker was seen for longer than this.",
+        )
+        parser.add_argument(
             "--fail-if-unknown",
             action="store_true",
             help="Exit with 4 if unknown messages wait for a decision.",
@@ -87,13 +85,18 @@ def exit_code(snapshot: Snapshot, options: dict[str, Any]) -> int:
         (snapshot.idle, options["fail_if_idle_over"]),
     ]
     too_long = any(longest and wait and wait > longest for wait, longest in limits)
+    if (longest := options["fail_if_no_worker"]) and snapshot.lacks_worker_for(longest):
+        too_long = True
     return TROUBLE if too_long else 0
 
 
 def as_json(snapshot: Snapshot) -> str:
     """Return the snapshot for a monitor: times in ISO 8601, durations in seconds."""
-    requests = [request._asdict() for request in snapshot.last_requests]
-    fields = dataclasses.asdict(snapshot) | {"last_requests": requests}
+    rows = {
+        name: [row._asdict() for row in getattr(snapshot, name)]
+        for name in ("last_requests", "heartbeats")
+    }
+    fields = dataclasses.asdict(snapshot) | rows
     return json.dumps(fields, default=iso_or_seconds)
 
 
@@ -104,9 +107,8 @@ def iso_or_seconds(value: datetime | timedelta) -> str | float:
 
 def lines(snapshot: Snapshot) -> Iterator[str]:
     """Yield the snapshot for a person."""
-    until = show_time(snapshot.blocked_until or snapshot.quiet_until)
-    yield _("Gateway: %s") % (GATEWAY[snapshot.gateway] % {"until": until})
-    waiting = number(snapshot.waiting)
+    yield snapshot.sentence
+    waiting = show_count(snapshot.waiting)
     if snapshot.oldest_waiting is None:
         yield _("Waiting: %s") % waiting
     else:
@@ -114,21 +116,27 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
         yield _("Waiting: %(count)s, the oldest for %(time)s") % {"count": waiting, "time": since}
     if snapshot.idle and snapshot.idle > LONG_IDLE:
         yield _("Nothing has been sent for %s.") % show_duration(snapshot.idle)
-    yield _("Scheduled for later: %s") % number(snapshot.scheduled)
-    yield _("Being sent: %s") % number(snapshot.sending)
-    yield _("Accepted, status still being checked: %s") % number(snapshot.asked_for)
-    yield _("Unknown, waiting for a decision: %s") % number(snapshot.unknown)
+    yield _("Scheduled for later: %s") % show_count(snapshot.scheduled)
+    yield _("Being sent: %s") % show_count(snapshot.sending)
+    yield _("Accepted, status still being checked: %s") % show_count(snapshot.asked_for)
+    yield _("Unknown, waiting for a decision: %s") % show_count(snapshot.unknown)
     yield _("Messages a minute: %s") % localize(round(snapshot.rate, 1))
     if snapshot.time_to_empty:
         yield _("Time to empty: %s") % show_duration(snapshot.time_to_empty)
+    if snapshot.heartbeats:
+        yield worker_line(snapshot)
     if snapshot.last_requests:
         yield _("Last requests:")
         yield from (request_line(request) for request in snapshot.last_requests)
 
 
-def number(count: int) -> str:
-    """Return a count, with a plus sign if there are more."""
-    return f"{COUNT_LIMIT}+" if count > COUNT_LIMIT else str(count)
+def worker_line(snapshot: Snapshot) -> str:
+    """Return which workers were seen, and how long ago."""
+    seen = [
+        f"{WorkerKind(beat.kind).label} ({beat.host}) {show_duration(snapshot.now - beat.at)}"
+        for beat in snapshot.heartbeats[:MOST_WORKERS]
+    ]
+    return _("Workers, last seen ago: %s") % ", ".join(seen)
 
 
 def request_line(request: LastRequest) -> str:

@@ -43,6 +43,7 @@ from ...models import (
 )
 from ..configured_backend import open_backend
 from ..exit_codes import TROUBLE, exit_code
+from ..heartbeats import BEAT_SECONDS
 from ..proofs import of_error
 from ..request_threads import RequestThreads
 from ..run_report import Halt, RunReport
@@ -96,11 +97,13 @@ def refresh(
     *,
     stopping: Callable[[], bool] = lambda: False,
     patient: bool = False,
+    alive: Callable[[], object] = lambda: None,
 ) -> RunReport:
     """Query every status that is due and record the answers; adds to ``report``.
 
     ``patient``: query nothing for a while after trouble that this process had, because each failed
-    query may cost it a connection for a time. Raises ``ImproperlyConfigured`` before anything is
+    query may cost it a connection for a time. ``alive`` is called at least every ``BEAT_SECONDS``.
+    Raises ``ImproperlyConfigured`` before anything is
     queried.
     """
     require_valid()
@@ -113,14 +116,19 @@ def refresh(
             report.exit_codes.append(TROUBLE)
         return report
     with open_backend() as gateway:
-        _query_all(gateway, report, stopping)
+        _query_all(gateway, report, stopping, alive)
     return report
 
 
-def _query_all(gateway: Backend, report: RunReport, stopping: Callable[[], bool]) -> None:
+def _query_all(
+    gateway: Backend,
+    report: RunReport,
+    stopping: Callable[[], bool],
+    alive: Callable[[], object],
+) -> None:
     requests = 1  # more after the first good reply
     while not stopping() and (queries := take_due(requests * MAX_OBJECTS)):
-        replies, errors = _send(gateway, queries)
+        replies, errors = _send(gateway, queries, alive)
         report.checked += sum(len(answered) for answered, _ in replies)
         report.reported += record(replies, {query.batch for query in queries})
         for error in errors:
@@ -196,7 +204,7 @@ def next_check(accepted_at: datetime, now: datetime, mark: timedelta) -> datetim
 
 
 def _send(
-    gateway: Backend, queries: Sequence[StatusQuery]
+    gateway: Backend, queries: Sequence[StatusQuery], alive: Callable[[], object]
 ) -> tuple[list[StatusReply], list[BaseException]]:
     """Send as many requests at once as these queries take; return the replies and the errors."""
     requests: RequestThreads[int, list[StatusReport]] = RequestThreads()
@@ -210,7 +218,8 @@ def _send(
     replies: list[StatusReply] = []
     errors: list[BaseException] = []
     while requests:
-        for start, answer in requests.wait():
+        alive()
+        for start, answer in requests.wait(BEAT_SECONDS):
             if isinstance(answer, BaseException):
                 errors.append(answer)
             else:
