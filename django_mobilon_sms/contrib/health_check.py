@@ -16,7 +16,7 @@ from ..operations import observe
 
 @dataclasses.dataclass
 class Sending(HealthCheck):
-    """Fails if a message waits too long, and warns if unknown ones wait for a decision."""
+    """Fails if nobody sends or a message waits too long, and warns of unknown messages."""
 
     longest_wait: timedelta = timedelta(minutes=15)
 
@@ -28,6 +28,8 @@ class Sending(HealthCheck):
             raise ServiceUnavailable(database_trouble(error)) from None
         finally:
             connections.close_all()  # those of this thread, which the package ends
+        if seen.state == "nobody":
+            raise ServiceUnavailable(seen.sentence)
         if seen.oldest_waiting and seen.oldest_waiting > self.longest_wait:
             waited = show_duration(seen.oldest_waiting)
             raise ServiceUnavailable(_("A message has waited for %s.") % waited)
