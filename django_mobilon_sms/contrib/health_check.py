@@ -20,7 +20,7 @@ class Sending(HealthCheck):
 
     longest_wait: timedelta = timedelta(minutes=15)
 
-    def run(self) -> None:  # type: ignore[override]  # the package calls either kind
+    def run(self) -> None:
         """Raise ``ServiceUnavailable`` or ``ServiceWarning`` with what is wrong."""
         try:
             seen = observe()

@@ -7,29 +7,26 @@ from datetime import timedelta
 from typing import Any
 
 from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from ..operations import MOST_ANSWERED, MOST_REQUESTS, PERIOD, WORDS, observe
 
 OPEN = ("waiting", "scheduled", "sending", "asked_for", "unknown")
-SECOND = timedelta(seconds=1)
 RECENT = f"in the last {PERIOD.seconds // 60} minutes, at most the newest"
 TIMES = f"From due to accepted {RECENT} {MOST_ANSWERED} requests"
 
 
-class SmsCollector(Collector):
+class SmsCollector:
     """Gives a registry of ``prometheus_client`` the figures of ``observe()`` at each scrape."""
 
-    describe = staticmethod(list)  # nothing: a registry would read the database when it is set up
+    describe = list[Metric]  # none: a registry would read the database when it is set up
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics. Raises the database's errors, so that the scrape fails."""
         seen, after = observe(), "mobilon_sms_accepted_after_seconds"
         counts = {(state,): getattr(seen, state) for state in OPEN}
         yield _gauge("messages", "Open messages by state, counted up to 100,000", counts, "state")
-        oldest, idle = {(): seen.oldest_waiting}, {(): seen.idle}
-        yield _gauge("oldest_waiting_seconds", "How long the oldest due message waits", oldest)
-        yield _gauge("idle_seconds", "How long messages wait and no request begins", idle)
+        yield _gauge("oldest_waiting_seconds", "Wait of the oldest SMS", {(): seen.oldest_waiting})
+        yield _gauge("idle_seconds", "How long messages wait without a request", {(): seen.idle})
         now = {(word, seen.error_code * (word == seen.state)): word == seen.state for word in WORDS}
         yield _gauge("state", "1 for the state of sending", now, "state", "error_code")
         beats = {(beat.host, beat.kind): seen.now - beat.at for beat in seen.heartbeats}
@@ -42,8 +39,9 @@ class SmsCollector(Collector):
         yield GaugeHistogramMetricFamily(after, TIMES, buckets, total.total_seconds())
 
 
-def _gauge(name: str, about: str, values: Mapping[tuple[str, ...], Any], *labels: str) -> Metric:
+def _gauge(name: str, about: str, values: Mapping[Any, Any], *labels: str) -> Metric:
     metric = GaugeMetricFamily(f"mobilon_sms_{name}", about, labels=labels)
     for key, value in values.items():
-        metric.add_metric(key, value / SECOND if isinstance(value, timedelta) else value or 0)
+        number = value.total_seconds() if isinstance(value, timedelta) else value or 0
+        metric.add_metric(key, number)
     return metric

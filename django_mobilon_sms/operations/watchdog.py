@@ -9,16 +9,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from itertools import chain
 from uuid import UUID
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from ..choices import Priority, Status
-from ..conf import conf, show_time
+from ..conf import conf, keyed_digests, show_time
 from ..exceptions import GuidConflict
 from ..models import GatewayState, SmsMessage
 from ..outbox import send_sms
@@ -64,30 +63,21 @@ def watch(
     now = GatewayState.objects.current().now
     slot = EPOCH + (now - EPOCH) // every * every
     source = source or conf.SOURCE
-    guids = {at: list(_guids(number, source, at)) for at in _slots(slot, every)}
-    rows = SmsMessage.objects.for_write().filter(
-        guid__in=[g for own in guids.values() for g in own]
-    )
-    found = {message.guid: message for message in rows}
+    guids = [list(_guids(number, source, slot - place * every)) for place in range(SLOTS)]
+    found = list(SmsMessage.objects.for_write().filter(guid__in=chain.from_iterable(guids)))
     refusal = ""
-    if found.keys().isdisjoint(guids[slot]):
+    if not any(message.guid in guids[0] for message in found):
         expires_at = slot + every + sent_within
-        refusal = _write(number, source, guid=guids[slot][0], slot=slot, expires_at=expires_at)
-    judged = (m for m in found.values() if _has_had(m, sent_within, now))
+        refusal = _write(number, source, guid=guids[0][0], slot=slot, expires_at=expires_at)
+    judged = (message for message in found if _has_had(message, sent_within, now))
     last = max(judged, key=lambda message: message.created_at, default=None)
     return Watch(refusal, last, last is not None and not _is_sent(last, sent_within))
-
-
-def _slots(last: datetime, every: timedelta) -> Iterator[datetime]:
-    """Yield the beginnings of the slots in which a message is looked for, the last one first."""
-    yield from (last - place * every for place in range(SLOTS))
 
 
 def _guids(number: str, source: str, slot: datetime) -> Iterator[UUID]:
     """Yield the guid of a slot's message: by today's secret key, then by the former ones."""
     value = f"{number} {source} {slot.isoformat()}"
-    for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        digest = salted_hmac(f"{__name__}.guid", value, secret=key, algorithm="sha256").digest()
+    for digest in keyed_digests(__name__, value):
         yield UUID(bytes=digest[:16], version=4)
 
 
@@ -95,9 +85,16 @@ def _write(number: str, source: str, *, guid: UUID, slot: datetime, expires_at: 
     """Write the message of a slot; return why it is refused, or ""."""
     # The code makes the text unlike that of every other message, so that none is a duplicate.
     text = _("SMS check %(time)s (%(code)s)") % {"time": show_time(slot), "code": guid.hex[:6]}
-    options = {"priority": Priority.HIGH, "tag": TAG, "guid": guid, "expires_at": expires_at}
     try:
-        send_sms(number, text, source=source, **options)
+        send_sms(
+            number,
+            text,
+            source=source,
+            priority=Priority.HIGH,
+            tag=TAG,
+            guid=guid,
+            expires_at=expires_at,
+        )
     except ValidationError as error:
         return " ".join(f"{name}: {' '.join(of)}" for name, of in error.message_dict.items())
     except GuidConflict:  # a host with another language was faster

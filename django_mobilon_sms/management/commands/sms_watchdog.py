@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -38,19 +39,19 @@ class Command(WorkingCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
-        add, length = parser.add_argument, {"type": duration, "metavar": "LENGTH"}
+        add, length = parser.add_argument, partial(parser.add_argument, type=duration)
         add("--to", type=recipient, required=True, metavar="NUMBER", help="Your own phone.")
-        add(
+        length(
             "--every",
+            metavar="LENGTH",
             default=timedelta(hours=1),
             help="Time from one message to the next, 1m or more (default: 1h).",
-            **length,
         )
-        add(
+        length(
             "--sent-within",
+            metavar="LENGTH",
             default=timedelta(minutes=10),
             help="Time in which a message must be sent, at most --every (default: 10m).",
-            **length,
         )
         add("--source", help="Sender, instead of MOBILON_SMS_SOURCE.")
         add("--json", action="store_true", help="Print a JSON object.")
