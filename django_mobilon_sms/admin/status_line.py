@@ -54,7 +54,7 @@ def status_line(request: HttpRequest, *, with_switches: bool) -> dict[str, Any]:
     sending = observe_sending(state)
     names = ["resume" if state.paused_at else "pause"]
     if sending.word == "blocked" or (sending.word == "probing" and state.probe):
-        names.append("try-now")  # of no use while sending is paused or switched off
+        names.insert(0, "try-now")  # of no use while sending is paused or switched off
     may_switch = with_switches and request.user.has_perm("mobilon_sms.send_smsmessage")
     may_look = with_switches and request.user.has_perm("mobilon_sms.view_smsmessage")
     return {

@@ -1,4 +1,4 @@
-"""The pages of the handbook that have no other picture: stop list, pause, trouble, journal."""
+"""The pages of the handbook that have no other picture: stop list, journal."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from django_mobilon_sms.choices import Outcome
-from django_mobilon_sms.models import GatewayState, SmsBatch, db_now
+from django_mobilon_sms.models import SmsBatch, db_now
 from django_mobilon_sms.outbox import stop
-from tests.support.admin_door import EVERYTHING, JOURNAL, LIST, person, unknown
-from tests.support.messages import write
+from tests.support.admin_door import EVERYTHING, JOURNAL, person, unknown
 
 STOP_LIST = "/admin/mobilon_sms/stoppednumber/"
 STOP_RIGHTS = ("view_stoppednumber", "add_stoppednumber", "delete_stoppednumber")
@@ -21,17 +20,6 @@ def stop_list():
     notes = ["просил по телефону", "жалоба от 12.11", "ответил СТОП"]
     for n, note in enumerate(notes):
         stop([f"+7913529292{n}"], note=note, by=User.objects.get())
-
-
-def paused():
-    write(3)
-    GatewayState.objects.pause(by=User.objects.get())
-
-
-def blocked():
-    write(3)
-    GatewayState.objects.current()
-    GatewayState.objects.update(blocked_until=db_now() + timedelta(minutes=8), failures=3)
 
 
 def journal():
@@ -50,8 +38,6 @@ def journal():
     [
         ("stop-list", STOP_LIST, stop_list),
         ("stop-list-add", f"{STOP_LIST}add/", stop_list),
-        ("paused", LIST, paused),
-        ("blocked", LIST, blocked),
         ("journal", JOURNAL, journal),
     ],
 )

@@ -67,6 +67,7 @@ WRONG = {
     ("E008", "BATCH_SIZE"): [None, 0, -1, 101, "100", 1.0, True],
     ("E009", "CONCURRENCY"): [None, 0, -1, 65, "4", 4.0, True],
     ("E010", "LEASE"): [None, 0, -1, 86_401, "300", True, math.inf, math.nan],
+    ("E034", "WORKER_SILENCE"): [None, 0, 89, 86_401, "300", True, math.inf, math.nan],
     ("E011", "REFUSED_HTTP_CODES"): [
         None,
         401,
@@ -171,6 +172,7 @@ RIGHT = {
     "BATCH_SIZE": [1, 100],
     "CONCURRENCY": [1, 64],
     "LEASE": [60, 60.5, 86_400],
+    "WORKER_SILENCE": [90, 300, 86_400],
     "REFUSED_HTTP_CODES": [[], (), set(), frozenset({400, 499}), range(400, 500)],
     "SEND_REPLIES": [{}, {0: "accepted", -5: "failed"}],
     "STATUS_REPLIES": [{}, {1: "sent", 2: "delivered", 3: "failed"}],

@@ -29,6 +29,7 @@ DEFAULTS = {
     "BATCH_SIZE": 100,
     "CONCURRENCY": 5,
     "LEASE": 300,
+    "WORKER_SILENCE": 300,
     "REFUSED_HTTP_CODES": {401, 402, 403, 404, 405, 407, 411, 413, 415, 429},
     "SEND_REPLIES": {0: "accepted"},
     "STATUS_REPLIES": {1: "sent"},

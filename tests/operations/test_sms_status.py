@@ -174,7 +174,7 @@ def test_monitor_sees_that_no_worker_runs(settings):
     assert status("--fail-if-no-worker", "5m").code == 3
     seen(minutes=4)
     assert [status("--fail-if-no-worker", length).code for length in ("5m", "3m")] == [0, 3]
-    assert "Workers, last seen ago: service (sms-1) 4m\n" in status().output
+    assert "Workers: service on sms-1, 4m ago\n" in status().output
     GatewayState.objects.pause(by=None)
     assert status("--fail-if-no-worker", "3m").code == 0
     GatewayState.objects.resume()

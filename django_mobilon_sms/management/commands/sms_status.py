@@ -133,10 +133,15 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
 def worker_line(snapshot: Snapshot) -> str:
     """Return which workers were seen, and how long ago."""
     seen = [
-        f"{WorkerKind(beat.kind).label} ({beat.host}) {show_duration(snapshot.now - beat.at)}"
+        _("%(kind)s on %(host)s, %(time)s ago")
+        % {
+            "kind": WorkerKind(beat.kind).label,
+            "host": beat.host,
+            "time": show_duration(snapshot.now - beat.at),
+        }
         for beat in snapshot.heartbeats[:MOST_WORKERS]
     ]
-    return _("Workers, last seen ago: %s") % ", ".join(seen)
+    return _("Workers: %s") % "; ".join(seen)
 
 
 def request_line(request: LastRequest) -> str:
