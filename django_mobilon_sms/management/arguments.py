@@ -6,9 +6,11 @@ import math
 from argparse import ArgumentTypeError
 from datetime import timedelta
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from ..conf import parse_duration
+from ..conf import conf, parse_duration
+from ..phone_numbers import normalize_number
 
 
 def positive(value: str) -> int:
@@ -57,3 +59,11 @@ def duration(value: str) -> timedelta:
         return parse_duration(value)
     except ValueError as error:
         raise ArgumentTypeError(str(error)) from None
+
+
+def recipient(value: str) -> str:
+    """Return the E.164 form of a number that messages may be sent to."""
+    try:
+        return normalize_number(value, allowed=conf.NUMBER_PATTERN)
+    except ValidationError as error:
+        raise ArgumentTypeError(error.messages[0]) from None

@@ -1,4 +1,4 @@
-"""What an administrator needs: monitoring, daily totals and purging."""
+"""What an administrator needs: monitoring, the watchdog, daily totals and purging."""
 
 from .daily_totals import (
     JOB_SECONDS,
@@ -13,4 +13,6 @@ from .daily_totals import (
 )
 from .monitoring import LastRequest, Snapshot, observe
 from .purging import Purged, purge
-from .sending_state import COUNT_LIMIT, SendingState, observe_sending, show_count
+from .recent_requests import MOST_ANSWERED, MOST_REQUESTS, PERIOD
+from .sending_state import COUNT_LIMIT, WORDS, SendingState, observe_sending, show_count
+from .watchdog import Watch, watch

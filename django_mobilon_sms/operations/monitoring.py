@@ -27,10 +27,11 @@ from ..models import (
     db_now,
 )
 from ..worker import senders
+from .recent_requests import PERIOD, AcceptedAfter, RequestCount, recent_requests
 from .sending_state import COUNT_LIMIT, count, gateway_condition, observe_sending, pending
 
-#: The rate is that of the requests of this period, or of the last ones if there are more.
-RATE_PERIOD, RATE_REQUESTS = timedelta(minutes=10), 100
+#: The rate is that of the requests of ``PERIOD``, or of the last ones if there are more.
+RATE_REQUESTS = 100
 
 #: The number of last requests in a snapshot, and the most heartbeats.
 LAST_REQUESTS, MOST_HEARTBEATS = 5, 100
@@ -64,7 +65,10 @@ class Beat(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """The outbox at one moment of the database's clock."""
+    """The outbox at one moment of the database's clock.
+
+    :doc:`/reference/commands` explains each figure: ``sms_status --json`` prints them.
+    """
 
     now: datetime
     state: str  # the word of ``SendingState``
@@ -84,6 +88,8 @@ class Snapshot:
     rate: float
     time_to_empty: timedelta | None
     last_requests: Sequence[LastRequest]
+    recent_requests: Sequence[RequestCount]  # of the last minutes, by result
+    accepted_after: AcceptedAfter  # the times of their messages
     heartbeats: Sequence[Beat]  # the newest first, at most ``MOST_HEARTBEATS``
     sentence: str  # the state for a person
 
@@ -98,11 +104,15 @@ class Snapshot:
 
 
 def observe() -> Snapshot:
-    """Read all figures of the outbox; write nothing."""
+    """Return the figures of the outbox as a ``Snapshot``; write nothing.
+
+    The number of statements does not depend on the number of messages. Raises Django's database
+    errors.
+    """
     state = GatewayState.objects.peek()
     messages = SmsMessage.objects.for_write()
     later = [rows.filter(due_at__gt=db_now()) for rows in _all_pending()]
-    figures = queue(state.now)
+    figures, (requests, times) = queue(state.now), recent_requests()
     sending = observe_sending(state)
     return Snapshot(
         now=state.now,
@@ -120,6 +130,8 @@ def observe() -> Snapshot:
         asked_for=count(messages.asked_for()),
         unknown=count(messages.filter(status=Status.UNKNOWN, resolution="")),
         last_requests=_last_requests(),
+        recent_requests=requests,
+        accepted_after=times,
         heartbeats=_heartbeats(),
         **_feed(),
         **figures._asdict(),
@@ -190,11 +202,11 @@ def _segments(source: str) -> int:
 def _rate(now: datetime) -> float:
     """Return the messages a minute that the gateway has answered."""
     newest = SmsBatch.objects.for_write().filter(outcome=Outcome.ANSWERED).order_by("-created_at")
-    recent = newest.filter(created_at__gt=db_now() - RATE_PERIOD)
+    recent = newest.filter(created_at__gt=db_now() - PERIOD)
     found = list(recent.values_list("created_at", "message_count")[:RATE_REQUESTS])
     if not found:
         return 0.0
-    period = RATE_PERIOD if len(found) < RATE_REQUESTS else now - found[-1][0]
+    period = PERIOD if len(found) < RATE_REQUESTS else now - found[-1][0]
     answered: int = sum(count for _, count in found)
     return answered / max(period.total_seconds(), 1.0) * 60
 

@@ -20,12 +20,14 @@ COUNT_LIMIT = 100_000
 #: Among so many last requests the cause of a trouble is looked for.
 RECENT_REQUESTS = 20
 
+WORDS = ("works", "idle", "nobody", "quiet", "probing", "blocked", "paused", "disabled")
+
 
 class SendingState(NamedTuple):
     """Whether messages go out, and why not.
 
-    ``word``: ``works`` (a worker runs), ``idle`` (none runs, and none is needed), ``nobody`` (none
-    runs, and messages wait), ``quiet``, ``probing``, ``blocked``, ``paused`` or ``disabled``.
+    ``word`` is one of ``WORDS``: ``works`` (a worker runs), ``idle`` (none runs, and none is
+    needed), ``nobody`` (none runs, and messages wait), or the reason why sending waits.
     """
 
     word: str

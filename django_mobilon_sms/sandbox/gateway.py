@@ -35,7 +35,15 @@ from .request_checks import (
     parsed_array,
     refusal,
 )
-from .right_replies import Answer, acceptance, new_messages, report, timestamp
+from .right_replies import (
+    Answer,
+    acceptance,
+    answered,
+    is_accepted,
+    new_messages,
+    report,
+    timestamp,
+)
 from .server import Reply, Request, Server, http_reply, json_reply
 
 LOOPBACK = "127.0.0.1"
@@ -233,11 +241,12 @@ class Sandbox:
         received: tuple[Received, ...] = ()
         if exchange.path == SEND:
             received = new_messages(objects)
-            case = Case([acceptance(message) for message in received], [*received])
+            mentioned = answered(received)
+            case = Case([acceptance(message) for message in mentioned], [*mentioned])
         else:
             case = self._reports([asked["id"] for asked in objects])
         reply = fault.reply(case)
-        accepted = received if fault.taken else ()
+        accepted = tuple(filter(is_accepted, received)) if fault.taken else ()
         return replace(exchange, received=accepted, fault=fault.name, code=reply.code), reply
 
     def _reports(self, ids: list[str]) -> Case:

@@ -44,6 +44,9 @@ def public() -> set[str]:
         tasks = ("send", "refresh", "purge", "wake_up")
         names |= {f"{PACKAGE}.contrib.{module}.{name}" for name in tasks}
     names |= {f"{PACKAGE}.signals.status_changed", f"{PACKAGE}.sandbox.Sandbox"}
+    names |= {f"{PACKAGE}.operations.{name}" for name in ("observe", "Snapshot")}
+    names |= {f"{PACKAGE}.contrib.prometheus.SmsCollector"}
+    names |= {f"{PACKAGE}.contrib.health_check.Sending"}
     contract = ("Backend", "Call", "OutgoingMessage", "SendResult", "StatusReport")
     names |= {f"{PACKAGE}.gateway.{name}" for name in contract}
     return names | {

@@ -13,12 +13,12 @@ from docutils import nodes
 from django_mobilon_sms.conf.settings import Conf
 from django_mobilon_sms.contrib import jobs
 from django_mobilon_sms.exceptions import OutcomeUnknown
-from django_mobilon_sms.management.commands import sms_status
+from django_mobilon_sms.management.commands import sms_status, sms_watchdog
 from django_mobilon_sms.operations import COUNT_LIMIT
 from django_mobilon_sms.sandbox import Sandbox
 from django_mobilon_sms.worker import exit_codes, proofs
 from django_mobilon_sms.worker.request_threads import GRACE
-from tests.support.documents import DOCS, column, document, table
+from tests.support.documents import DOCS, blocks, column, document, table
 from tests.support.new_project import NewProject
 
 pytestmark = pytest.mark.slow
@@ -32,6 +32,7 @@ EXECUTED = [
     "docs/howto/monitoring.rst",
     "docs/howto/privacy.rst",
     "docs/howto/upgrading.rst",
+    "docs/howto/watchdog.rst",
 ]
 FORM = ["What you need", "Steps", "How you see that it works", "What can go wrong"]
 WORKS = FORM[2]
@@ -220,6 +221,23 @@ def test_monitor_sees_what_waits(project):
     assert project.type_in(page, "Steps") == 2
     project.manage("shell", stdin=PAUSE + WRITE.format(count=1) + AGE)
     assert project.type_in(page, WORKS) == 1
+
+
+def test_watchdog_names_the_message_that_was_sent(project, gateway):
+    page = HOWTO / "watchdog.rst"
+    assert project.type_in(page, "Steps") == 1
+    project.manage("send_sms")
+    query = "from django_mobilon_sms.models import SmsMessage as S\nS.objects.all().check_soon()"
+    project.manage("shell", stdin=query)
+    project.manage("send_sms", "--refresh-only")
+    assert project.type_in(page, WORKS) == 1
+    assert [message.number for message in gateway.messages] == ["89135292926"]
+    [line] = [block.text for block in blocks(page, "Steps") if block.language == "text"]
+    _, _, words = line.partition("manage.py sms_watchdog ")
+    parsed = sms_watchdog.Command().create_parser("", "").parse_args(words.split())
+    assert parsed.to == "+79135292926"
+    codes = {exit_codes.OK, exit_codes.CANNOT_WORK, 2, exit_codes.TROUBLE}
+    assert {int(code) for code in column(page, "watchdog-exit-codes-table")} == codes
 
 
 def test_texts_are_forgotten_old_messages_purged_and_a_person_erased(project):

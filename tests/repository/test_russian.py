@@ -17,10 +17,12 @@ EXECUTED = [
     "docs/ru/tutorial.rst",
     "docs/ru/howto/containers.rst",
     "docs/ru/howto/cron-and-systemd.rst",
+    "docs/ru/howto/metrics.rst",
     "docs/ru/howto/monitoring.rst",
     "docs/ru/howto/privacy.rst",
     "docs/ru/howto/staging.rst",
     "docs/ru/howto/upgrading.rst",
+    "docs/ru/howto/watchdog.rst",
 ]
 
 every_translation = pytest.mark.parametrize(

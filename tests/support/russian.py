@@ -16,7 +16,16 @@ from pathlib import Path
 from tests.support.documents import DOCS, README, ROOT
 
 #: The how-to guides that an administrator who reads Russian needs.
-HOWTO = ("cron-and-systemd", "containers", "monitoring", "privacy", "upgrading", "staging")
+HOWTO = (
+    "cron-and-systemd",
+    "containers",
+    "monitoring",
+    "metrics",
+    "watchdog",
+    "privacy",
+    "upgrading",
+    "staging",
+)
 TITLE = re.compile(r"^(\S.*)\n([=~\-^])\2{2,}\n", re.MULTILINE)
 COMMENT = re.compile(r"\A\.\. Written from .*\n\n(?:   .*\n)+\n")
 ENTRY = re.compile(r"^   ([0-9a-f]{8})  (.*)$", re.MULTILINE)
