@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.rest.throttling import ActThrottle, CreateThrottle
 from tests.support.documents import DOCS, blocks
-from tests.support.rest_door import ALL, basic, with_password
+from tests.support.rest_door import ALL, GOOD, basic, post, with_password
 
 pytestmark = pytest.mark.django_db
 EXECUTED = ["docs/reference/rest.rst"]
@@ -99,6 +99,13 @@ def test_python_of_the_page_runs():
             exec(compile(block.text, str(PAGE), "exec"), names)
     assert [str(pattern.pattern) for pattern in names["urlpatterns"]] == ["sms/", "schema/"]
     import_string(names["REST_FRAMEWORK"]["DEFAULT_SCHEMA_CLASS"])
+
+
+def test_headers_of_a_rate_are_those_of_the_page(client):
+    [shown] = [block.text for block in blocks(PAGE) if block.language == "text"]
+    answer = post(client, GOOD)
+    names = ("RateLimit-Policy", "RateLimit")
+    assert shown.splitlines() == [f"{name}: {answer[name]}" for name in names]
 
 
 def test_rates_of_the_page_are_those_of_the_code():
