@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.models import GatewayState, Heartbeat, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.operations import SendingState, observe, recent_requests, sending_state
 from django_mobilon_sms.operations.sending_state import WORDS
 from tests.support.messages import write
@@ -78,6 +78,8 @@ def test_its_statements_are_the_same_however_many_messages_there_are(sandbox, wo
     worker("--no-refresh", "--batch-size", "10")
     write(120)
     assert len(statements()) == 20
+    Heartbeat.objects.all().delete()
+    assert len(statements()) == 23  # the most there are
 
 
 def test_it_reads_no_whole_table():
