@@ -7,13 +7,14 @@ from datetime import timezone
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError
+from django.db.models import TextChoices
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from rest_framework import ISO_8601, serializers
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.fields import empty
 
-from ..choices import ErrorCode, Priority, Resolution
+from ..choices import ErrorCode, Priority, Resolution, Status
 from ..models import SmsMessage
 from ..phone_numbers import ANY_NUMBER, normalize_number
 from .permissions import SEE_TEXT
@@ -29,6 +30,14 @@ class AsSent(serializers.Field[Any, Any, Any, Any]):
     def run_validation(self, data: Any = empty) -> Any:
         """Return the value."""
         return data
+
+
+class EnumField(serializers.ChoiceField):
+    """A value of an enumeration in an answer; the enumeration may grow."""
+
+    def __init__(self, enum: type[TextChoices], **kwargs: Any) -> None:
+        super().__init__(enum.choices, read_only=True, **kwargs)
+        self.enum = enum
 
 
 class PriorityField(serializers.ChoiceField):
@@ -113,10 +122,11 @@ class MessageSerializer(serializers.ModelSerializer[SmsMessage]):
     """A message. Times are in UTC. The text is only for those who may see texts."""
 
     text = serializers.SerializerMethodField()
+    status = EnumField(Status)
     priority = PriorityField(read_only=True)
-    error_code = serializers.ChoiceField(ErrorCode.choices, allow_blank=True, read_only=True)
+    error_code = EnumField(ErrorCode, allow_blank=True)
     error = serializers.SerializerMethodField()
-    resolution = serializers.ChoiceField(Resolution.choices, allow_blank=True, read_only=True)
+    resolution = EnumField(Resolution, allow_blank=True)
 
     class Meta:
         model = SmsMessage

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db
 
 BODIES = {
     "message-list": GOOD,
+    "message-create-many": [GOOD, GOOD],
     "message-resend": {"accept_duplicate": True},
     "message-search": {"number": "+79135292926"},
     "stopped-number-list": {"numbers": ["+79029801212"]},

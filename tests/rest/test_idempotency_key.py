@@ -20,7 +20,7 @@ from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.models import IdempotencyKey, SmsMessage, db_now
 from django_mobilon_sms.operations import purge
 from tests.support.messages import write
-from tests.support.rest_door import ALL, GOOD, codes, list_codes, login
+from tests.support.rest_door import ALL, GOOD, address, codes, list_codes, login
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ OTHER = {"number": "8 (902) 000-00-01", "text": "Ваш заказ в пути"}
 
 def post(client: APIClient, body: Any, key: str | None = None) -> Any:
     headers = {} if key is None else {"Idempotency-Key": key}
-    return client.post("/sms/messages/", body, format="json", headers=headers)
+    return client.post(address(body), body, format="json", headers=headers)
 
 
 # The key

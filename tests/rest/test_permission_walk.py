@@ -61,10 +61,15 @@ class Body(NamedTuple):
 BODIES: dict[str, list[Body]] = {
     "message-list": [
         Body(GOOD, ({WRITE},)),
-        Body([GOOD], ({WRITE},), key="once"),
+        Body(GOOD, ({WRITE},), key="once"),
         Body({"number": NUMBER, "text": WORDS, "guid": str(GUIDS[PENDING])}),
         Body({"number": NUMBER, "text": "x", "guid": str(GUIDS[PENDING])}),
+        Body([GOOD]),
+    ],
+    "message-create-many": [
+        Body([GOOD], ({WRITE},), key="once"),
         Body([]),
+        Body(GOOD),
     ],
     "message-search": [Body({"number": NUMBER})],
     "message-cancel": [Body({}, ({SEND},)), Body({}, pk=FAILED), Body({"x": 1})],

@@ -39,7 +39,7 @@ ENDPOINTS = {
     "queue": ("get", "messages/queue/", None, 1 + 3 + 3 + 1),
     # The INSERT, the stop list.
     "write one": ("post", "messages/", GOOD, ATOMIC + 2),
-    "write a list": ("post", "messages/", [GOOD] * 20, ATOMIC + 2),
+    "write a list": ("post", "messages/many/", [GOOD] * 20, ATOMIC + 2),
     # And the key: whether it is kept, its INSERT.
     "write with a key": ("post", "messages/", GOOD, ATOMIC + 4),
     # The key, the messages.

@@ -122,6 +122,16 @@ def test_what_is_no_message_is_refused(client, body):
     assert (response.status_code, codes(response)) == (400, {"non_field_errors": ["not_an_object"]})
 
 
+def test_one_and_many_are_separate_addresses(client):
+    listed = client.post("/sms/messages/", [GOOD], format="json")
+    single = client.post("/sms/messages/many/", GOOD, format="json")
+    assert [answer.status_code for answer in (listed, single)] == [400, 400]
+    assert codes(listed) == {"non_field_errors": ["not_an_object"]}
+    assert "messages/many/" in listed.content.decode()
+    assert codes(single) == {"non_field_errors": ["length"]}
+    assert SmsMessage.objects.count() == 0
+
+
 @pytest.mark.parametrize(
     "body",
     [

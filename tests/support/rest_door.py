@@ -35,8 +35,13 @@ def basic(name: str, password: str) -> APIClient:
     return client
 
 
+def address(body: Any) -> str:
+    """Return where a message or a list of messages is posted to."""
+    return "/sms/messages/many/" if isinstance(body, list) else "/sms/messages/"
+
+
 def post(client: APIClient, body: Any, path: str = "") -> Any:
-    return client.post(f"/sms/messages/{path}", body, format="json")
+    return client.post(f"/sms/messages/{path}" if path else address(body), body, format="json")
 
 
 def codes(response: Any) -> dict[str, list[str]]:

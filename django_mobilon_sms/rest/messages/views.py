@@ -47,6 +47,7 @@ from .summary import SummarySerializer, count
 MAX_MESSAGES_PER_REQUEST = 1000
 #: How long writing is retried while other writers block it, in seconds.
 MAX_RETRY_SECONDS = 10.0
+WRITING = ("create", "create_many")
 ACTIONS = ("refresh", "cancel", "resend")
 
 
@@ -79,7 +80,7 @@ class MessageViewSet(
         """The permission that the current request needs."""
         if self.action in ACTIONS:
             return ACT
-        return WRITE if self.action == "create" else SEE
+        return WRITE if self.action in WRITING else SEE
 
     @property
     def parameters(self) -> Collection[str]:
@@ -96,7 +97,7 @@ class MessageViewSet(
     def get_throttles(self) -> list[BaseThrottle]:
         """Limit writing and acting, in addition to the project's throttles."""
         own: list[BaseThrottle] = []
-        if self.action == "create":
+        if self.action in WRITING:
             own = [CreateThrottle()]
         if self.action in ACTIONS:
             own = [ActThrottle()]
@@ -115,18 +116,34 @@ class MessageViewSet(
 
     @sensitive_variables()
     def create(self, request: Request) -> Response:
-        """Write one message, or a list of them, whole or not at all.
+        """Write one message.
+
+        Answer 201, or 200 if it exists under the same guid or ``Idempotency-Key``.
+        """
+        if isinstance(request.data, list):
+            message = _("Give a message as an object. Send a list to messages/many/.")
+            faults = {"non_field_errors": [message]}
+            raise serializers.ValidationError(faults, code="not_an_object")
+        return self._create([request.data], many=False)
+
+    @action(detail=False, methods=["post"], url_path="many", pagination_class=None)
+    @sensitive_variables()
+    def create_many(self, request: Request) -> Response:
+        """Write a list of messages, whole or not at all.
 
         Answer 201, or 200 if all of them exist under the same guids or ``Idempotency-Key``.
         """
-        key, many = read_key(request), isinstance(request.data, list)
-        given: list[object] = request.data if isinstance(request.data, list) else [request.data]
-        if not 1 <= len(given) <= MAX_MESSAGES_PER_REQUEST:
+        given = request.data
+        if not isinstance(given, list) or not 1 <= len(given) <= MAX_MESSAGES_PER_REQUEST:
             message = _("Give a list of 1 to %(most)d messages.")
             faults = {"non_field_errors": [message % {"most": MAX_MESSAGES_PER_REQUEST}]}
             raise serializers.ValidationError(faults, code="length")
+        return self._create(given, many=True)
+
+    @sensitive_variables()
+    def _create(self, given: Sequence[object], *, many: bool) -> Response:
         try:
-            messages = self._write(given, key)
+            messages = self._write(given, read_key(self.request))
         except InvalidRows as error:
             return refusal(error, many=many)
         return self._written(messages, many=many)

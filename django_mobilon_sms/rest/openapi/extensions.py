@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 
+from ..messages.request_rows import NewMessageSerializer
 from ..messages.summary import MAX_COUNTED, SummarySerializer
 from ..messages.views import MAX_MESSAGES_PER_REQUEST, QueueSerializer
 from ..serializers import (
@@ -20,16 +21,15 @@ from ..stop_list import (
     NumbersSerializer,
     NumbersToStopSerializer,
     RemovedSerializer,
-    StoppedNumberSerializer,
     StoppedSerializer,
 )
-from .parameters import FILTERS, KEY, LOCATION, ORDERING, RETRY_AFTER
+from .parameters import FILTERS, GUID, KEY, LOCATION, ORDERING, PAGING, RETRY_AFTER
 from .shapes import (
-    MESSAGE_OR_LIST,
-    NEW_MESSAGE_OR_LIST,
     WRITING_FAULTS,
     BlockedSerializer,
     FaultsSerializer,
+    MessagePageSerializer,
+    StoppedNumberPageSerializer,
 )
 
 FAULTS = {
@@ -62,7 +62,25 @@ def _action(summary: str, description: str, request: Any, code: int = 200) -> An
         code: OpenApiResponse(MessageSerializer, "The message as it is now."),
         409: OpenApiResponse(BlockedSerializer, "Its state does not allow this."),
     }
-    return _operation(summary, description, answers, *BODY_FAULTS, 404, request=request)
+    return _operation(
+        summary, description, answers, *BODY_FAULTS, 404, request=request, parameters=[GUID]
+    )
+
+
+def _writing(
+    summary: str, description: str, written: Any, faults: Any, **more: Any
+) -> dict[str, Any]:
+    """Return the description of writing: what is written, and the faults of the rows."""
+    answers = {
+        201: OpenApiResponse(written, "Written: it will be sent and paid for."),
+        200: OpenApiResponse(written, "Written before, under the same guids or key."),
+        400: OpenApiResponse(faults, FAULTS[400]),
+        409: OpenApiResponse(faults, "The guid or the key belongs to other content."),
+        429: OpenApiResponse(faults, "Too many requests, or messages to a number."),
+    }
+    return _operation(
+        summary, description, answers, *BODY_FAULTS, 422, parameters=[KEY, LOCATION], **more
+    )
 
 
 def _faulty(name: str, status: int, field: str, **fault: str) -> OpenApiExample:
@@ -70,18 +88,10 @@ def _faulty(name: str, status: int, field: str, **fault: str) -> OpenApiExample:
     return OpenApiExample(name, {field: [fault]}, response_only=True, status_codes=[str(status)])
 
 
-EXAMPLES = [
+ONE = [
     OpenApiExample(
         "A message",
         {"number": "8 (913) 529-29-26", "text": "Ваш заказ готов", "tag": "order-7"},
-        request_only=True,
-    ),
-    OpenApiExample(
-        "A list",
-        [
-            {"number": "89135292926", "text": "Счёт 4711 оплачен"},
-            {"number": "89135292927", "text": "Счёт 4711 оплачен"},
-        ],
         request_only=True,
     ),
     _faulty(
@@ -99,39 +109,53 @@ EXAMPLES = [
         message="A message with this guid exists with another text.",
     ),
 ]
+MANY = [
+    OpenApiExample(
+        "A list",
+        {"number": "89135292926", "text": "Счёт 4711 оплачен"},  # is shown in a list
+        request_only=True,
+    ),
+]
 MESSAGES = {
     "list": _operation(
         "Find messages",
         "A page at a time; follow `next` while there is one.",
-        {200: MessageSerializer(many=True)},
+        {200: MessagePageSerializer},
         *(400, 404, 410),
-        parameters=[*FILTERS, ORDERING],
+        parameters=[*FILTERS, ORDERING, *PAGING],
     ),
     "search": _operation(
         "Find the messages to a number",
         "Answers like the list, whose parameters it takes, and changes nothing. POST the same"
         " body to `next`.",
-        {200: MessageSerializer(many=True)},
+        {200: MessagePageSerializer},
         *(*BODY_FAULTS, 404, 410),
         request=NumberSerializer,
-        parameters=[*FILTERS, ORDERING],
+        parameters=[*FILTERS, ORDERING, *PAGING],
     ),
-    "create": _operation(
-        f"Write one message, or a list of 1 to {MAX_MESSAGES_PER_REQUEST:,}",
-        "A list is written whole or not at all. A worker sends what is written.",
-        {
-            201: OpenApiResponse(MESSAGE_OR_LIST, "Written: it will be sent and paid for."),
-            200: OpenApiResponse(MESSAGE_OR_LIST, "Written before, under the same guids or key."),
-            400: OpenApiResponse(WRITING_FAULTS, FAULTS[400]),
-            409: OpenApiResponse(WRITING_FAULTS, "The guid or the key belongs to other content."),
-            429: OpenApiResponse(WRITING_FAULTS, "Too many requests, or messages to a number."),
-        },
-        *(*BODY_FAULTS, 422),
-        request=NEW_MESSAGE_OR_LIST,
-        parameters=[KEY, LOCATION],
-        examples=EXAMPLES,
+    "create": _writing(
+        "Write one message",
+        "A worker sends it.",
+        MessageSerializer,
+        FaultsSerializer,
+        request=NewMessageSerializer,
+        examples=ONE,
     ),
-    "retrieve": _operation("Read one message", "By its guid.", {200: MessageSerializer}, 400, 404),
+    "create_many": _writing(
+        f"Write a list of 1 to {MAX_MESSAGES_PER_REQUEST:,} messages",
+        "All or none are written. A worker sends what is written.",
+        MessageSerializer(many=True),
+        WRITING_FAULTS,
+        request=NewMessageSerializer(many=True),
+        examples=MANY,
+    ),
+    "retrieve": _operation(
+        "Read one message",
+        "By its guid.",
+        {200: MessageSerializer},
+        *(400, 404),
+        parameters=[GUID],
+    ),
     "summary": _operation(
         "Count messages and segments by status",
         f"With the filters of the list; at most the {MAX_COUNTED:,} newest.",
@@ -166,8 +190,9 @@ STOP_LIST = {
     "list": _operation(
         "List the numbers that nothing is sent to",
         "A page at a time; follow `next` while there is one.",
-        {200: StoppedNumberSerializer(many=True)},
+        {200: StoppedNumberPageSerializer},
         *(400, 404),
+        parameters=PAGING,
     ),
     "create": _operation(
         f"Add 1 to {MAX_NUMBERS_PER_REQUEST:,} numbers",
@@ -182,9 +207,10 @@ STOP_LIST = {
     "search": _operation(
         "Find a number",
         "Answers like the list, and changes nothing.",
-        {200: StoppedNumberSerializer(many=True)},
+        {200: StoppedNumberPageSerializer},
         *(*BODY_FAULTS, 404),
         request=NumberSerializer,
+        parameters=PAGING,
     ),
     "remove": _operation(
         f"Take 1 to {MAX_NUMBERS_PER_REQUEST:,} numbers off the list",

@@ -42,6 +42,15 @@ ORDERING = _query(
     "The order, by default the newest first; sent_at lists only messages that were sent.",
     enum=[f"{sign}{field}" for field in MessageViewSet.ordering_fields for sign in ("", "-")],
 )
+PAGING = [
+    _query(MessagePagination.cursor_query_param, "From `next` or `previous` of another page."),
+    _query(
+        "page_size",
+        "How many a page holds; more than 1,000 counts as 1,000.",
+        {"type": "integer", "minimum": 1, "default": 100},
+    ),
+]
+GUID = OpenApiParameter("guid", OpenApiTypes.UUID, OpenApiParameter.PATH)
 KEY = _header(
     HEADER,
     "Names the request, so that a retry finds its messages.",

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiSerializerExtension
-from drf_spectacular.utils import PolymorphicProxySerializer
+from drf_spectacular.extensions import (
+    OpenApiSerializerExtension,
+    OpenApiSerializerFieldExtension,
+)
+from drf_spectacular.plumbing import build_choice_description_list
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_serializer
 from rest_framework import serializers
 
 from ..errors import ListFaultsSerializer
-from ..messages.request_rows import NewMessageSerializer
-from ..serializers import ExactSerializer, MessageSerializer
+from ..serializers import EnumField, ExactSerializer, MessageSerializer, PriorityField
+from ..stop_list import StoppedNumberSerializer
 
 Schema = dict[str, Any]
 
 
 class ExactExtension(OpenApiSerializerExtension):
-    """Describe an ``ExactSerializer``: it has no other fields."""
+    """Describe an ``ExactSerializer``: a request has no other fields, an answer may get some."""
 
     target_class = ExactSerializer
     match_subclasses = True
@@ -27,9 +32,69 @@ class ExactExtension(OpenApiSerializerExtension):
         return f"Sms{name}"
 
     def map_serializer(self, auto_schema: Any, direction: Any) -> Schema:
-        """Return the schema that drf-spectacular derives, closed to other fields."""
+        """Return the schema that drf-spectacular derives, for a request closed to other fields."""
         schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        return {**schema, "additionalProperties": False}
+        closed = {"additionalProperties": False} if direction == "request" else {}
+        return {**schema, **closed}
+
+
+class EnumExtension(OpenApiSerializerFieldExtension):
+    """Describe a value of an answer as a string, so that no client fails at a new one."""
+
+    target_class = EnumField
+
+    def get_name(self) -> str:
+        """Return the name of the enumeration with the prefix of the others."""
+        return f"Sms{self.target.enum.__name__}"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        """Return the schema of a string with the values known today."""
+        return open_enum(self.target.choices, *([""] if self.target.allow_blank else []))
+
+
+class PriorityExtension(OpenApiSerializerFieldExtension):
+    """Describe a priority: of three in a request, of a growing number in an answer."""
+
+    target_class = PriorityField
+
+    def get_name(self) -> str:
+        """Return a name for each of the two."""
+        return "SmsPriority" if self.target.read_only else "SmsNewPriority"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        """Return the schema of the names."""
+        if self.target.read_only:
+            return open_enum(self.target.choices)
+        return {"type": "string", "enum": [*self.target.choices]}
+
+
+def open_enum(choices: Mapping[str, Any], *more: str) -> Schema:
+    """Return the schema of a string that has one of these values, or a newer one."""
+    meanings = build_choice_description_list(choices.items())
+    description = f"More values may be added.\n\n{meanings}"
+    values = [*choices, *more]
+    return {"type": "string", "x-extensible-enum": values, "description": description}
+
+
+class PageSerializer(ExactSerializer):
+    """A page."""
+
+    next = serializers.URLField(allow_null=True, help_text="The address of the next page.")
+    previous = serializers.URLField(allow_null=True, help_text="The address of the one before.")
+
+
+@extend_schema_serializer(many=False)
+class MessagePageSerializer(PageSerializer):
+    """A page of messages."""
+
+    results = MessageSerializer(many=True)
+
+
+@extend_schema_serializer(many=False)
+class StoppedNumberPageSerializer(PageSerializer):
+    """A page of the stop list."""
+
+    results = StoppedNumberSerializer(many=True)
 
 
 class FaultSerializer(ExactSerializer):
@@ -79,8 +144,4 @@ def _one_of(name: str, *choices: Any) -> PolymorphicProxySerializer:
     )
 
 
-NEW_MESSAGE_OR_LIST = _one_of(
-    "SmsNewMessages", NewMessageSerializer, NewMessageSerializer(many=True)
-)
-MESSAGE_OR_LIST = _one_of("SmsMessages", MessageSerializer, MessageSerializer(many=True))
 WRITING_FAULTS = _one_of("SmsWritingFaults", ListFaultsSerializer, FaultsSerializer)
