@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timezone
 from typing import Any, cast
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import TextChoices
@@ -12,7 +13,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from rest_framework import ISO_8601, serializers
 from rest_framework.exceptions import ErrorDetail
-from rest_framework.fields import empty
+from rest_framework.fields import SkipField, empty
 
 from ..choices import ErrorCode, Priority, Resolution, Status
 from ..models import SmsMessage
@@ -21,6 +22,8 @@ from .permissions import SEE_TEXT
 
 #: Whatever DATETIME_FORMAT and TIME_ZONE the project sets.
 IN_UTC = {"format": ISO_8601, "default_timezone": timezone.utc}
+#: How many guids one request may search for: as many as a page holds.
+MAX_GUIDS = 1000
 PRIORITIES = {priority.name.lower(): priority.value for priority in Priority}
 
 
@@ -87,6 +90,8 @@ class NumberField(AsSent, serializers.CharField):
 
     def run_validation(self, data: Any = empty) -> str:
         """Return the number as it is stored. Raise ``ValidationError``."""
+        if data is empty and not self.required:
+            raise SkipField
         return normalize_number(None if data is empty else data, allowed=ANY_NUMBER)
 
 
@@ -95,6 +100,39 @@ class NumberSerializer(ExactSerializer):
 
     not_an_object = _("Give an object with a number.")
     number = NumberField(help_text="As people type it.")
+
+
+class GuidsField(serializers.ListField):
+    """A list of guids."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """Return the list. Raise ``ValidationError`` for a wrong length or what is no guid."""
+        if data is empty:
+            raise SkipField
+        if not isinstance(data, list) or not 1 <= len(data) <= MAX_GUIDS:
+            message = _("Give a list of 1 to %(most)d guids.")
+            raise ValidationError(message, code="length", params={"most": MAX_GUIDS})
+        return [_read_guid(index, value) for index, value in enumerate(data)]
+
+
+class SearchSerializer(ExactSerializer):
+    """The messages to find: those to a number, or those with these guids."""
+
+    not_an_object = _("Give an object with a number or with guids.")
+    number = NumberField(required=False, help_text="As people type it.")
+    guids = GuidsField(
+        source="guid__in",
+        required=False,
+        child=serializers.UUIDField(),
+        min_length=1,
+        max_length=MAX_GUIDS,
+    )
+
+    def validate(self, attrs: Any) -> Any:
+        """Return the lookup. Raise ``ValidationError`` for none and for both."""
+        if len(attrs) != 1:
+            raise serializers.ValidationError(_("Give either a number or guids."), code="one_of")
+        return attrs
 
 
 class NoFieldsSerializer(ExactSerializer):
@@ -169,3 +207,11 @@ class MessageSerializer(serializers.ModelSerializer[SmsMessage]):
     def get_error(self, message: SmsMessage) -> str:
         """The error in a sentence."""
         return str(ErrorCode(message.error_code).label) if message.error_code else ""
+
+
+def _read_guid(index: int, value: object) -> UUID:
+    try:
+        return UUID(value if isinstance(value, str) else "")
+    except ValueError:
+        message = _("Write the guid with the index %(index)d as a UUID.")
+        raise ValidationError(message, code="invalid", params={"index": index}) from None

@@ -76,6 +76,7 @@ def test_walk_through_the_api(client):
         [200, None],
         [200, "compared"],
         [200, None],
+        [200, None],
         [200, "compared"],
         [200, None],
         [409, None],

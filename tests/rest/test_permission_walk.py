@@ -71,7 +71,7 @@ BODIES: dict[str, list[Body]] = {
         Body([]),
         Body(GOOD),
     ],
-    "message-search": [Body({"number": NUMBER})],
+    "message-search": [Body({"number": NUMBER}), Body({"guids": [str(g) for g in GUIDS.values()]})],
     "message-cancel": [Body({}, ({SEND},)), Body({}, pk=FAILED), Body({"x": 1})],
     "message-refresh": [Body({}, ({SEND},), ASKED), Body({}, pk=FAILED)],
     "message-resend": [

@@ -33,7 +33,7 @@ from ..serializers import (
     ExactSerializer,
     MessageSerializer,
     NoFieldsSerializer,
-    NumberSerializer,
+    SearchSerializer,
 )
 from ..strict_view import StrictView
 from ..throttling import ActThrottle, CreateThrottle
@@ -173,8 +173,8 @@ class MessageViewSet(
 
     @action(detail=False, methods=["post"])
     def search(self, request: Request) -> Response:
-        """Find the messages to a number, as the list does, without the number in an address."""
-        wanted = NumberSerializer(data=request.data)
+        """Find messages by a number or by guids, as the list does, without them in an address."""
+        wanted = SearchSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         rows = self.filter_queryset(self.get_queryset()).filter(**wanted.validated_data)
         page = self.paginate_queryset(rows)

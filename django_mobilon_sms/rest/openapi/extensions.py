@@ -15,6 +15,7 @@ from ..serializers import (
     MessageSerializer,
     NoFieldsSerializer,
     NumberSerializer,
+    SearchSerializer,
 )
 from ..stop_list import (
     MAX_NUMBERS_PER_REQUEST,
@@ -125,12 +126,12 @@ MESSAGES = {
         parameters=[*FILTERS, ORDERING, *PAGING],
     ),
     "search": _operation(
-        "Find the messages to a number",
-        "Answers like the list, whose parameters it takes, and changes nothing. POST the same"
-        " body to `next`.",
+        "Find the messages to a number, or with guids",
+        "Give one of the two. Answers like the list, whose parameters it takes, and changes"
+        " nothing. POST the same body to `next`.",
         {200: MessagePageSerializer},
         *(*BODY_FAULTS, 404, 410),
-        request=NumberSerializer,
+        request=SearchSerializer,
         parameters=[*FILTERS, ORDERING, *PAGING],
     ),
     "create": _writing(
