@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timezone
 from typing import Any, cast
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db.models import TextChoices
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from rest_framework import ISO_8601, serializers
@@ -36,11 +35,14 @@ class AsSent(serializers.Field[Any, Any, Any, Any]):
 
 
 class EnumField(serializers.ChoiceField):
-    """A value of an enumeration in an answer; the enumeration may grow."""
+    """A value of an enumeration in an answer; the enumeration may grow.
 
-    def __init__(self, enum: type[TextChoices], **kwargs: Any) -> None:
-        super().__init__(enum.choices, read_only=True, **kwargs)
-        self.enum = enum
+    The enumeration has a name, which is that of its schema.
+    """
+
+    def __init__(self, name: str, choices: Sequence[tuple[str, Any]], **kwargs: Any) -> None:
+        super().__init__(choices, read_only=True, **kwargs)
+        self.name = name
 
 
 class PriorityField(serializers.ChoiceField):
@@ -160,11 +162,11 @@ class MessageSerializer(serializers.ModelSerializer[SmsMessage]):
     """A message. Times are in UTC. The text is only for those who may see texts."""
 
     text = serializers.SerializerMethodField()
-    status = EnumField(Status)
+    status = EnumField("Status", Status.choices)
     priority = PriorityField(read_only=True)
-    error_code = EnumField(ErrorCode, allow_blank=True)
+    error_code = EnumField("ErrorCode", ErrorCode.choices, allow_blank=True)
     error = serializers.SerializerMethodField()
-    resolution = EnumField(Resolution, allow_blank=True)
+    resolution = EnumField("Resolution", Resolution.choices, allow_blank=True)
 
     class Meta:
         model = SmsMessage

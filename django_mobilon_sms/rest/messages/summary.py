@@ -31,7 +31,7 @@ Counts = Mapping[str, Tally]
 class StatusCountSerializer(ExactSerializer):
     """The counts of one status."""
 
-    status = EnumField(Status)
+    status = EnumField("Status", Status.choices)
     messages = serializers.IntegerField()
     segments = serializers.IntegerField()
 

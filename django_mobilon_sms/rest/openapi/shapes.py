@@ -45,7 +45,7 @@ class EnumExtension(OpenApiSerializerFieldExtension):
 
     def get_name(self) -> str:
         """Return the name of the enumeration with the prefix of the others."""
-        return f"Sms{self.target.enum.__name__}"
+        return f"Sms{self.target.name}"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
         """Return the schema of a string with the values known today."""
