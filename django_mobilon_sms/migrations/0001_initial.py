@@ -220,4 +220,40 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'sending', 'accepted', 'sent', 'delivered', 'failed', 'unknown', 'expired', 'cancelled'])), name='mobilon_sms_status_known'), models.CheckConstraint(condition=models.Q(('priority__in', [0, 5, 9])), name='mobilon_sms_priority_known'), models.CheckConstraint(condition=models.Q(('resolution__in', ['', 'sent', 'given_up'])), name='mobilon_sms_resolution_known'), models.CheckConstraint(condition=models.Q(models.Q(('number', ''), _negated=True), models.Q(('source', ''), _negated=True), ('segments__gte', 1)), name='mobilon_sms_complete'), models.CheckConstraint(condition=models.Q(models.Q(('text', ''), _negated=True), models.Q(('status__in', ['pending', 'sending']), _negated=True), _connector='OR'), name='mobilon_sms_text_until_sent'), models.CheckConstraint(condition=models.Q(('expires_at__isnull', True), ('expires_at__gt', models.F('send_at')), _connector='OR'), name='mobilon_sms_expires_later'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'sending'), _negated=True), ('batch__isnull', False), _connector='OR'), name='mobilon_sms_sending_in_batch'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['accepted', 'sent', 'delivered']), _negated=True), models.Q(models.Q(('gateway_id', ''), _negated=True), ('accepted_at__isnull', False)), _connector='OR'), name='mobilon_sms_accepted_has_id')],
             },
         ),
+        migrations.CreateModel(
+            name='EventFeed',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('generation', models.PositiveBigIntegerField(default=0, verbose_name='generation')),
+                ('deleted_order', models.BigIntegerField(default=0, verbose_name='order of the newest deleted event')),
+                ('deleted_id', models.BigIntegerField(default=0, verbose_name='number of the newest deleted event')),
+                ('dropped', models.PositiveBigIntegerField(default=0, verbose_name='dropped events')),
+                ('dropped_at', models.DateTimeField(blank=True, null=True, verbose_name='dropped at')),
+            ],
+            options={
+                'verbose_name': 'feed of events',
+                'verbose_name_plural': 'feed of events',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='SmsEvent',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False, verbose_name='number')),
+                ('guid', models.UUIDField(verbose_name='guid')),
+                ('message_id', models.BigIntegerField(verbose_name='message')),
+                ('old_status', models.CharField(blank=True, max_length=10, verbose_name='old status')),
+                ('status', models.CharField(choices=[('pending', 'pending'), ('sending', 'sending'), ('accepted', 'accepted'), ('sent', 'sent'), ('delivered', 'delivered'), ('failed', 'failed'), ('unknown', 'unknown'), ('expired', 'expired'), ('cancelled', 'cancelled')], max_length=10, verbose_name='status')),
+                ('error_code', models.CharField(blank=True, choices=[('connection', 'No connection to the gateway could be made.'), ('certificate', "The gateway's TLS certificate is not trusted."), ('request', 'The request could not be prepared.'), ('lease_short', 'There was too little time left to send it safely.'), ('credentials', 'The gateway refused the user name or the password.'), ('payment', 'The gateway asks for payment.'), ('rate_limited', 'The gateway asks for fewer requests.'), ('http_refused', 'The gateway refused the whole request.'), ('rejected', 'The gateway refused this message.'), ('invalid', 'The message cannot be put into a request.'), ('reported_failed', 'The gateway reports that it was not sent.'), ('stop_list', 'The number is on the stop list.'), ('timeout', 'The gateway did not answer in time.'), ('deadline', 'The request took too long and was abandoned.'), ('broken', 'The connection broke before the answer was complete.'), ('http_error', 'The gateway answered with an error, but may have sent it.'), ('redirect', 'The gateway answered with a redirect.'), ('bad_reply', "The gateway's answer could not be read."), ('no_answer', "The gateway's answer does not mention this message."), ('no_id', "The gateway's answer has no id for this message."), ('wrong_types', "The gateway's answer for this message is malformed."), ('contradiction', "The gateway's answer for this message contradicts itself."), ('lost', 'No outcome was recorded before the lease ended.'), ('held', 'Held back: another copy of it may have been sent.'), ('unforeseen', 'An unexpected error occurred.'), ('expired', 'It expired before it was sent again.'), ('cancelled', 'It was cancelled before it was sent again.')], max_length=20, verbose_name='error')),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created at')),
+                ('commit_order', models.BigIntegerField(default=0, verbose_name='order of the commit')),
+                ('created_by', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='created by')),
+            ],
+            options={
+                'verbose_name': 'event',
+                'verbose_name_plural': 'events',
+                'default_permissions': (),
+                'indexes': [models.Index(fields=['commit_order', 'id'], name='mobilon_sms_event_feed'), models.Index(fields=['message_id', 'id'], name='mobilon_sms_event_message'), models.Index(fields=['created_at'], name='mobilon_sms_event_created')],
+            },
+        ),
     ]
