@@ -85,6 +85,7 @@ SPECTACULAR_SETTINGS = {
     "LICENSE": {"name": "MIT", "identifier": "MIT"},
     "TAGS": [
         {"name": "SMS", "description": "Write, find and act on messages."},
+        {"name": "SMS events", "description": "Learn what became of messages."},
         {"name": "SMS stop list", "description": "Numbers that nothing is sent to."},
     ],
 }

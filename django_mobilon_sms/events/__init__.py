@@ -1,5 +1,5 @@
 """The feed of events: every change of a status, in an order that no late commit changes."""
 
-from .reading import Page, newest, read
+from .reading import MAX_LIMIT, Page, newest, read
 
-__all__ = ["Page", "newest", "read"]
+__all__ = ["MAX_LIMIT", "Page", "newest", "read"]

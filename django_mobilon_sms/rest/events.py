@@ -30,7 +30,6 @@ from .strict_view import StrictView
 
 #: The value of ``after`` that begins with the events from now on.
 NEWEST = "newest"
-MAX_LIMIT = 1000
 #: How long a request may wait for an event, in seconds: less than a server's or a proxy's timeout.
 MAX_WAIT = 25
 #: How often a waiting request looks for an event, in seconds.
@@ -58,9 +57,7 @@ class EventsOff(NotFound):
 class EventSerializer(serializers.ModelSerializer[SmsEvent]):
     """A change of a message's status. The time is in UTC."""
 
-    type = EnumField(
-        "EventType", [(f"message.{value}", label) for value, label in Status.choices]
-    )
+    type = EnumField("EventType", [(f"message.{value}", label) for value, label in Status.choices])
     old_status = EnumField(
         "OldStatus", Status.choices, allow_blank=True, help_text="Empty for a new message."
     )
@@ -88,7 +85,7 @@ class EventForm(forms.Form):
     """The parameters. One that is given needs a value."""
 
     after = forms.CharField(required=False, strip=False)
-    limit = forms.IntegerField(required=False, min_value=1, max_value=MAX_LIMIT)
+    limit = forms.IntegerField(required=False, min_value=1, max_value=events.MAX_LIMIT)
     wait = forms.IntegerField(required=False, min_value=0, max_value=MAX_WAIT)
 
 

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from django.db import connections, transaction
 from rest_framework.routers import SimpleRouter
 
+from .events import EventViewSet
 from .messages.views import MessageViewSet
 from .stop_list import StopListViewSet
 
@@ -29,6 +30,7 @@ router = SimpleRouter(use_regex_path=False)
 slashless = SlashlessRouter(trailing_slash=False, use_regex_path=False)
 for each in (router, slashless):
     each.register("messages", MessageViewSet, basename="message")
+    each.register("events", EventViewSet, basename="event")
     each.register("stop-list", StopListViewSet, basename="stopped-number")
 # A name is reversed to the last address that has it: the one with the slash.
 urlpatterns = [*slashless.urls, *router.urls]

@@ -76,6 +76,7 @@ def test_fields_and_parameters_are_those_of_the_code(schema, operations) -> None
     assert parameters["sms_messages_list"] == {*LOOKUPS, *PAGING}
     assert parameters["sms_messages_search"] == {*LOOKUPS, *PAGING}
     assert parameters["sms_messages_summary"] == set(LOOKUPS)
+    assert parameters["sms_events_list"] == {"after", "limit", "wait"}
     assert parameters["sms_messages_create"] == {"Idempotency-Key"}
     assert parameters["sms_messages_create_many"] == {"Idempotency-Key"}
     for name in ("list", "search"):

@@ -114,7 +114,8 @@ def ask(client: APIClient, method: str, address: str, body: Body) -> str:
     return said(getattr(client, method)(address, body.fields, format="json", **headers))
 
 
-def test_everybody_sees_and_changes_what_their_permissions_open_and_nothing_else():
+def test_everybody_sees_and_changes_what_their_permissions_open_and_nothing_else(settings):
+    settings.MOBILON_SMS_EVENTS = "30d"
     write_rows()
     wrong, seen = [], set()
     for who, (user, permissions) in people().items():

@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 
+from ..events import EventPageSerializer
 from ..messages.request_rows import NewMessageSerializer
 from ..messages.summary import MAX_COUNTED, SummarySerializer
 from ..messages.views import MAX_MESSAGES_PER_REQUEST, QueueSerializer
@@ -24,7 +25,18 @@ from ..stop_list import (
     RemovedSerializer,
     StoppedSerializer,
 )
-from .parameters import FILTERS, GUID, KEY, LOCATION, ORDERING, PAGING, RETRY_AFTER
+from .parameters import (
+    AFTER,
+    FILTERS,
+    GUID,
+    KEY,
+    LIMIT,
+    LOCATION,
+    ORDERING,
+    PAGING,
+    RETRY_AFTER,
+    WAIT,
+)
 from .shapes import (
     WRITING_FAULTS,
     BlockedSerializer,
@@ -37,9 +49,9 @@ FAULTS = {
     400: "A wrong value, field, parameter, or broken JSON; nothing was changed.",
     401: "Not logged in.",
     403: "Not logged in, or a permission is missing.",
-    404: "There is no such message or page.",
+    404: "There is no such message, page or feed.",
     406: "The answer is to be of another type than JSON.",
-    410: "The row that the page comes after has been deleted.",
+    410: "What the cursor names, or what comes after it, has been deleted.",
     411: "The body has no Content-Length.",
     413: "The body is over 2 MB.",
     415: "The body is not JSON.",
@@ -187,6 +199,16 @@ MESSAGES = {
         AcceptDuplicateSerializer,
     ),
 }
+EVENTS = {
+    "list": _operation(
+        "Read what happened to messages",
+        "Every change of a status once and in order; of one message by `id`. Send the `cursor` of"
+        " the last answer as `after`, again at once as long as it changes.",
+        {200: EventPageSerializer},
+        *(400, 404, 410),
+        parameters=[AFTER, LIMIT, WAIT],
+    ),
+}
 STOP_LIST = {
     "list": _operation(
         "List the numbers that nothing is sent to",
@@ -239,6 +261,14 @@ class MessagesExtension(OpenApiViewExtension):
 
     target_class = "django_mobilon_sms.rest.messages.views.MessageViewSet"
     tag, prefix, operations = "SMS", "sms_messages", MESSAGES
+    view_replacement = _described
+
+
+class EventsExtension(OpenApiViewExtension):
+    """Describe the events."""
+
+    target_class = "django_mobilon_sms.rest.events.EventViewSet"
+    tag, prefix, operations = "SMS events", "sms_events", EVENTS
     view_replacement = _described
 
 

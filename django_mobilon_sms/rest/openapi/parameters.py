@@ -9,6 +9,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from ...choices import ErrorCode, Status
+from ...events import MAX_LIMIT
+from ..events import MAX_WAIT, NEWEST
 from ..messages.idempotency_key import HEADER
 from ..messages.views import MessageViewSet
 from ..pagination import MessagePagination
@@ -34,6 +36,7 @@ FILTERS = [
             "created_before": "Written before this time",
             "sent_after": "Sent at this time or later",
             "sent_before": "Sent before this time",
+            "changed_after": "With a change at this time or later, which needs events",
         }.items()
     ),
 ]
@@ -50,6 +53,17 @@ PAGING = [
         {"type": "integer", "minimum": 1, "default": 100},
     ),
 ]
+AFTER = _query("after", f"A cursor, or `{NEWEST}`; without it, from the oldest event on.", WORD)
+LIMIT = _query(
+    "limit",
+    "How many events at most.",
+    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 100},
+)
+WAIT = _query(
+    "wait",
+    "How many seconds to wait for an event.",
+    {"type": "integer", "minimum": 0, "maximum": MAX_WAIT, "default": 0},
+)
 GUID = OpenApiParameter("guid", OpenApiTypes.UUID, OpenApiParameter.PATH)
 KEY = _header(
     HEADER,

@@ -14,6 +14,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_seri
 from rest_framework import serializers
 
 from ..errors import ListFaultsSerializer
+from ..events import EventPageSerializer
 from ..serializers import EnumField, ExactSerializer, MessageSerializer, PriorityField
 from ..stop_list import StoppedNumberSerializer
 
@@ -95,6 +96,10 @@ class StoppedNumberPageSerializer(PageSerializer):
     """A page of the stop list."""
 
     results = StoppedNumberSerializer(many=True)
+
+
+# A list action answers with a list unless its serializer says so.
+extend_schema_serializer(many=False)(EventPageSerializer)
 
 
 class FaultSerializer(ExactSerializer):
