@@ -1,94 +1,147 @@
-"""The one shape of an error: by field or ``detail``, each fault with its code and message."""
+"""The one shape of an error: a problem (RFC 9457) with a stable code, and its faults by field."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from http.client import responses
 from typing import Any
 
-from django.db import DataError
-from django.http import Http404
-from rest_framework import serializers
-from rest_framework.exceptions import AuthenticationFailed, ErrorDetail, NotFound
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404, UnreadablePostError
+from django.utils.translation import gettext_lazy as _
+from rest_framework import exceptions, status
+from rest_framework.exceptions import APIException
 
 from ..exceptions import InvalidRows
+from ..models import PASSING
 from ..outbox import HOUR
-from .parsing import require_length
-from .serializers import ExactSerializer
 
-#: The HTTP status of a request whose faults all have this code; any other is 400.
-STATUSES = {"conflict": 409, "number_limit": 429}
-
-
-class RowFaultSerializer(ExactSerializer):
-    """One fault of a list."""
-
-    index = serializers.IntegerField(help_text="The place in the list, from 0.")
-    field = serializers.CharField()
-    code = serializers.CharField()
-    message = serializers.CharField()
+#: The media type of a problem.
+MEDIA_TYPE = "application/problem+json"
+#: With the code after it, the ``type`` of a problem. It names the code and is not an address.
+TYPE = "urn:problem-type:mobilon-sms:"
+#: The field of a fault that concerns the whole body or the whole message.
+WHOLE = "non_field_errors"
 
 
-class ListFaultsSerializer(ExactSerializer):
-    """The faults of a list: the first 100."""
+class Faulty(APIException):
+    """The request has faults. Nothing was changed."""
 
-    errors: Any = RowFaultSerializer(many=True)
-    count = serializers.IntegerField(help_text="How many objects have a fault.")
+    status_code: int = status.HTTP_400_BAD_REQUEST
+    default_detail = _("The request has errors. Nothing was changed.")
+    default_code = "validation_error"
 
-
-def fault(code: str, message: object) -> dict[str, str]:
-    """Return one fault: a code for programs, a translated message for people."""
-    return {"code": code, "message": str(message)}
-
-
-def with_codes(data: Any) -> Any:
-    """Return DRF's error data with a code beside each message, by field or ``detail``."""
-    if isinstance(data, ErrorDetail):
-        return fault(str(data.code), data)
-    if isinstance(data, Mapping):
-        faults = {name: with_codes(value) for name, value in data.items()}
-        return {name: [one] if isinstance(one, Mapping) else one for name, one in faults.items()}
-    if isinstance(data, Sequence) and not isinstance(data, str):
-        return [with_codes(value) for value in data]
-    return data
+    def __init__(self, faults: Sequence[Mapping[str, Any]], **members: Any) -> None:
+        """Take the faults, and further members of the problem. A single fault is its detail."""
+        super().__init__(faults[0]["message"] if len(faults) == 1 else None)
+        self.members = {"errors": list(faults), **members}
 
 
-def refusal(error: InvalidRows, *, many: bool) -> Response:
-    """Return the answer to a request that wrote nothing, by index for a list, else by field."""
+class Conflict(Faulty):
+    """A guid or an ``Idempotency-Key`` belongs to other content."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+
+class NumberLimit(Faulty):
+    """A number got as many messages as it may get in an hour."""
+
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_code = "number_limit"
+    wait = HOUR.total_seconds()
+
+
+class Blocked(Faulty):
+    """The status of the message does not allow the action."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "state"
+
+    def __init__(self, message: str, current: Mapping[str, Any]) -> None:
+        super().__init__([fault(WHOLE, self.default_code, message)], current=current)
+
+
+class Unavailable(APIException):
+    """The database cannot be used at the moment."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = _(
+        "The database cannot be used at the moment. Repeat the request later, with the same guid"
+        " or Idempotency-Key."
+    )
+    default_code = "unavailable"
+    wait = 5  # seconds
+
+
+class ServerError(APIException):
+    """The program has failed."""
+
+    default_detail = _("The server has failed. Its log has the reason, under the request_id.")
+    default_code = "server_error"
+
+
+#: The problem of an exception that is no ``APIException``. Any other is a ``ServerError``.
+TRANSLATED: tuple[tuple[tuple[type[Exception], ...], type[APIException]], ...] = (
+    ((Http404,), exceptions.NotFound),
+    ((PermissionDenied,), exceptions.PermissionDenied),
+    ((SuspiciousOperation, UnreadablePostError), exceptions.ParseError),
+    (PASSING, Unavailable),
+)
+
+#: The refusal of rows whose faults all have the same code; any other is ``Faulty``.
+REFUSALS = {kind.default_code: kind for kind in (Conflict, NumberLimit)}
+
+
+def fault(field: str, code: str, message: object, **place: Any) -> dict[str, Any]:
+    """Return one fault: its place, a code for programs, a translated message for people."""
+    return {**place, "field": field, "code": code, "message": str(message)}
+
+
+def refusal(error: InvalidRows, *, many: bool) -> Faulty:
+    """Return the error of a request that wrote nothing; with indexes and a count for a list."""
+    faults = [
+        fault(one.field, one.code, one.message, **({"index": one.index} if many else {}))
+        for one in error.errors
+    ]
     codes = {one.code for one in error.errors}
-    status = STATUSES.get(codes.pop(), 400) if len(codes) == 1 else 400
-    headers = {"Retry-After": str(int(HOUR.total_seconds()))} if status == 429 else None
-    faults = ListFaultsSerializer(error).data if many else _by_field(error)
-    return Response(faults, status, headers=headers)
+    kind = REFUSALS.get(codes.pop(), Faulty) if len(codes) == 1 else Faulty
+    return kind(faults, **({"count": error.count} if many else {}))
 
 
-def _by_field(error: InvalidRows) -> dict[str, list[dict[str, str]]]:
-    faults: dict[str, list[dict[str, str]]] = {}
-    for one in error.errors:
-        faults.setdefault(one.field, []).append(fault(one.code, one.message))
-    return faults
+def translate(error: Exception) -> APIException:
+    """Return the error of REST that answers an exception."""
+    if isinstance(error, exceptions.ValidationError):
+        return Faulty(list(_faults(error.detail)))
+    if isinstance(error, APIException):
+        return error
+    for kinds, problem_of in TRANSLATED:
+        if isinstance(error, kinds):
+            return problem_of()
+    return ServerError()
 
 
-class CodedErrors(APIView):
-    """A view whose errors all have the shape of ``with_codes()``."""
+def problem(error: APIException, *, request_id: str) -> dict[str, Any]:
+    """Return the body that answers an error."""
+    first = next(_faults(error.detail), fault(WHOLE, error.default_code, error.default_detail))
+    return {
+        "type": f"{TYPE}{first['code']}",
+        "title": responses.get(error.status_code, ""),
+        "status": error.status_code,
+        "detail": first["message"],
+        "code": first["code"],
+        **getattr(error, "members", {"errors": []}),
+        "request_id": request_id,
+    }
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Check what DRF checks, and that the body has a length."""
-        super().initial(request, *args, **kwargs)
-        require_length(request)
 
-    def perform_authentication(self, request: Request) -> None:
-        """Authenticate as DRF does, and refuse a name that the database cannot look up (a NUL)."""
-        try:
-            super().perform_authentication(request)
-        except (DataError, ValueError):
-            request.authenticators = []  # the browsable page asks again who it is
-            raise AuthenticationFailed from None
-
-    def handle_exception(self, exc: Exception) -> Response:
-        """Answer as DRF does, with codes; 404 in the reader's language."""
-        response = super().handle_exception(NotFound() if isinstance(exc, Http404) else exc)
-        response.data = with_codes(response.data)
-        return response
+def _faults(detail: Any, field: str = WHOLE) -> Iterator[dict[str, Any]]:
+    """Return the faults in DRF's error data, which may be nested in any way."""
+    if isinstance(detail, Mapping):
+        for name, value in detail.items():
+            yield from _faults(value, str(name))
+    elif isinstance(detail, Sequence) and not isinstance(detail, str):
+        for value in detail:
+            yield from _faults(value, field)
+    else:
+        yield fault(field, str(getattr(detail, "code", "invalid")), detail)

@@ -211,6 +211,21 @@ class MessageSerializer(serializers.ModelSerializer[SmsMessage]):
         return str(ErrorCode(message.error_code).label) if message.error_code else ""
 
 
+class WrittenMessageSerializer(MessageSerializer):
+    """A message, and whether this request wrote it."""
+
+    is_new = serializers.BooleanField(
+        source="was_written",
+        read_only=True,
+        help_text="True: this request wrote it. False: it existed before.",
+    )
+
+    class Meta(MessageSerializer.Meta):
+        ref_name = "SmsWrittenMessage"
+        fields = [*MessageSerializer.Meta.fields, "is_new"]
+        read_only_fields = fields
+
+
 def _read_guid(index: int, value: object) -> UUID:
     try:
         return UUID(value if isinstance(value, str) else "")

@@ -20,7 +20,7 @@ from rest_framework.viewsets import GenericViewSet
 from ..models import StoppedNumber
 from ..outbox import MAX_ERRORS, stop, take_off
 from ..phone_numbers import ANY_NUMBER, normalize_number
-from .errors import fault
+from .errors import Faulty, fault
 from .pagination import RowPagination
 from .parsing import StrictJSONParser
 from .permissions import MessagePermission
@@ -111,8 +111,8 @@ def number_faults(numbers: Sequence[object]) -> list[dict[str, Any]]:
         try:
             normalize_number(number, allowed=ANY_NUMBER)
         except ValidationError as error:
-            found = fault(str(error.code), error.messages[0])
-            faults.append(found | {"index": index, "number": _as_sent(number)})
+            place = {"index": index, "number": _as_sent(number)}
+            faults.append(fault("numbers", str(error.code), error.messages[0], **place))
             if len(faults) == MAX_ERRORS:
                 break
     return faults
@@ -159,7 +159,7 @@ class StopListViewSet(StrictView, mixins.ListModelMixin, GenericViewSet[StoppedN
         wanted = NumbersToStopSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         if faults := number_faults(wanted.validated_data["numbers"]):
-            return Response({"numbers": faults}, status.HTTP_400_BAD_REQUEST)
+            raise Faulty(faults)
         stopped = stop(**wanted.validated_data, by=cast("AbstractBaseUser", request.user))
         code = status.HTTP_201_CREATED if stopped.added else status.HTTP_200_OK
         return Response(StoppedSerializer(stopped).data, code)
@@ -180,6 +180,6 @@ class StopListViewSet(StrictView, mixins.ListModelMixin, GenericViewSet[StoppedN
         wanted = NumbersSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         if faults := number_faults(wanted.validated_data["numbers"]):
-            return Response({"numbers": faults}, status.HTTP_400_BAD_REQUEST)
+            raise Faulty(faults)
         removed = take_off(**wanted.validated_data)
         return Response(RemovedSerializer({"removed": removed}).data)

@@ -1,4 +1,4 @@
-"""What every address of the API does: it ignores no parameter, and no cache keeps its answers."""
+"""What every address with parameters does: it ignores none."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from .errors import CodedErrors
+from .problem_view import ProblemView
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 REPEATABLE = {"status"}
 
 
-class StrictView(CodedErrors):
+class StrictView(ProblemView):
     """A view that refuses query parameters it does not know."""
 
     @property
@@ -40,14 +39,6 @@ class StrictView(CodedErrors):
         refuse(set(given) - known, _("There is no such parameter."), code="unknown_parameter")
         repeated = {name for name in given if len(given.getlist(name)) > 1} - REPEATABLE
         refuse(repeated, _("Give this parameter only once."), code="repeated")
-
-    def finalize_response(
-        self, request: Request, response: Any, *args: Any, **kwargs: Any
-    ) -> Response:
-        """Return the answer, which holds numbers or texts, as one that nobody keeps."""
-        final = super().finalize_response(request, response, *args, **kwargs)
-        final["Cache-Control"] = "no-store"
-        return final
 
 
 def refuse(names: Collection[str], message: StrPromise, *, code: str) -> None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import cast
+import logging
+import math
+import time
+from collections.abc import Iterable
+from typing import Any, cast
 
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
 from rest_framework.settings import api_settings
-from rest_framework.throttling import UserRateThrottle
+from rest_framework.throttling import BaseThrottle, SimpleRateThrottle, UserRateThrottle
+
+logger = logging.getLogger(__name__)
 
 
 class MessageThrottle(UserRateThrottle):
@@ -32,3 +40,62 @@ class ActThrottle(MessageThrottle):
 
     scope = "mobilon_sms_act"
     default_rate = "120/min"
+
+
+class OncePerMinute:
+    """A mark of the process that is free once a minute."""
+
+    def __init__(self) -> None:
+        self.next = -math.inf
+
+    def take(self) -> bool:
+        """Return whether the mark was free, and take it."""
+        now = time.monotonic()
+        if now < self.next:
+            return False
+        self.next = now + 60
+        return True
+
+
+#: Taken by a log line about a skipped throttle.
+skipped = OncePerMinute()
+
+
+def allows(throttle: BaseThrottle, request: Request, view: Any) -> bool:
+    """Return whether the throttle allows the request. One whose cache fails allows any."""
+    try:
+        return throttle.allow_request(request, view)
+    except APIException:
+        raise
+    except Exception as error:  # every cache has errors of its own
+        if skipped.take():
+            name, request_id = type(error).__name__, view.request_id
+            logger.warning("rest.throttles_skipped error=%s request_id=%s", name, request_id)
+        return True
+
+
+def rate_limits(throttles: Iterable[BaseThrottle]) -> dict[str, str]:
+    """Return the headers that say how many requests each throttle still allows.
+
+    They follow draft-ietf-httpapi-ratelimit-headers-10.
+    """
+    counted: list[Any] = [
+        each
+        for each in throttles
+        if isinstance(each, SimpleRateThrottle) and hasattr(each, "history")
+    ]
+    if not counted:
+        return {}
+    policies = [f'"{each.scope}";q={each.num_requests};w={each.duration}' for each in counted]
+    return {
+        "RateLimit-Policy": ", ".join(policies),
+        "RateLimit": ", ".join(map(_left, counted)),
+    }
+
+
+def _left(throttle: Any) -> str:
+    """Return how many requests are left, and the seconds until there is one more."""
+    oldest = throttle.history[-1] if throttle.history else throttle.now
+    left = max(0, throttle.num_requests - len(throttle.history))
+    seconds = math.ceil(throttle.duration - (throttle.now - oldest))
+    return f'"{throttle.scope}";r={left};t={seconds}'

@@ -4,10 +4,12 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from django.db import connections, transaction
+from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
 from .events import EventViewSet
 from .messages.views import MessageViewSet
+from .problem_view import UnknownAddress
 from .stop_list import StopListViewSet
 
 app_name = "mobilon_sms"
@@ -33,7 +35,7 @@ for each in (router, slashless):
     each.register("events", EventViewSet, basename="event")
     each.register("stop-list", StopListViewSet, basename="stopped-number")
 # A name is reversed to the last address that has it: the one with the slash.
-urlpatterns = [*slashless.urls, *router.urls]
+urlpatterns = [*slashless.urls, *router.urls, re_path("", UnknownAddress.as_view())]
 
 # Opt out of ATOMIC_REQUESTS: on SQLite a transaction that has read cannot write after another has
 # written, and one that lost a deadlock cannot be retried inside.

@@ -198,7 +198,7 @@ def test_rest_names_no_number_in_an_address():
         method = client.post if "search" in path else client.get
         answer = method(f"{REST}{path}")
         assert (answer.status_code, codes(answer)) == (400, {"number": ["number_in_url"]})
-        assert "search/" in answer.json()["number"][0]["message"]
+        assert "search/" in answer.json()["errors"][0]["message"]
     for path in ("%2B79135292926/", "89135292926/", f"{StoppedNumber.objects.first().pk}/", ""):
         assert client.delete(f"{REST}{path}").status_code in (404, 405)
     assert numbers() == [NUMBER, OTHER]
@@ -229,19 +229,17 @@ def test_rest_names_the_place_and_the_number_of_each_fault():
     sent = [*good[:7], "8 495 x", *good[8:998], 5, {"number": 1}]
     answer = login(*ALL).post(REST, {"numbers": sent}, format="json")
     assert (answer.status_code, numbers()) == (400, [])
-    assert [(one["index"], one["number"], one["code"]) for one in answer.json()["numbers"]] == [
+    assert [(one["index"], one["number"], one["code"]) for one in answer.json()["errors"]] == [
         (7, "8 495 x", "letters"),
         (998, "5", "not_text"),
         (999, "", "not_text"),
     ]
-    assert answer.json()["numbers"][0]["message"].startswith(
-        "A phone number cannot contain letters"
-    )
+    assert answer.json()["errors"][0]["message"].startswith("A phone number cannot contain letters")
 
 
 def test_rest_names_no_more_faults_than_a_person_reads():
     answer = login(*ALL).post(REST, {"numbers": ["x" * 500] * 1000}, format="json")
-    faults = answer.json()["numbers"]
+    faults = answer.json()["errors"]
     assert [one["index"] for one in faults] == list(range(100))
     assert {one["number"] for one in faults} == {"x" * 40}
 

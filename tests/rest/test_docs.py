@@ -21,7 +21,7 @@ EXECUTED = ["docs/reference/rest.rst"]
 PAGE = DOCS / "reference/rest.rst"
 HOST = "https://shop.example"
 #: What differs each time.
-MOMENTS = ("id", "send_at", "created_at", "cursor")
+MOMENTS = ("id", "send_at", "created_at", "cursor", "request_id")
 
 
 @pytest.fixture

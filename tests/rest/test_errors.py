@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from collections.abc import Iterator
 from datetime import timedelta, timezone
-from http.client import HTTPConnection
+from http.client import HTTPConnection, responses
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,13 +15,15 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from rest_framework.exceptions import APIException
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.models import GatewayState, SmsMessage
 from django_mobilon_sms.phone_numbers import SENTENCES
+from django_mobilon_sms.rest.errors import MEDIA_TYPE, Blocked
 from tests.support.documents import DOCS, ROOT, column
 from tests.support.messages import write
-from tests.support.rest_door import ALL, GOOD, codes, list_codes, login, post, with_password
+from tests.support.rest_door import ALL, GOOD, basic, codes, list_codes, login, post, with_password
 
 pytestmark = pytest.mark.django_db
 
@@ -33,24 +36,6 @@ def send(client: APIClient, body: bytes, path: str = "", **headers: Any) -> Any:
 def names(count: int) -> bytes:
     """The members of an object that no request has."""
     return b", ".join(b'"a%d": 1' % n for n in range(count))
-
-
-def detail(response: Any) -> list[dict[str, str]]:
-    assert set(response.json()) == {"detail"}
-    return response.json()["detail"]
-
-
-def test_errors_of_the_request_have_the_same_shape_as_errors_of_a_field(client):
-    [message] = write()
-    assert detail(client.put(f"/sms/messages/{message.guid}/")) == [
-        {"code": "method_not_allowed", "message": 'Method "PUT" not allowed.'}
-    ]
-    assert detail(login().get("/sms/messages/")) == [
-        {
-            "code": "permission_denied",
-            "message": "You do not have permission to perform this action.",
-        }
-    ]
 
 
 @pytest.mark.parametrize(
@@ -71,12 +56,27 @@ def test_errors_of_the_request_have_the_same_shape_as_errors_of_a_field(client):
         (lambda c: send(c, b"", HTTP_TRANSFER_ENCODING="chunked"), 411, "length_required"),
         (lambda c: send(c, b" " * (2 * 1024 * 1024 + 1)), 413, "too_large"),
         (lambda c: APIClient().get("/sms/messages/"), 403, "not_authenticated"),
+        (lambda c: basic("nobody", "wrong").get("/sms/messages/"), 403, "authentication_failed"),
+        (lambda c: login().get("/sms/messages/"), 403, "permission_denied"),
+        (lambda c: c.put("/sms/messages/"), 405, "method_not_allowed"),
+        (lambda c: c.get("/sms/"), 404, "not_found"),
+        (lambda c: APIClient().post("/sms/messages/x/y/z"), 404, "not_found"),
+        (lambda c: c.delete("/sms/v2/messages/%0A"), 404, "not_found"),
     ],
 )
 def test_error_of_the_request_has_its_code(client, settings, ask, status, code):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = None
     response = ask(client)
-    assert (response.status_code, [one["code"] for one in detail(response)]) == (status, [code])
+    assert response["Content-Type"] == MEDIA_TYPE
+    assert response.json() == {
+        "type": f"urn:problem-type:mobilon-sms:{code}",
+        "title": responses[status],
+        "status": status,
+        "detail": response.json()["detail"],
+        "code": code,
+        "errors": [],
+        "request_id": response["Request-Id"],
+    }
 
 
 def test_body_in_chunks_is_refused_and_not_taken_for_an_empty_one(live_server):
@@ -90,7 +90,7 @@ def test_body_in_chunks_is_refused_and_not_taken_for_an_empty_one(live_server):
         chunks = iter([b'{"number": ', b'"89135292926", "text": "x"}'])
         connection.request("POST", f"/sms/messages/{path}", chunks, headers, encode_chunked=True)
         response = connection.getresponse()
-        assert (response.status, json.load(response)["detail"][0]["code"]) == (
+        assert (response.status, json.load(response)["code"]) == (
             411,
             "length_required",
         )
@@ -227,12 +227,17 @@ def test_times_are_utc_whatever_the_project_formats(client, settings):
 
 
 def codes_of(path: Path) -> set[str]:
-    """The codes that a module names for its errors."""
+    """The codes that a module names for the faults of a field."""
     source = path.read_text(encoding="utf-8")
-    return set(re.findall(r'(?:code=|fault\(|_code = |\), )"([a-z_]+)"[,)\n]', source))
+    return set(re.findall(r'(?:code=|\), )"([a-z_]+)"[,)\n]', source))
 
 
-def test_codes_are_those_of_the_code():
+def documented(table: str, place: int = 0) -> set[str]:
+    cells = column(DOCS / "reference/rest.rst", table, place)
+    return {code for cell in cells for code in cell.split(", ")}
+
+
+def test_codes_of_faults_are_those_of_the_code():
     package = ROOT / "django_mobilon_sms"
     own = (
         "outbox/validation",
@@ -250,12 +255,23 @@ def test_codes_are_those_of_the_code():
         "status",
     }  # of what only the admin does
     djangos = {"invalid_choice", "max_value", "min_value", "null_characters_not_allowed"}
-    documented = {
-        code
-        for cell in column(DOCS / "reference/rest.rst", "codes-table")
-        for code in cell.split(", ")
-    }
-    assert documented == named | set(SENTENCES) | djangos
+    problems = {"too_many_fields"}  # of a parse error
+    blocked = {Blocked.default_code}
+    assert documented("codes-table") == (named | set(SENTENCES) | djangos | blocked) - problems
+
+
+def problems_of(kind: type[APIException]) -> Iterator[tuple[str, str]]:
+    """The code and the status of each error that REST may answer with."""
+    for each in kind.__subclasses__():
+        if each.__module__.startswith(("rest_framework.exceptions", "django_mobilon_sms")):
+            yield str(each.default_code), str(each.status_code)
+        yield from problems_of(each)
+
+
+def test_codes_of_problems_are_those_of_the_code():
+    rows = zip(*(column(DOCS / "reference/rest.rst", "problems-table", n) for n in (0, 1)))
+    drfs = {("invalid", "400")}  # DRF's ValidationError: ours has the faults
+    assert {*rows} == {*problems_of(APIException), ("too_many_fields", "400")} - drfs
 
 
 def test_fields_are_those_of_the_code():
@@ -271,3 +287,13 @@ def test_only_what_was_written_now_is_201_and_has_a_location(client):
     assert (first.status_code, "Location" in first) == (201, True)
     assert (again.status_code, "Location" in again) == (200, False)
     assert [post(client, rows).status_code for _ in range(2)] == [201, 200]
+
+
+def test_partly_repeated_list_says_which_messages_are_new(client):
+    old, new = (GOOD | {"guid": str(uuid4())} for _ in range(2))
+    assert post(client, old).json()["is_new"] is True
+    partly, again = post(client, [new, old, new]), post(client, [new, old])
+    assert [one["is_new"] for one in partly.json()] == [True, False, True]
+    assert [one["is_new"] for one in again.json()] == [False, False]
+    replayed = [answer.headers.get("Idempotency-Replayed") for answer in (partly, again)]
+    assert (partly.status_code, again.status_code, replayed) == (201, 200, [None, "true"])

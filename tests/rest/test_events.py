@@ -20,7 +20,7 @@ from django_mobilon_sms.models import EventFeed, SmsEvent, SmsMessage
 from django_mobilon_sms.rest import events as rest_events
 from tests.support.messages import write
 from tests.support.plans import faults, fill
-from tests.support.rest_door import ALL, GOOD, codes, login, post, with_password
+from tests.support.rest_door import ALL, GOOD, code, codes, login, post, with_password
 from tests.support.workers import PATIENCE, wait_until
 
 #: Readers see what is committed, and on PostgreSQL what no open transaction can come before.
@@ -55,9 +55,9 @@ def follow(client: APIClient, count: int, **parameters: Any) -> tuple[list[Any],
     return found, str(cursor)
 
 
-def code(answer: Any) -> tuple[int, str]:
-    """The HTTP status of a problem, and its code."""
-    return answer.status_code, answer.json()["detail"][0]["code"]
+def problem(answer: Any) -> tuple[int, str]:
+    """The HTTP status and the code of an error without a fault."""
+    return answer.status_code, code(answer)
 
 
 def test_events_say_what_happened_and_hold_no_text_and_no_number(client):
@@ -106,8 +106,8 @@ def test_cursor_reads_on_and_newest_begins_with_the_events_from_now_on(client):
 def test_without_events_the_reason_is_said(client, settings):
     settings.MOBILON_SMS_EVENTS = None
     write()
-    assert code(read(client)) == (404, "events_off")
-    assert code(read(client, after="x", wait=99)) == (404, "events_off")
+    assert problem(read(client)) == (404, "events_off")
+    assert problem(read(client, after="x", wait=99)) == (404, "events_off")
     for method, path in (("get", ""), ("get", "summary/"), ("post", "search/")):
         address = f"/sms/messages/{path}?changed_after=2026-01-31T09:00:00Z"
         body = {"number": GOOD["number"]} if method == "post" else None
@@ -141,7 +141,7 @@ def test_cursor_before_deleted_events_is_refused(client):
     last = SmsEvent.objects.get(pk=found[-1]["id"])
     place = {"deleted_order": last.commit_order, "deleted_id": last.pk}
     EventFeed.objects.update_or_create(pk=1, defaults=place)
-    assert code(read(client, after=cursor)) == (410, "cursor_expired")
+    assert problem(read(client, after=cursor)) == (410, "cursor_expired")
     SmsEvent.objects.all().delete()
     begun = read(client).json()
     assert read(client, after=begun["cursor"]).json() == {"events": [], **begun}

@@ -14,7 +14,15 @@ from tests.support.rest_door import ALL, codes, list_codes, login, post
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
 CODE = {"number": "+79135292926", "text": "Код 4711", "tag": "login", "priority": "high"}
-TAKEN = {"guid": [{"code": "conflict", "message": "This guid is taken."}]}
+TAKEN = {
+    "type": "urn:problem-type:mobilon-sms:conflict",
+    "title": "Conflict",
+    "status": 409,
+    "detail": "This guid is taken.",
+    "code": "conflict",
+    "errors": [{"field": "guid", "code": "conflict", "message": "This guid is taken."}],
+    "request_id": "same",
+}
 
 #: Callers who may not learn the text of another's message, by the setting they meet.
 CONFINED = {
@@ -40,6 +48,7 @@ def test_guid_of_another_is_taken_whatever_is_guessed(guesser):
         *(CODE | change for change in ({"tag": "x"}, {"number": "89020000000"}, {"text": "я" * 5})),
         {"number": CODE["number"], "text": CODE["text"]},
     ]
+    guesser.credentials(HTTP_REQUEST_ID="same")
     for each in (guid, str(unowned)):
         answers = [post(guesser, guess | {"guid": each}) for guess in guesses]
         assert {answer.status_code for answer in answers} == {409}
@@ -55,7 +64,7 @@ def test_own_repeat_is_answered_though_its_text_is_not_shown(guesser):
     assert [post(guesser, body).status_code for _ in range(2)] == [201, 200]
     differs = post(guesser, body | {"text": "Код 1", "tag": "x"})
     assert (differs.status_code, codes(differs)) == (409, {"guid": ["conflict"]})
-    assert "another text, tag." in differs.json()["guid"][0]["message"]
+    assert "another text, tag." in differs.json()["detail"]
 
 
 def test_who_sees_messages_and_texts_is_answered_by_the_message_of_another():
@@ -63,7 +72,7 @@ def test_who_sees_messages_and_texts_is_answered_by_the_message_of_another():
     reader = login(*ALL, name="reader")
     assert post(reader, CODE | {"guid": guid}).json()["guid"] == guid
     differs = post(reader, CODE | {"guid": guid, "text": "Код 1"})
-    assert "another text." in differs.json()["guid"][0]["message"]
+    assert "another text." in differs.json()["detail"]
 
 
 def test_only_own_messages_of_a_confined_caller_count_as_duplicates(guesser, settings):

@@ -17,9 +17,10 @@ from rest_framework.authentication import (
 )
 
 from django_mobilon_sms.choices import ErrorCode, Resolution, Status
+from django_mobilon_sms.rest.errors import MEDIA_TYPE
 from django_mobilon_sms.rest.messages.filters import LOOKUPS, PAGING
 from django_mobilon_sms.rest.messages.request_rows import WRITABLE
-from django_mobilon_sms.rest.serializers import MessageSerializer
+from django_mobilon_sms.rest.serializers import MessageSerializer, WrittenMessageSerializer
 from django_mobilon_sms.rest.urls import router
 from tests.support.documents import DOCS
 
@@ -69,8 +70,9 @@ def test_fields_and_parameters_are_those_of_the_code(schema, operations) -> None
     shapes = schema["components"]["schemas"]
     assert sorted(shapes["SmsNewMessage"]["properties"]) == sorted(WRITABLE)
     assert list(shapes["SmsMessage"]["properties"]) == MessageSerializer.Meta.fields
+    assert list(shapes["SmsWrittenMessage"]["properties"]) == WrittenMessageSerializer.Meta.fields
     parameters = {
-        name: {each["name"] for each in operation.get("parameters", ())}
+        name: {each["name"] for each in operation["parameters"]} - {"Request-Id"}
         for name, operation in operations.items()
     }
     assert parameters["sms_messages_list"] == {*LOOKUPS, *PAGING}
@@ -147,16 +149,20 @@ def test_security_schemes_are_those_of_the_project(monkeypatch, classes, schemes
 
 def test_each_operation_names_its_errors_and_who_may_ask(operations) -> None:
     for name, operation in operations.items():
-        assert {"401", "403", "406", "429"} <= set(operation["responses"]), name
+        assert {"401", "403", "406", "429", "500", "503"} <= set(operation["responses"]), name
         assert operation["security"] == [{"cookieAuth": []}, {"basicAuth": []}]
         assert operation["summary"]
         refused = [code for code in operation["responses"] if code >= "400"]
         for code in refused:
-            assert "schema" in operation["responses"][code]["content"]["application/json"]
-        assert "Retry-After" in operation["responses"]["429"]["headers"]
+            assert "schema" in operation["responses"][code]["content"][MEDIA_TYPE]
+        for code in ("429", "503"):
+            assert "Retry-After" in operation["responses"][code]["headers"]
+        for answer in operation["responses"].values():
+            assert "Request-Id" in answer["headers"]
     for name in ("sms_messages_create", "sms_messages_create_many"):
         writing = operations[name]["responses"]
         assert {"200", "201", "400", "409", "411", "413", "415", "422"} <= set(writing)
+        assert "Idempotency-Replayed" in writing["200"]["headers"]
     one = operations["sms_messages_create"]["responses"]
     assert "Location" in one["201"]["headers"]
-    assert "examples" in one["409"]["content"]["application/json"]
+    assert "examples" in one["409"]["content"][MEDIA_TYPE]

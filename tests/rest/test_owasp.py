@@ -16,7 +16,7 @@ from django_mobilon_sms.models import SmsMessage, StoppedNumber
 from django_mobilon_sms.outbox import stop
 from django_mobilon_sms.rest.serializers import MessageSerializer
 from tests.support.messages import write
-from tests.support.rest_door import ALL, GOOD, basic, codes, login, post, with_password
+from tests.support.rest_door import ALL, GOOD, basic, code, codes, login, post, with_password
 
 pytestmark = pytest.mark.django_db
 
@@ -89,7 +89,7 @@ def test_api2_broken_authentication():
         for stranger in wrong:
             answer = getattr(stranger, method)(address, {}, format="json")
             assert answer.status_code in (401, 403)
-            assert set(answer.json()) == {"detail"}
+            assert code(answer) in ("not_authenticated", "authentication_failed")
     right = basic("billing", "secret")
     assert right.get("/sms/messages/").status_code == 200
     User.objects.filter(pk=user.pk).update(is_active=False)
@@ -158,7 +158,7 @@ def test_api5_broken_function_level_authorization():
             needed = "send_smsmessage"
         others = {*ALL, *needs.values(), *own.values()} - {needed}
         answer = getattr(login(*others), method)(address, {}, format="json")
-        assert (answer.status_code, codes(answer)) == (403, {"detail": ["permission_denied"]})
+        assert (answer.status_code, code(answer)) == (403, "permission_denied")
     everything = login(*ALL, *needs.values(), *own.values())
     for method in ("put", "patch", "delete", "trace"):
         for address in ("/sms/messages/", f"/sms/messages/{message.guid}/"):
@@ -219,7 +219,7 @@ def test_api8_security_misconfiguration(client, settings):
     ):
         text = answer.content.decode()
         assert answer.status_code in (200, 400, 404)
-        assert answer["Content-Type"] == "application/json"
+        assert answer["Content-Type"] in ("application/json", "application/problem+json")
         assert not [word for word in ("Traceback", "SELECT", "django", SECRET) if word in text]
 
 

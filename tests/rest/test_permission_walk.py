@@ -136,4 +136,5 @@ def test_everybody_sees_and_changes_what_their_permissions_open_and_nothing_else
 
 
 def test_table_names_every_address_that_takes_a_post():
-    assert {url.name for url in urlpatterns if "post" in url.callback.actions} == {*BODIES}
+    views = [url for url in urlpatterns if hasattr(url.callback, "actions")]
+    assert {url.name for url in views if "post" in url.callback.actions} == {*BODIES}

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from tests.support.messages import asked_batch, write
-from tests.support.rest_door import ALL, GOOD, codes, list_codes, login, post
+from tests.support.rest_door import ALL, GOOD, code, codes, lasting, list_codes, login, post
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +49,7 @@ def test_message_is_written_and_waits(client):
         "accepted_at": None,
         "sent_at": None,
         "delivered_at": None,
+        "is_new": True,
     }
     assert all(time.endswith("Z") for time in times.values())
     assert message.created_by.username == "billing"
@@ -169,7 +170,7 @@ def test_same_guid_with_the_same_content_answers_with_the_same_row(client):
     body = GOOD | {"guid": str(uuid4())}
     first, second = post(client, body), post(client, body)
     assert (first.status_code, second.status_code) == (201, 200)
-    assert first.json() == second.json()
+    assert lasting(first) == lasting(second)
 
 
 def test_same_guid_with_other_content_is_a_conflict(client):
@@ -177,7 +178,7 @@ def test_same_guid_with_other_content_is_a_conflict(client):
     post(client, body)
     response = post(client, body | {"text": "другое", "tag": "x"})
     assert (response.status_code, codes(response)) == (409, {"guid": ["conflict"]})
-    assert "text, tag" in response.json()["guid"][0]["message"]
+    assert "text, tag" in response.json()["detail"]
 
 
 @pytest.mark.databases
@@ -197,7 +198,7 @@ def test_same_guid_at_the_same_moment_is_written_once():
     for thread in threads:
         thread.join()
     assert sorted(answer.status_code for answer in answers) == [200, 201]
-    assert answers[0].json() == answers[1].json()
+    assert lasting(answers[0]) == lasting(answers[1])
     assert SmsMessage.objects.count() == 1
 
 
@@ -294,7 +295,7 @@ def test_strangers_and_users_without_rights_get_nothing(method, path):
     for client in (APIClient(), login()):
         response = getattr(client, method)(address, {}, format="json")
         assert response.status_code == 403
-        assert set(response.json()) == {"detail"}
+        assert code(response) in ("not_authenticated", "permission_denied")
     message.refresh_from_db()
     assert message.status == Status.PENDING
 
@@ -458,7 +459,7 @@ def test_cancel_takes_a_pending_message_back_once(client):
     again = post(client, {}, f"{message.guid}/cancel/")
     assert again.status_code == 409
     assert again.json()["current"]["status"] == "cancelled"
-    assert again.json()["non_field_errors"][0]["code"] == "state"
+    assert codes(again) == {"non_field_errors": ["state"]}
 
 
 def test_resend_needs_the_risk_to_be_accepted(client):
@@ -511,9 +512,7 @@ def test_action_is_guarded_by_the_state(client, settings, action, status):
         assert answer.json()["status"] == message.status == POSSIBLE[action][status]
     else:
         assert answer.status_code == 409
-        assert codes({"non_field_errors": answer.json()["non_field_errors"]}) == {
-            "non_field_errors": ["state"]
-        }
+        assert codes(answer) == {"non_field_errors": ["state"]}
         assert answer.json()["current"]["status"] == message.status == status
 
 
@@ -542,7 +541,7 @@ def test_resend_while_its_request_may_be_under_way_says_why_not(client, fields):
     SmsBatch.objects.update(**fields)
     answer = post(client, {"accept_duplicate": True}, f"{message.guid}/resend/")
     assert answer.status_code == 409
-    assert "may still be under way" in answer.json()["non_field_errors"][0]["message"]
+    assert "may still be under way" in answer.json()["detail"]
 
 
 def test_refresh_asks_soon_and_touches_no_gateway(client, sandbox, worker):
@@ -560,11 +559,11 @@ def test_errors_speak_russian_to_those_who_ask_for_it(client):
     response = client.post(
         "/sms/messages/", GOOD | {"text": ""}, format="json", HTTP_ACCEPT_LANGUAGE="ru"
     )
-    assert response.json() == {"text": [{"code": "empty", "message": "Напишите текст."}]}
+    fault = {"field": "text", "code": "empty", "message": "Напишите текст."}
+    assert (response.json()["errors"], response.json()["detail"]) == ([fault], fault["message"])
 
 
 def test_not_found_is_in_russian_too(client):
     for address in (f"/sms/messages/{uuid4()}/", "/sms/messages/x/"):
         answer = client.get(address, HTTP_ACCEPT_LANGUAGE="ru")
-        expected = {"detail": [{"code": "not_found", "message": "Страница не найдена."}]}
-        assert (answer.status_code, answer.json()) == (404, expected)
+        assert (answer.status_code, answer.json()["detail"]) == (404, "Страница не найдена.")

@@ -46,8 +46,23 @@ def post(client: APIClient, body: Any, path: str = "") -> Any:
 
 def codes(response: Any) -> dict[str, list[str]]:
     """The codes of the faults, by field."""
-    body = response if isinstance(response, dict) else response.json()
-    return {field: [one["code"] for one in faults] for field, faults in body.items()}
+    found: dict[str, list[str]] = {}
+    for one in response.json()["errors"]:
+        found.setdefault(one["field"], []).append(one["code"])
+    return found
+
+
+def code(response: Any) -> str:
+    """The code of a problem that has no fault in a field."""
+    assert response.json()["errors"] == []
+    return response.json()["code"]
+
+
+def lasting(response: Any) -> Any:
+    """The messages of an answer, without whether this request wrote them."""
+    rows = response.json()
+    written = rows if isinstance(rows, list) else [rows]
+    return [{name: row[name] for name in row if name != "is_new"} for row in written]
 
 
 def list_codes(response: Any) -> list[tuple[int, str, str]]:

@@ -24,7 +24,7 @@ from ...exceptions import InvalidRows
 from ...models import GatewayState, MessageQuerySet, SmsMessage, retry_on_lock
 from ...operations import monitoring
 from ...outbox import write_many
-from ..errors import fault, refusal
+from ..errors import Blocked, refusal
 from ..pagination import MessagePagination
 from ..parsing import StrictJSONParser
 from ..permissions import ACT, SEE, WRITE, MessagePermission, confined_to
@@ -34,6 +34,7 @@ from ..serializers import (
     MessageSerializer,
     NoFieldsSerializer,
     SearchSerializer,
+    WrittenMessageSerializer,
 )
 from ..strict_view import StrictView
 from ..throttling import ActThrottle, CreateThrottle
@@ -145,7 +146,7 @@ class MessageViewSet(
         try:
             messages = self._write(given, read_key(self.request))
         except InvalidRows as error:
-            return refusal(error, many=many)
+            raise refusal(error, many=many) from None
         return self._written(messages, many=many)
 
     @sensitive_variables()
@@ -163,9 +164,11 @@ class MessageViewSet(
         return retry_on_lock(write, using=alias, seconds=MAX_RETRY_SECONDS)
 
     def _written(self, messages: Sequence[SmsMessage], *, many: bool) -> Response:
-        data = self.get_serializer(messages if many else messages[0], many=many).data
+        context = self.get_serializer_context()
+        rows = messages if many else messages[0]
+        data = WrittenMessageSerializer(rows, many=many, context=context).data
         if not any(message.was_written for message in messages):
-            return Response(data)
+            return Response(data, headers={"Idempotency-Replayed": "true"})
         headers = {}
         if not many:
             headers["Location"] = self.reverse_action("detail", args=[messages[0].guid])
@@ -224,8 +227,7 @@ class MessageViewSet(
         data = self.get_serializer(current).data
         if changed:
             return Response(data, code)
-        faults = [fault("state", _reason_not_changed(current, self.action))]
-        return Response({"non_field_errors": faults, "current": data}, status.HTTP_409_CONFLICT)
+        raise Blocked(_reason_not_changed(current, self.action), data)
 
 
 def _reason_not_changed(message: SmsMessage, action: str) -> str:

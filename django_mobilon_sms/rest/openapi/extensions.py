@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 
+from ..errors import MEDIA_TYPE, TYPE, fault
 from ..events import EventPageSerializer
 from ..messages.request_rows import NewMessageSerializer
 from ..messages.summary import MAX_COUNTED, SummarySerializer
@@ -17,6 +19,7 @@ from ..serializers import (
     NoFieldsSerializer,
     NumberSerializer,
     SearchSerializer,
+    WrittenMessageSerializer,
 )
 from ..stop_list import (
     MAX_NUMBERS_PER_REQUEST,
@@ -29,19 +32,19 @@ from .parameters import (
     AFTER,
     FILTERS,
     GUID,
+    HEADERS,
     KEY,
     LIMIT,
     LOCATION,
     ORDERING,
     PAGING,
-    RETRY_AFTER,
+    REPLAYED,
     WAIT,
 )
 from .shapes import (
-    WRITING_FAULTS,
     BlockedSerializer,
-    FaultsSerializer,
     MessagePageSerializer,
+    ProblemSerializer,
     StoppedNumberPageSerializer,
 )
 
@@ -56,49 +59,58 @@ FAULTS = {
     413: "The body is over 2 MB.",
     415: "The body is not JSON.",
     422: "A malformed Idempotency-Key.",
-    429: "Too many requests; Retry-After says when to come back.",
+    409: "The guid or the key belongs to other content.",
+    429: "Too many requests, or messages to a number; Retry-After says when to come back.",
+    500: "The server has failed; its log has the reason.",
+    503: "The database cannot be used; Retry-After says when to repeat the request.",
 }
-COMMON_FAULTS = (401, 403, 406, 429)
+COMMON_FAULTS = (401, 403, 406, 429, 500, 503)
 BODY_FAULTS = (400, 411, 413, 415)
 
 
 def _operation(summary: str, description: str, answers: Any, *faults: int, **more: Any) -> Any:
     """Return the description of an operation, with its own faults added to the common ones."""
     codes = (*faults, *COMMON_FAULTS)
-    refused = {code: OpenApiResponse(FaultsSerializer, FAULTS[code]) for code in codes}
-    responses = dict(sorted((refused | answers).items()))
+    refused = {
+        (code, MEDIA_TYPE): OpenApiResponse(ProblemSerializer, FAULTS[code])
+        for code in sorted(codes)
+    }
+    responses = answers | refused
     return {"summary": summary, "description": description, "responses": responses, **more}
 
 
 def _action(summary: str, description: str, request: Any, code: int = 200) -> Any:
     answers = {
         code: OpenApiResponse(MessageSerializer, "The message as it is now."),
-        409: OpenApiResponse(BlockedSerializer, "Its state does not allow this."),
+        (409, MEDIA_TYPE): OpenApiResponse(BlockedSerializer, "Its state does not allow this."),
     }
     return _operation(
         summary, description, answers, *BODY_FAULTS, 404, request=request, parameters=[GUID]
     )
 
 
-def _writing(
-    summary: str, description: str, written: Any, faults: Any, **more: Any
-) -> dict[str, Any]:
-    """Return the description of writing: what is written, and the faults of the rows."""
+def _writing(summary: str, description: str, written: Any, **more: Any) -> dict[str, Any]:
+    """Return the description of writing, with the serializer of what is written."""
     answers = {
         201: OpenApiResponse(written, "Written: it will be sent and paid for."),
         200: OpenApiResponse(written, "Written before, under the same guids or key."),
-        400: OpenApiResponse(faults, FAULTS[400]),
-        409: OpenApiResponse(faults, "The guid or the key belongs to other content."),
-        429: OpenApiResponse(faults, "Too many requests, or messages to a number."),
     }
-    return _operation(
-        summary, description, answers, *BODY_FAULTS, 422, parameters=[KEY, LOCATION], **more
-    )
+    return _operation(summary, description, answers, *BODY_FAULTS, 409, 422, **more)
 
 
-def _faulty(name: str, status: int, field: str, **fault: str) -> OpenApiExample:
+def _faulty(name: str, status: int, code: str, fault: dict[str, str]) -> OpenApiExample:
     """Return the example of an answer with one fault."""
-    return OpenApiExample(name, {field: [fault]}, response_only=True, status_codes=[str(status)])
+    body = {
+        "type": f"{TYPE}{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": fault["message"],
+        "code": code,
+        "errors": [fault],
+        "request_id": "5a1f6b0e-2a5c-4f0e-9b52-0f6f1c1a7f11",
+    }
+    more: Any = {"media_type": MEDIA_TYPE, "status_codes": [str(status)]}
+    return OpenApiExample(name, body, response_only=True, **more)
 
 
 ONE = [
@@ -110,16 +122,18 @@ ONE = [
     _faulty(
         "A wrong number",
         400,
-        "number",
-        code="landline",
-        message="This is a landline. Messages are not sent to landlines. Enter a mobile number.",
+        "validation_error",
+        fault(
+            "number",
+            "landline",
+            "This is a landline. Messages are not sent to landlines. Enter a mobile number.",
+        ),
     ),
     _faulty(
         "Another text under the same guid",
         409,
-        "guid",
-        code="conflict",
-        message="A message with this guid exists with another text.",
+        "conflict",
+        fault("guid", "conflict", "A message with this guid exists with another text."),
     ),
 ]
 MANY = [
@@ -149,17 +163,17 @@ MESSAGES = {
     "create": _writing(
         "Write one message",
         "A worker sends it.",
-        MessageSerializer,
-        FaultsSerializer,
+        WrittenMessageSerializer,
         request=NewMessageSerializer,
+        parameters=[KEY, LOCATION, REPLAYED],
         examples=ONE,
     ),
     "create_many": _writing(
         f"Write a list of 1 to {MAX_MESSAGES_PER_REQUEST:,} messages",
         "All or none are written. A worker sends what is written.",
-        MessageSerializer(many=True),
-        WRITING_FAULTS,
+        WrittenMessageSerializer(many=True),
         request=NewMessageSerializer(many=True),
+        parameters=[KEY, REPLAYED],
         examples=MANY,
     ),
     "retrieve": _operation(
@@ -253,7 +267,7 @@ def _described(extension: Any) -> Any:
     }
     view = type("Described", (extension.target_class,), {})
     described = extend_schema_view(**schemas)(view)
-    return extend_schema(tags=[extension.tag], parameters=[RETRY_AFTER])(described)
+    return extend_schema(tags=[extension.tag], parameters=HEADERS)(described)
 
 
 class MessagesExtension(OpenApiViewExtension):

@@ -14,8 +14,11 @@ from ..events import MAX_WAIT, NEWEST
 from ..messages.idempotency_key import HEADER
 from ..messages.views import MessageViewSet
 from ..pagination import MessagePagination
+from ..problem_view import REQUEST_ID
 
 WORD = {"type": "string", "minLength": 1}
+#: Answers that have the headers of the rates.
+LIMITED = [200, 201, 202, 429]
 
 
 def _query(name: str, description: str, schema: Any = str, **more: Any) -> OpenApiParameter:
@@ -70,7 +73,20 @@ KEY = _header(
     "Names the request, so that a retry finds its messages.",
     WORD | {"maxLength": 255, "pattern": "^[ -~]+$"},
 )
-LOCATION = _header(
-    "Location", "The address of the message, if one was written.", OpenApiTypes.URI, response=[201]
+LOCATION = _header("Location", "The address of the message.", OpenApiTypes.URI, response=[201])
+REPLAYED = _header(
+    "Idempotency-Replayed",
+    "`true`: nothing was written, because all of the messages existed.",
+    response=[200],
 )
-RETRY_AFTER = _header("Retry-After", "Retry after this many seconds.", int, response=[429])
+HEADERS = [
+    _header("Retry-After", "Retry after this many seconds.", int, response=[429, 503]),
+    _header(
+        REQUEST_ID,
+        "Names the request in the answer and in the server's log: 1 to 64 letters, digits or any of"
+        " `. _ : -`. Another name is replaced.",
+    ),
+    _header(REQUEST_ID, "The name of the request.", response=True),
+    _header("RateLimit-Policy", "The rates that count this request.", response=LIMITED),
+    _header("RateLimit", "How many requests are left, and for how long.", response=LIMITED),
+]

@@ -10,10 +10,10 @@ from drf_spectacular.extensions import (
     OpenApiSerializerFieldExtension,
 )
 from drf_spectacular.plumbing import build_choice_description_list
-from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from ..errors import ListFaultsSerializer
+from ..errors import TYPE
 from ..events import EventPageSerializer
 from ..serializers import EnumField, ExactSerializer, MessageSerializer, PriorityField
 from ..stop_list import StoppedNumberSerializer
@@ -102,51 +102,47 @@ class StoppedNumberPageSerializer(PageSerializer):
 extend_schema_serializer(many=False)(EventPageSerializer)
 
 
-class FaultSerializer(ExactSerializer):
-    """One fault."""
+class FaultSerializer(serializers.Serializer[Any]):
+    """One fault of a request."""
 
+    field = serializers.CharField(
+        help_text="The field or parameter; `non_field_errors` for the body or message as a whole."
+    )
     code = serializers.CharField(help_text="For programs; it does not change.")
     message = serializers.CharField(help_text="For people, in their language.")
     index = serializers.IntegerField(
-        required=False, help_text="The place in a list of numbers, from 0."
+        required=False, help_text="For a list: the place in it, from 0."
     )
-    number = serializers.CharField(required=False, help_text="The number as it was sent.")
+    number = serializers.CharField(
+        required=False, help_text="For a list of numbers: the number as it was sent."
+    )
+
+    class Meta:
+        ref_name = "SmsFault"
 
 
-class BlockedSerializer(ExactSerializer):
-    """The reason why the message's state does not allow the action, and the message."""
+class ProblemSerializer(serializers.Serializer[Any]):
+    """An error, as RFC 9457 describes it."""
 
-    non_field_errors = FaultSerializer(many=True)
+    type = serializers.CharField(help_text=f"`{TYPE}` and the code. It is not an address.")
+    title = serializers.CharField(help_text="The name of the HTTP status.")
+    status = serializers.IntegerField(help_text="The HTTP status.")
+    detail = serializers.CharField(help_text="For people, in their language.")
+    code = serializers.CharField(help_text="For programs; it does not change.")
+    errors: Any = FaultSerializer(many=True, help_text="The faults by field: at most 100.")
+    count = serializers.IntegerField(
+        required=False, help_text="For a list of messages: how many of them have a fault."
+    )
+    request_id = serializers.CharField(help_text="The `Request-Id`, also in the server's log.")
+
+    class Meta:
+        ref_name = "SmsProblem"
+
+
+class BlockedSerializer(ProblemSerializer):
+    """The reason why the message's status does not allow the action, and the message."""
+
     current = MessageSerializer()
 
-
-class FaultsSerializer(serializers.Serializer[Any]):
-    """Faults by field; `non_field_errors` or `detail` for the whole."""
-
-
-class FaultsExtension(OpenApiSerializerExtension):
-    """Describe faults by field: no serializer has fields of any name."""
-
-    target_class = FaultsSerializer
-
-    def get_name(self, auto_schema: Any, direction: Any) -> str:
-        """Return a name with the prefix of the others."""
-        return "SmsFaults"
-
-    def map_serializer(self, auto_schema: Any, direction: Any) -> Schema:
-        """Return the schema of an object of lists of faults."""
-        fault = auto_schema.resolve_serializer(FaultSerializer, direction).ref
-        return {
-            "type": "object",
-            "description": FaultsSerializer.__doc__,
-            "additionalProperties": {"type": "array", "items": fault},
-        }
-
-
-def _one_of(name: str, *choices: Any) -> PolymorphicProxySerializer:
-    return PolymorphicProxySerializer(
-        component_name=name, serializers=choices, resource_type_field_name=None, many=False
-    )
-
-
-WRITING_FAULTS = _one_of("SmsWritingFaults", ListFaultsSerializer, FaultsSerializer)
+    class Meta:
+        ref_name = "SmsBlocked"
