@@ -12,6 +12,11 @@ from django.utils.module_loading import import_string
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.rest.openapi.extensions import (
+    EventsExtension,
+    MessagesExtension,
+    StopListExtension,
+)
 from django_mobilon_sms.rest.throttling import ActThrottle, CreateThrottle
 from tests.support.documents import DOCS, blocks
 from tests.support.rest_door import ALL, basic, with_password
@@ -102,7 +107,11 @@ def test_python_of_the_page_runs():
         if block.language == "python":
             exec(compile(block.text, str(PAGE), "exec"), names)
     assert [str(pattern.pattern) for pattern in names["urlpatterns"]] == ["sms/", "schema/"]
-    import_string(names["REST_FRAMEWORK"]["DEFAULT_SCHEMA_CLASS"])
+    rest = names["REST_FRAMEWORK"]
+    for name in (rest["DEFAULT_SCHEMA_CLASS"], *rest["DEFAULT_AUTHENTICATION_CLASSES"]):
+        assert import_string(name)
+    tags = {extension.tag for extension in (MessagesExtension, EventsExtension, StopListExtension)}
+    assert {tag["name"] for tag in names["SPECTACULAR_SETTINGS"]["TAGS"]} == tags
 
 
 def test_rates_of_the_page_are_those_of_the_code():

@@ -22,7 +22,7 @@ from django_mobilon_sms.rest.messages.filters import LOOKUPS, PAGING
 from django_mobilon_sms.rest.messages.request_rows import WRITABLE
 from django_mobilon_sms.rest.serializers import MessageSerializer, WrittenMessageSerializer
 from django_mobilon_sms.rest.urls import router
-from tests.support.documents import DOCS
+from tests.support.documents import DOCS, column
 
 KEPT = DOCS / "openapi.yaml"
 
@@ -87,6 +87,14 @@ def test_fields_and_parameters_are_those_of_the_code(schema, operations) -> None
 
 def body(operation):
     return operation["requestBody"]["content"]["application/json"]["schema"]
+
+
+def test_all_codes_of_errors_are_listed(schema) -> None:
+    shapes, page = schema["components"]["schemas"], DOCS / "reference/rest.rst"
+    problems = column(page, "problems-table")
+    assert sorted(shapes["SmsProblemCode"]["x-extensible-enum"]) == sorted(problems)
+    faults = {code for cell in column(page, "codes-table") for code in cell.split(", ")}
+    assert sorted(shapes["SmsFaultCode"]["x-extensible-enum"]) == sorted(faults)
 
 
 def test_one_and_many_are_separate_operations(operations) -> None:

@@ -17,6 +17,7 @@ from ..errors import TYPE
 from ..events import EventPageSerializer
 from ..serializers import EnumField, ExactSerializer, MessageSerializer, PriorityField
 from ..stop_list import StoppedNumberSerializer
+from . import codes
 
 Schema = dict[str, Any]
 
@@ -71,8 +72,9 @@ class PriorityExtension(OpenApiSerializerFieldExtension):
 
 def open_enum(choices: Mapping[str, Any], *more: str) -> Schema:
     """Return the schema of a string that has one of these values, or a newer one."""
-    meanings = build_choice_description_list(choices.items())
-    description = f"More values may be added.\n\n{meanings}"
+    explained = [(value, label) for value, label in choices.items() if value != label]
+    meanings = build_choice_description_list(explained)
+    description = f"More values may be added.\n\n{meanings}".strip()
     values = [*choices, *more]
     return {"type": "string", "x-extensible-enum": values, "description": description}
 
@@ -102,13 +104,16 @@ class StoppedNumberPageSerializer(PageSerializer):
 extend_schema_serializer(many=False)(EventPageSerializer)
 
 
+STABLE = "For programs; it does not change."
+
+
 class FaultSerializer(serializers.Serializer[Any]):
     """One fault of a request."""
 
     field = serializers.CharField(
         help_text="The field or parameter; `non_field_errors` for the body or message as a whole."
     )
-    code = serializers.CharField(help_text="For programs; it does not change.")
+    code = EnumField("FaultCode", [(code, code) for code in codes.FAULTS], help_text=STABLE)
     message = serializers.CharField(help_text="For people, in their language.")
     index = serializers.IntegerField(
         required=False, help_text="For a list: the place in it, from 0."
@@ -128,7 +133,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     title = serializers.CharField(help_text="The name of the HTTP status.")
     status = serializers.IntegerField(help_text="The HTTP status.")
     detail = serializers.CharField(help_text="For people, in their language.")
-    code = serializers.CharField(help_text="For programs; it does not change.")
+    code = EnumField("ProblemCode", [(code, code) for code in codes.PROBLEMS], help_text=STABLE)
     errors: Any = FaultSerializer(many=True, help_text="The faults by field: at most 100.")
     count = serializers.IntegerField(
         required=False, help_text="For a list of messages: how many of them have a fault."
