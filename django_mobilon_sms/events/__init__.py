@@ -1,5 +1,9 @@
 """The feed of events: every change of a status, in an order that no late commit changes."""
 
+from .holding_back import held_back
+from .purging import Deleted, count_old, delete_old
 from .reading import MAX_LIMIT, Page, newest, read
+from .restoring import begin_anew
 
-__all__ = ["MAX_LIMIT", "Page", "newest", "read"]
+#: Public; the other names are for the rooms of this package.
+__all__ = ["newest", "read"]
