@@ -12,12 +12,19 @@ from .cross_checks import missing_source
 from .database_checks import database_problems
 from .declaration import Problem
 from .start_checks import setting_problems
+from .url_checks import hidden_urls
 
 
 @register("mobilon_sms")
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Report wrong settings; a missing sender is only a warning."""
     return [*_messages(Error, setting_problems()), *_messages(Warning, missing_source())]
+
+
+@register(Tags.urls)
+def check_urls(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Report URLs of the project that the REST API hides."""
+    return _messages(Warning, hidden_urls())
 
 
 @register(Tags.database)

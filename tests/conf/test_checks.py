@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection
+from django.urls import include, path
+from django.views.generic import TemplateView
 
 from django_mobilon_sms.conf import database_checks, require_fit, require_valid
 from django_mobilon_sms.conf.settings import declared
@@ -321,6 +323,26 @@ def test_missing_sender_is_a_warning(settings):
 
 
 # Databases
+
+
+INDEX = TemplateView.as_view()
+
+
+def test_url_that_the_api_hides_is_a_warning(settings):
+    api, shop = include("django_mobilon_sms.rest.urls"), include([path("orders/", INDEX)])
+    hidden = "The URL 'api/{}' is never reached: the API at 'api/' answers it first."
+    for urls, words in {
+        (path("api/", api), path("api/", shop)): [hidden.format("")],
+        (path("api/", api), path("shop/", INDEX), path("api/x/", INDEX)): [hidden.format("x/")],
+        (path("api/", shop), path("api/", api), path("sms/", shop)): [],
+        (path("v1/", include([path("api/", api), path("api/", shop)])),): [hidden.format("")],
+        (path("v1/", include([path("api/", api)])), path("api/", shop)): [],
+    }.items():
+        settings.ROOT_URLCONF = urls
+        warnings = run_checks(tags=["urls"])
+        assert [(each.id, each.msg) for each in warnings] == [
+            ("mobilon_sms.W002", w) for w in words
+        ]
 
 
 def database_ids() -> list[str | None]:

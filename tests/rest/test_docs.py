@@ -19,7 +19,7 @@ from django_mobilon_sms.rest.openapi.extensions import (
 )
 from django_mobilon_sms.rest.throttling import ActThrottle, CreateThrottle
 from tests.support.documents import DOCS, blocks
-from tests.support.rest_door import ALL, basic, with_password
+from tests.support.rest_door import ALL, GOOD, basic, post, with_password
 
 pytestmark = pytest.mark.django_db
 EXECUTED = ["docs/reference/rest.rst"]
@@ -112,6 +112,13 @@ def test_python_of_the_page_runs():
         assert import_string(name)
     tags = {extension.tag for extension in (MessagesExtension, EventsExtension, StopListExtension)}
     assert {tag["name"] for tag in names["SPECTACULAR_SETTINGS"]["TAGS"]} == tags
+
+
+def test_headers_of_a_rate_are_those_of_the_page(client):
+    [shown] = [block.text for block in blocks(PAGE) if block.language == "text"]
+    answer = post(client, GOOD)
+    names = ("RateLimit-Policy", "RateLimit")
+    assert shown.splitlines() == [f"{name}: {answer[name]}" for name in names]
 
 
 def test_rates_of_the_page_are_those_of_the_code():

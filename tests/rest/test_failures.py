@@ -10,9 +10,9 @@ import pytest
 from django.core.signals import got_request_exception
 from django.db import connection
 from rest_framework.authentication import BasicAuthentication
-from rest_framework.exceptions import AuthenticationFailed, ErrorDetail, ValidationError
+from rest_framework.exceptions import AuthenticationFailed, ErrorDetail, Throttled, ValidationError
 from rest_framework.test import APIClient
-from rest_framework.throttling import SimpleRateThrottle, UserRateThrottle
+from rest_framework.throttling import BaseThrottle, SimpleRateThrottle, UserRateThrottle
 
 from django_mobilon_sms.models import SmsMessage
 from django_mobilon_sms.rest import throttling
@@ -195,6 +195,19 @@ class Daily(UserRateThrottle):
     """A throttle of the project."""
 
     rate = "100/day"
+
+
+class Closed(BaseThrottle):
+    """A throttle of the project that answers by itself."""
+
+    def allow_request(self, request: Any, view: Any) -> bool:
+        raise Throttled(wait=9)
+
+
+def test_throttle_of_the_project_may_raise_what_it_answers(client, monkeypatch):
+    monkeypatch.setattr(MessageViewSet, "throttle_classes", [Closed])
+    answer = client.get("/sms/messages/")
+    assert (answer.status_code, answer["Retry-After"], code(answer)) == (429, "9", "throttled")
 
 
 def test_address_without_a_rate_has_no_header_of_one(client):

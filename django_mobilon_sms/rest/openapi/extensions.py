@@ -48,6 +48,7 @@ from .shapes import (
     StoppedNumberPageSerializer,
 )
 
+JSON = "application/json"
 FAULTS = {
     400: "A wrong value, field, parameter, or broken JSON; nothing was changed.",
     401: "Not logged in.",
@@ -72,10 +73,11 @@ def _operation(summary: str, description: str, answers: Any, *faults: int, **mor
     """Return the description of an operation, with its own faults added to the common ones."""
     codes = (*faults, *COMMON_FAULTS)
     refused = {
-        (code, MEDIA_TYPE): OpenApiResponse(ProblemSerializer, FAULTS[code])
-        for code in sorted(codes)
+        (code, MEDIA_TYPE): OpenApiResponse(ProblemSerializer, FAULTS[code]) for code in codes
     }
-    responses = answers | refused
+    # drf-spectacular takes the first answer, by its key as a string, as the one with the rows.
+    right = {(code, JSON) if isinstance(code, int) else code: answers[code] for code in answers}
+    responses = dict(sorted((refused | right).items()))
     return {"summary": summary, "description": description, "responses": responses, **more}
 
 
