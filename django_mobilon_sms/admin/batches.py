@@ -56,9 +56,9 @@ class JournalAdmin(BoundedList):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """Add the number of messages that wait for a decision, for a person who may decide."""
-        needed = ("mobilon_sms.send_smsmessage", "mobilon_sms.view_smsmessage")
+        may_see = request.user.has_perm("mobilon_sms.view_smsmessage")
         batch = context["original"]
-        if batch is not None and request.user.has_perms(needed):
+        if batch is not None and may_see and catalogue.decisions_of(request.user):
             context["undecided"] = catalogue.DECIDE.eligible(batch.messages.all()).count()
         return super().render_change_form(request, context, *args, **kwargs)
 

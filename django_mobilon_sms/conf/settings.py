@@ -258,6 +258,18 @@ class Conf:
         hint="None sets no limit; 10 refuses the eleventh message to a number within an hour.",
         use="policy",
     )
+    REST_DAILY_SEGMENTS = Setting[int | None](
+        None,
+        "E037",
+        validators.whole_number(999_999),
+        doc="Most segments that each REST client writes on a day of ``TIME_ZONE``; ``None``: no"
+        " limit.",
+        more="More are refused until midnight. A segment counts when it is written, and none is"
+        " given back: not for a message that is cancelled, fails or expires. A repeated request and"
+        " a resend count nothing. A client is a user. See :doc:`rest`.",
+        hint="None sets no limit; 5000 refuses what a client writes beyond 5,000 segments a day.",
+        use="policy",
+    )
     WAKE_UP = Setting[str | None](
         None,
         "E032",

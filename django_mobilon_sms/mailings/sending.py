@@ -66,7 +66,7 @@ def _shared_fields(mailing: SmsMailing, by: AbstractBaseUser) -> dict[str, Any]:
     return fields | {"due_at": fields["send_at"], "created_at": now}
 
 
-def cancel(mailing: SmsMailing) -> int:
+def cancel(mailing: SmsMailing, *, by: AbstractBaseUser) -> int:
     """Cancel the pending messages of the mailing and return their number.
 
     Each chunk is a transaction of its own, so a locked database may leave some to another call.
@@ -77,7 +77,7 @@ def cancel(mailing: SmsMailing) -> int:
     while pks := list(pending.values_list("pk", flat=True)[:ROWS_PER_STATEMENT]):
         try:
             with transaction.atomic(using=alias):
-                count += SmsMessage.objects.filter(pk__in=pks).cancel()
+                count += SmsMessage.objects.filter(pk__in=pks).cancel(by=by)
         except PASSING:
             if not count:
                 raise

@@ -40,7 +40,6 @@ from .counting import (
 )
 from .daily_totals import CountedDay, DailyTotal, day_of
 from .events import CommitOrder, EventFeed, SmsEvent
-from .idempotency_keys import IdempotencyKey
 from .mailings import SmsMailing
 from .messages import (
     MessageQuerySet,
@@ -53,6 +52,7 @@ from .messages import (
 )
 from .number_locks import NumberLock
 from .pause_and_breaker import LONGEST_WAIT, GatewayState
+from .rest_clients import DailyBudget, IdempotencyKey
 from .sender_pace import SenderPace
 from .stopped_numbers import StoppedNumber
 from .wake_up import CHANNEL, DEBOUNCE, wake_up_after_commit
@@ -60,6 +60,7 @@ from .wake_up import CHANNEL, DEBOUNCE, wake_up_after_commit
 #: Public; the other names are for the rooms of this package.
 __all__ = [
     "CountedDay",
+    "DailyBudget",
     "DailyTotal",
     "EventFeed",
     "GatewayState",

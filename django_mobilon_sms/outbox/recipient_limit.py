@@ -37,10 +37,11 @@ def lock_numbers(numbers: Iterable[str]) -> None:
         NumberLock.objects.for_write().lock(numbers)
 
 
-def over_limit(new: Sequence[SmsMessage]) -> dict[UUID, ValidationError]:
+def over_limit(new: Sequence[SmsMessage], refused: Collection[UUID]) -> dict[UUID, ValidationError]:
     """Return an error, by guid, for each new message that is too many for its number.
 
-    The new messages are in the database already, and their numbers are locked.
+    The new messages are in the database already, and their numbers are locked. Those that are
+    ``refused`` for another reason do not count.
     """
     most = conf.HOURLY_PER_NUMBER
     if most is None:
@@ -49,6 +50,8 @@ def over_limit(new: Sequence[SmsMessage]) -> dict[UUID, ValidationError]:
     here: Counter[str] = Counter()
     errors, params = {}, {"most": most}
     for message in new:
+        if message.guid in refused:
+            continue
         here[message.number] += 1
         count = here[message.number]
         if count > most:

@@ -22,4 +22,5 @@ def refusals(
     It only reads, so a form can ask it about messages that are not written yet. ``confined_to`` is
     the user whose own messages alone count as duplicates.
     """
-    return {**duplicates(new, confined_to), **over_limit(new), **to_stopped_numbers(new)}
+    refused = {**duplicates(new, confined_to), **to_stopped_numbers(new)}
+    return {**over_limit(new, refused), **refused}

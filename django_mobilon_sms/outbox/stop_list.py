@@ -12,7 +12,7 @@ from django.db import IntegrityError, connections, router, transaction
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from ..choices import ErrorCode, Status
+from ..choices import ErrorCode
 from ..models import ROWS_PER_STATEMENT, SmsMessage, StoppedNumber, chunked
 from ..phone_numbers import ANY_NUMBER, normalize_number
 
@@ -96,12 +96,12 @@ def _stop(numbers: Sequence[str], note: str, by: AbstractBaseUser | None) -> Sto
     new = [StoppedNumber(number=number, **fields) for number in numbers if number not in known]
     with transaction.atomic(using=alias):
         StoppedNumber.objects.using(alias).bulk_create(new, batch_size=ROWS_PER_STATEMENT)
-        return Stopped(len(new), sum(_cancel(chunk) for chunk in chunked(numbers)))
+        return Stopped(len(new), sum(_cancel(chunk, by) for chunk in chunked(numbers)))
 
 
-def _cancel(numbers: Sequence[str]) -> int:
-    rows = SmsMessage.objects.for_write().filter(number__in=numbers, status=Status.PENDING)
-    return sum(rows.end(Status.CANCELLED, ErrorCode.STOP_LIST).values())
+def _cancel(numbers: Sequence[str], by: AbstractBaseUser | None) -> int:
+    rows = SmsMessage.objects.for_write().filter(number__in=numbers)
+    return rows.cancel(by=by, error_code=ErrorCode.STOP_LIST)
 
 
 @sensitive_variables()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -17,7 +17,6 @@ from django.db import IntegrityError, router, transaction
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from ..choices import NOT_SENT
 from ..conf import conf
 from ..exceptions import GuidConflict, InvalidRows, RowError
 from ..models import SmsMessage, wake_up_after_commit
@@ -39,8 +38,30 @@ ExtraChecks = Callable[[Sequence[SmsMessage]], Mapping[int, ValidationError]]
 #: Takes the message of each row, and writes more in the same transaction.
 AlsoWrite = Callable[[Sequence[SmsMessage]], None]
 
+#: Takes the new messages in their transaction; returns errors by guid.
+LastCheck = Callable[[Sequence[SmsMessage]], Mapping[UUID, ValidationError]]
+
 #: Errors that ``InvalidRows`` lists.
 MAX_ERRORS = 100
+
+
+def _no_errors(messages: Sequence[SmsMessage]) -> Mapping[Any, ValidationError]:
+    return {}
+
+
+def _nothing_more(messages: Sequence[SmsMessage]) -> None:
+    return None
+
+
+class Door(NamedTuple):
+    """How a door writes. The parameters of ``write_many()`` say more."""
+
+    extra_checks: ExtraChecks = _no_errors
+    confined_to: AbstractBaseUser | None = None
+    also_write: AlsoWrite = _nothing_more
+    last_check: LastCheck = _no_errors
+    past: Past = "now"
+    dry_run: bool = False
 
 
 @sensitive_variables()  # of the frames below too
@@ -79,7 +100,7 @@ def send_sms(
         "sensitive": sensitive,
         "created_by": created_by,
     }
-    messages, faults = _write([row])
+    messages, faults = _write([row], Door())
     if faults:
         raise faults[0]
     return messages[0]
@@ -95,72 +116,38 @@ def send_many(rows: Iterable[Mapping[str, Any]]) -> int:
     return len({message.guid for message in write_many(rows) if message.was_written})
 
 
-def _no_checks(messages: Sequence[SmsMessage]) -> Mapping[int, ValidationError]:
-    return {}
-
-
-def _nothing_more(messages: Sequence[SmsMessage]) -> None:
-    return None
-
-
 @sensitive_variables()
 def write_many(
     rows: Iterable[Mapping[str, Any]],
     *,
-    extra_checks: ExtraChecks = _no_checks,
+    extra_checks: ExtraChecks = _no_errors,
     confined_to: AbstractBaseUser | None = None,
     also_write: AlsoWrite = _nothing_more,
+    last_check: LastCheck = _no_errors,
     past: Past = "now",
+    dry_run: bool = False,
+    max_errors: int | None = MAX_ERRORS,
 ) -> list[SmsMessage]:
     """Write many messages like ``send_many()``, and return the message of each row, in order.
 
     ``extra_checks`` runs before anything is written. A user ``confined_to`` their own messages
     learns nothing about those of others (see ``confined()``). ``also_write`` is called in the
     transaction of the INSERT, before it, and only if there are new messages: in these,
-    ``was_written`` is true. ``past="refuse"`` refuses new messages whose send time has passed by
-    more than ``PAST_TOLERANCE``. Raises ``InvalidRows``.
+    ``was_written`` is true. ``last_check`` is called there after the INSERT if nothing else refuses
+    the new messages. ``past="refuse"`` refuses new messages whose send time has passed by more than
+    ``PAST_TOLERANCE``. ``dry_run`` rolls the transaction back. Raises ``InvalidRows`` with at most
+    ``max_errors`` errors.
     """
-    messages, faults = _write(list(rows), extra_checks, confined_to, also_write, past)
+    door = Door(extra_checks, confined_to, also_write, last_check, past, dry_run)
+    messages, faults = _write(list(rows), door)
     if faults:
         errors = [
             error
-            for index, fault in sorted(faults.items())[:MAX_ERRORS]
+            for index, fault in sorted(faults.items())[:max_errors]
             for error in _row_errors(index, fault)
         ]
-        raise InvalidRows(errors[:MAX_ERRORS], len(faults))
+        raise InvalidRows(errors[:max_errors], len(faults))
     return messages
-
-
-def copy_message(
-    message: SmsMessage,
-    *,
-    created_by: AbstractBaseUser | None,
-    guid: UUID | None = None,
-    send_at: datetime | None = None,
-    expires_at: datetime | None = None,
-) -> SmsMessage:
-    """Copy a failed, expired or cancelled message into a new one, due now unless a time is given.
-
-    The same ``guid`` again returns the same copy. Raises ``ValidationError`` for a message in
-    another status, and if its number, sender or text is no longer allowed.
-    """
-    if message.status not in NOT_SENT:
-        raise ValidationError(
-            _("Only failed, expired and cancelled messages can be copied."), code="status"
-        )
-    if not message.text:
-        raise ValidationError(_("The text of this message has been forgotten."), code="forgotten")
-    return send_sms(
-        message.number,
-        message.text,
-        source=message.source,
-        send_at=send_at,
-        expires_at=expires_at,
-        priority=message.priority,
-        tag=message.tag,
-        guid=guid,
-        created_by=created_by,
-    )
 
 
 def _row_errors(index: int, fault: ValidationError | GuidConflict) -> Iterator[RowError]:
@@ -174,13 +161,7 @@ def _row_errors(index: int, fault: ValidationError | GuidConflict) -> Iterator[R
             yield RowError(index, field, str(error.code), error.messages[0])
 
 
-def _write(
-    rows: Sequence[Mapping[str, Any]],
-    extra_checks: ExtraChecks = _no_checks,
-    confined_to: AbstractBaseUser | None = None,
-    also_write: AlsoWrite = _nothing_more,
-    past: Past = "now",
-) -> tuple[list[SmsMessage], Faults]:
+def _write(rows: Sequence[Mapping[str, Any]], door: Door) -> tuple[list[SmsMessage], Faults]:
     """Validate all rows, then write them. Return the messages and the faults.
 
     Nothing is written if there is a fault. No transaction spans the reads and the INSERT, because
@@ -189,16 +170,17 @@ def _write(
     alias, now = router.db_for_write(SmsMessage), cache(database_time)
     guids = {guid for row in rows if (guid := named_guid(row))}
     existing = messages_by_guid(guids, alias)
-    cleaned, faults = _validate(rows, existing, now, past)
+    cleaned, faults = _validate(rows, existing, now, door.past)
     if faults:
         return [], faults
     while True:
         messages = _messages(cleaned, existing, now)
-        faults = {**conflicts(messages, cleaned, rows, confined_to), **extra_checks(messages)}
+        conflicting = conflicts(messages, cleaned, rows, door.confined_to)
+        faults = {**conflicting, **door.extra_checks(messages)}
         if faults:
             return [], faults
         try:
-            return messages, _insert(messages, alias, confined_to, also_write)
+            return messages, _insert(messages, alias, door)
         except IntegrityError:
             # Another writer was faster with some guids. Any other violation would come again.
             written_meanwhile = messages_by_guid(guids - existing.keys(), alias)
@@ -250,23 +232,18 @@ def _new(fields: Mapping[str, Any], now: Callable[[], datetime]) -> SmsMessage:
     return message
 
 
-def _insert(
-    messages: Sequence[SmsMessage],
-    alias: str,
-    confined_to: AbstractBaseUser | None,
-    also_write: AlsoWrite,
-) -> Faults:
+def _insert(messages: Sequence[SmsMessage], alias: str, door: Door) -> Faults:
     """Insert the new messages, unless one is refused. Return the faults."""
     new = list({message.guid: message for message in messages if message.was_written}.values())
     if not new:
         return {}
     with transaction.atomic(using=alias):
-        also_write(messages)
+        door.also_write(messages)
         lock_numbers(message.number for message in new)
         insert_messages(new, using=alias)
         # Checked after the INSERT because of SQLite (see ``_write``).
-        refused = refusals(new, confined_to)
-        if refused:
+        refused = refusals(new, door.confined_to) or door.last_check(new)
+        if refused or door.dry_run:
             transaction.set_rollback(True, using=alias)
         else:
             wake_up_after_commit(alias)

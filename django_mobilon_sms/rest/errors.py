@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, time, timedelta
 from http.client import responses
+from math import ceil
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, UnreadablePostError
+from django.utils.timezone import get_default_timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 from rest_framework.exceptions import APIException
 
 from ..exceptions import InvalidRows
-from ..models import PASSING
-from ..outbox import HOUR
+from ..models import PASSING, day_of
+from ..outbox import HOUR, database_time
 
 #: The media type of a problem.
 MEDIA_TYPE = "application/problem+json"
@@ -50,6 +53,18 @@ class NumberLimit(Faulty):
     status_code = status.HTTP_429_TOO_MANY_REQUESTS
     default_code = "number_limit"
     wait = HOUR.total_seconds()
+
+
+class DailyBudgetUsedUp(Faulty):
+    """The rest of the client's daily budget does not hold the messages."""
+
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_code = "daily_budget"
+
+    @property
+    def wait(self) -> int:
+        """Return the seconds until the budget is whole again."""
+        return seconds_to_midnight()
 
 
 class Blocked(Faulty):
@@ -90,7 +105,7 @@ TRANSLATED: tuple[tuple[tuple[type[Exception], ...], type[APIException]], ...] =
 )
 
 #: The refusal of rows whose faults all have the same code; any other is ``Faulty``.
-REFUSALS = {kind.default_code: kind for kind in (Conflict, NumberLimit)}
+REFUSALS = {kind.default_code: kind for kind in (Conflict, NumberLimit, DailyBudgetUsedUp)}
 
 
 def fault(field: str, code: str, message: object, **place: Any) -> dict[str, Any]:
@@ -107,6 +122,13 @@ def refusal(error: InvalidRows, *, many: bool) -> Faulty:
     codes = {one.code for one in error.errors}
     kind = REFUSALS.get(codes.pop(), Faulty) if len(codes) == 1 else Faulty
     return kind(faults, **({"count": error.count} if many else {}))
+
+
+def seconds_to_midnight() -> int:
+    """Return the seconds until the day of ``TIME_ZONE`` ends, by the database's clock."""
+    now, zone = database_time(), get_default_timezone()
+    tomorrow = day_of(now) + timedelta(days=1)
+    return ceil((datetime.combine(tomorrow, time.min, zone) - now).total_seconds())
 
 
 def translate(error: Exception) -> APIException:

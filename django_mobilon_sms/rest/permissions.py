@@ -14,6 +14,7 @@ SEE = "mobilon_sms.view_smsmessage"
 SEE_TEXT = "mobilon_sms.view_smsmessage_text"
 WRITE = "mobilon_sms.add_smsmessage"
 ACT = "mobilon_sms.send_smsmessage"
+RESEND = "mobilon_sms.resend_smsmessage"
 
 
 class MessagePermission(BasePermission):

@@ -38,5 +38,5 @@ def undecided_messages(context: template.Context, address: str) -> dict[str, Any
         "undecided": bounded_paginator.count_up_to(undecided, bounded_paginator.MAX_COUNTED),
         "most": bounded_paginator.MAX_COUNTED,
         "address": address,
-        "may_decide": context["request"].user.has_perm("mobilon_sms.send_smsmessage"),
+        "may_decide": bool(catalogue.decisions_of(context["request"].user)),
     }

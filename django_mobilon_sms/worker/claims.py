@@ -29,6 +29,7 @@ from ..models import (
     SmsBatch,
     SmsMessage,
     StoppedNumber,
+    db_now,
     retry_on_lock,
     select,
     short_lock_waits,
@@ -192,7 +193,8 @@ def _cancel_stopped(batches: Sequence[SmsBatch], pks: Sequence[int]) -> int:
     claimed = SmsMessage.objects.for_write().filter(
         pk__in=stopped, batch__in=batches, status=Status.SENDING
     )
-    return sum(claimed.end(Status.CANCELLED, ErrorCode.STOP_LIST, batch=None).values())
+    values = {"batch": None, "cancelled_at": db_now()}
+    return sum(claimed.end(Status.CANCELLED, ErrorCode.STOP_LIST, **values).values())
 
 
 def _to_stopped(messages: MessageQuerySet, *, pks: Expression) -> QuerySet[SmsMessage, Any]:

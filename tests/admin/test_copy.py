@@ -97,7 +97,7 @@ def test_copy_of_a_message_that_may_still_go_out_is_refused(client):
 @pytest.mark.parametrize("lacking", ["view_smsmessage", "view_smsmessage_text", "add_smsmessage"])
 def test_form_is_filled_in_only_for_those_who_may_see_texts_and_write(lacking):
     [message] = failed()
-    needed = {"view_smsmessage", "view_smsmessage_text", "add_smsmessage", "send_smsmessage"}
+    needed = {"view_smsmessage", "view_smsmessage_text", "add_smsmessage", "resend_smsmessage"}
     writer = person(*needed - {lacking}, name="writer")
     assert writer.get(ADD, {"copy": message.pk}).status_code == 403
     if lacking == "add_smsmessage":

@@ -41,6 +41,11 @@ def asked(client, messages, **fields):
     return client.post(LIST, data | fields)
 
 
+def who(message):
+    """Who decided about it."""
+    return (message.resent_by or message.resolved_by).username
+
+
 def keys(response):
     return [int(pk) for pk in response.context["pks"].split(",")]
 
@@ -152,10 +157,28 @@ def test_page_is_in_russian(client):
 def test_decision_is_kept_with_who_and_when(client, choice, sentence, status, resolution):
     [message] = messages = unknown()
     assert decide(client, choice, messages) == [DECISIONS[choice]]
-    now = SmsMessage.objects.filter(resolved_at__gt=message.created_at, resolved_at__lte=db_now())
-    [row] = now
-    assert (row.status, row.resolution, row.resolved_by.username) == (status, resolution, "anna")
+    done = "resent" if choice == "resend" else "resolved"
+    when = {f"{done}_at__gt": message.created_at, f"{done}_at__lte": db_now()}
+    [row] = SmsMessage.objects.filter(**when)
+    assert (row.status, row.resolution, who(row)) == (status, resolution, "anna")
     assert history() == [("anna", str(message), sentence)]
+
+
+def test_send_again_is_offered_and_done_only_with_its_permission():
+    [message] = messages = unknown()
+    sender = person("view_smsmessage", "send_smsmessage", name="sender")
+    resender = person("view_smsmessage", "resend_smsmessage", name="resender")
+    offered = [
+        [action.name for action in asked(client, messages).context["choices"]]
+        for client in (sender, resender)
+    ]
+    assert offered == [["resolve_sent", "give_up"], ["resend"]]
+    data = {"pks": message.pk}
+    for client, refused in ((sender, "resend"), (resender, "give_up")):
+        answer = client.post(DECIDE, data | {"choice": refused})
+        assert "Choose what to do with them." in text_of(answer)
+    assert (statuses(), history()) == (["unknown"], [])
+    assert decide(resender, "resend", messages) == [DECISIONS["resend"]]
 
 
 def test_resend_sends_again_under_the_same_guid(sandbox, client, worker):
@@ -195,7 +218,7 @@ def test_decision_from_a_stale_page_skips_what_has_changed(client, choice, chang
     response = client.post(DECIDE, {"choice": choice, "pks": pks}, follow=True)
     assert notices(response) == [DECISIONS[choice], SKIPPED]
     assert rows.values().get() == before
-    assert SmsMessage.objects.get(pk=same.pk).resolved_by.username == "anna"
+    assert who(SmsMessage.objects.get(pk=same.pk)) == "anna"
     assert [(who, what) for who, what, _sentence in history()] == [("anna", str(same))]
 
 

@@ -69,10 +69,11 @@ def test_csv_has_each_field_of_a_message(client):
     assert csv_of(client) == [
         ["Number", "Status", "Text", "Segments", "Sender", "Tag", "Priority", "Created at",
          "Created by", "Send at", "Sent at", "Delivered at", "Error", "Resolution", "Decided by",
-         "Decided at", "Gateway id", "Guid"],
+         "Decided at", "Sent again by", "Sent again at", "Cancelled by", "Cancelled at",
+         "Gateway id", "Guid"],
         ["89135292926", "sent", "Ваш заказ;\n\"готов\"", "1", "89234560000", "sale", "low",
          "2026-03-05 12:00:01", "anna", "2026-03-05 12:00:01", "2026-03-05 12:00:01", "", "", "",
-         "", "", "a1", str(message.guid)],
+         "", "", "", "", "", "", "a1", str(message.guid)],
     ]  # fmt: skip
 
 

@@ -33,6 +33,7 @@ from tests.support.permission_walk import (
     FAILED,
     HOUR,
     PENDING,
+    RESEND,
     SECRETS,
     SEE,
     SEE_STOPPED,
@@ -79,8 +80,8 @@ def act(action: str, pk: int, *needs: set[str], **fields: Any) -> Post:
     return Post({"action": action, "_selected_action": pk, "post": "yes"} | fields, needs)
 
 
-def decide(choice: str) -> Post:
-    return Post({"choice": choice, "pks": UNKNOWN}, ({SEE, SEND},))
+def decide(choice: str, needed: str = SEND) -> Post:
+    return Post({"choice": choice, "pks": UNKNOWN}, ({SEE, needed},))
 
 
 def write(button: str, *needs: set[str], **fields: Any) -> Post:
@@ -111,7 +112,7 @@ LIST_FILE = b"phone\n89135292926\n"
 #: By the name of each address, whose first word is left out: who may change something there, how.
 POSTS: dict[str, list[Post]] = {
     "recipients": [],
-    "decide": [decide("resend"), decide("resolve_sent"), decide("give_up")],
+    "decide": [decide("resend", RESEND), decide("resolve_sent"), decide("give_up")],
     "export": [],
     "gateway": [
         switch("pause"),
@@ -124,7 +125,7 @@ POSTS: dict[str, list[Post]] = {
         act("refresh", ASKED, {SEE, SEND}),
         act("cancel", PENDING, {SEE, SEND}),
         act("copy", FAILED),  # asks
-        act("copy", FAILED, {SEE, SEND, TEXT}, pks=FAILED),
+        act("copy", FAILED, {SEE, RESEND, TEXT}, pks=FAILED),
         act("decide", UNKNOWN),  # asks
         act("delete_selected", FAILED, {SEE, DELETE}),
         act("delete_selected", PENDING),

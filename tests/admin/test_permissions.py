@@ -88,10 +88,15 @@ def deletes(client: Client) -> bool:
     return not SmsMessage.objects.filter(pk=message.pk).exists()
 
 
-def decides(client: Client) -> bool:
-    [message] = unknown()
-    client.post(DECIDE, {"choice": "give_up", "pks": message.pk})
-    return SmsMessage.objects.filter(pk=message.pk, resolution="given_up").exists()
+def decides(choice: str, **after: Any) -> Door:
+    """Whether a decision leaves its message so."""
+
+    def door(client: Client) -> bool:
+        [message] = unknown()
+        client.post(DECIDE, {"choice": choice, "pks": message.pk})
+        return SmsMessage.objects.filter(pk=message.pk, **after).exists()
+
+    return door
 
 
 def writes(button: str, **after: Any) -> Door:
@@ -180,7 +185,8 @@ DOORS: dict[str, Door] = {
     "cancel what waits": acts("cancel", write, status=Status.CANCELLED),
     "copy into a new message": copies,
     "send again as new messages": sends_again,
-    "decide about unknown": decides,
+    "decide that unknown was sent, or give it up": decides("give_up", resolution="given_up"),
+    "send unknown again": decides("resend", status=Status.PENDING),
     "delete what has ended": deletes,
     "pause, resume, try now": pauses,
     "see the mailings": opens(MAILINGS),

@@ -86,8 +86,8 @@ ELSEWHERE = {
     "guid_conflicts.conflict": "a submission of somebody else: see test_compose",
     "recipient_limit.too_many": "the form merges repeated numbers",
     "stop_list.line": "a line of the stop list's own form",
-    "writing.status": "a copy, not a new message",
-    "writing.forgotten": "a copy, not a new message",
+    "copying.status": "a copy, not a new message",
+    "copying.forgotten": "a copy, not a new message",
 }
 
 

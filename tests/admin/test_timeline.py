@@ -19,6 +19,7 @@ from tests.support.admin_door import (
     decide,
     page,
     person,
+    text_of,
     unknown,
 )
 from tests.support.messages import write
@@ -134,14 +135,30 @@ def test_end_by_the_stop_list_is_shown(client, resends):
     stopped = ("Not sent: its number was added to the stop list", "", "anna", False)
     assert shown_steps(client, message)[1:] == [stopped]
     take_off([message.number])
-    assert shown_steps(client, message)[1:] == []
+    assert shown_steps(client, message)[1:] == [stopped]
 
 
 def test_decision_made_elsewhere_than_in_the_admin_is_shown_once(client):
     [message] = unknown()
     user = client.get(LIST).wsgi_request.user
+    SmsMessage.objects.all().resend(by=user)
+    SmsMessage.objects.all().cancel(by=user)
     SmsMessage.objects.all().resolve(Resolution.GIVEN_UP, by=user)
-    assert shown_steps(client, message)[-1] == ("Decision", "given up", "anna", False)
+    assert shown_steps(client, message)[-3:] == [
+        ("Decision", "send again", "anna", False),
+        ("Cancelled it.", "", "anna", False),
+        ("Decision", "given up", "anna", False),
+    ]
+    words = text_of(client.get(page(message)))
+    assert "Sent again by: anna" in words
+    assert "Cancelled by: anna" in words
+
+
+def test_message_that_a_program_cancelled_says_when_and_nobody(client):
+    [message] = write()
+    SmsMessage.objects.cancel()
+    assert shown_steps(client, message)[1:] == [("Cancelled it.", "", "", False)]
+    assert "Cancelled by: - Cancelled at:" in text_of(client.get(page(message)))
 
 
 def test_what_is_to_happen_comes_last(client):
@@ -184,5 +201,6 @@ def test_only_the_latest_entries_of_the_log_are_read(client, monkeypatch):
     assert LogEntry.objects.count() == 2
     assert shown_steps(client, first)[-1][0] == "Cancelled it."
     monkeypatch.setattr(timeline, "MAX_LOG_ENTRIES", 1)
+    SmsMessage.objects.change(cancelled_at=None)  # the row knows it too
     assert [step[0] for step in shown_steps(client, first)] == ["Written"]
     assert shown_steps(client, second)[-1][0] == "Cancelled it."

@@ -39,6 +39,7 @@ from sms_client.api.sms_stop_list import (
 #: In the sandbox, messages to these numbers are never reported as sent, or not answered for.
 UNREPORTED, UNANSWERED = "89350000001", "89350000005"
 NUMBER, TAG = "8 (913) 529-29-26", "python"
+SKIP = models.SmsMessagesCreateManyOnError.SKIP
 
 
 class Caller:
@@ -90,8 +91,9 @@ def write_and_find(call: Caller) -> None:
     key, rows = str(uuid4()), [call.new(NUMBER), call.new(NUMBER, sensitive=True)]
     many = call(sms_messages_create_many, 201, body=rows, idempotency_key=key)
     again = call(sms_messages_create_many, 200, body=rows, idempotency_key=key)
-    assert [one.guid for one in again] == [one.guid for one in many]
-    wanted = {guid, *(one.guid for one in many)}
+    guids = [one.guid for one in many.results]
+    assert [one.guid for one in again.results] == guids
+    wanted = {guid, *guids}
     page = call(sms_messages_list, 200, tag=TAG, page_size=2)
     assert page.next_
     assert len(page.results) == 2
@@ -108,14 +110,10 @@ def act(call: Caller) -> None:
     """Follow messages by their events, then cancel, refresh and resend."""
     cursor = call(sms_events_list, 200, after="newest").cursor
     now = datetime.now(timezone.utc)
-    sent, asked, unknown, later = call(
-        sms_messages_create_many,
-        201,
-        body=[
-            *(call.new(number) for number in (NUMBER, UNREPORTED, UNANSWERED)),
-            call.new(NUMBER, send_at=now + timedelta(hours=1)),
-        ],
-    )
+    rows = [call.new(number) for number in (NUMBER, UNREPORTED, UNANSWERED)]
+    rows.append(call.new(NUMBER, send_at=now + timedelta(hours=1)))
+    written = call(sms_messages_create_many, 201, body=rows)
+    sent, asked, unknown, later = written.results
     cancelled = call(sms_messages_cancel, 200, later.guid, body=models.SmsNoFields())
     assert cancelled.status == "cancelled"
     blocked = call(sms_messages_cancel, 409, later.guid, body=models.SmsNoFields())
@@ -155,6 +153,11 @@ def fail(call: Caller, stranger: Caller) -> None:
     [fault] = refused.errors
     assert (refused.code, refused.count) == ("validation_error", 1)
     assert (fault.index, fault.field, fault.code) == (1, "number", "landline")
+    judged = call(sms_messages_create_many, 200, body=rows, dry_run=True, on_error=SKIP)
+    assert (judged.messages, judged.segments, judged.errors[0].index) == (1, 1, 1)
+    partly = call(sms_messages_create_many, 201, body=rows, on_error=SKIP)
+    assert ([one.index for one in partly.results], partly.count) == ([0], 1)
+    assert call(sms_messages_create, 200, body=rows[0], dry_run=True).messages == 1
     assert call(sms_messages_retrieve, 404, uuid4()).code == "not_found"
     assert call(sms_events_list, 400, after="x").errors[0].field == "after"
     assert stranger(sms_messages_list, 403).code == "authentication_failed"

@@ -64,15 +64,18 @@ async function writeAndFind() {
   const guid = randomUUID();
   const body = message(NUMBER, { guid, priority: "high" });
   const first = await ok(api.POST("/sms/messages/", { body }), 201);
+  assert("guid" in first);
   assert.deepEqual([first.guid, first.status, first.is_new], [guid, "pending", true]);
-  assert.equal((await ok(api.POST("/sms/messages/", { body }))).is_new, false);
+  const repeated = await ok(api.POST("/sms/messages/", { body }));
+  assert("is_new" in repeated && !repeated.is_new);
   const rows = [message(NUMBER), message(NUMBER, { sensitive: true })];
   const header = { "Idempotency-Key": randomUUID() };
   const request = { body: rows, params: { header } };
   const many = await ok(api.POST("/sms/messages/many/", request), 201);
   const again = await ok(api.POST("/sms/messages/many/", request));
-  assert.deepEqual(again.map((one) => one.guid), many.map((one) => one.guid));
-  const guids = [guid, ...many.map((one) => one.guid)];
+  assert("results" in many && "results" in again);
+  assert.deepEqual(again.results.map((one) => one.guid), many.results.map((one) => one.guid));
+  const guids = [guid, ...many.results.map((one) => one.guid)];
   const query = { tag: TAG };
   const page = await ok(
     api.GET("/sms/messages/", { params: { query: { ...query, page_size: 2 } } }),
@@ -97,7 +100,8 @@ async function act() {
   const body = [NUMBER, UNREPORTED, UNANSWERED].map((number) => message(number));
   body.push(message(NUMBER, { send_at: time(3_600_000) }));
   const written = await ok(api.POST("/sms/messages/many/", { body }), 201);
-  const [sent, asked, unknown, later] = written.map((one) => one.guid);
+  assert("results" in written);
+  const [sent, asked, unknown, later] = written.results.map((one) => one.guid);
   assert(sent && asked && unknown && later);
   const at = (guid: string) => ({ params: { path: { guid } }, body: {} });
   const cancelled = await ok(api.POST("/sms/messages/{guid}/cancel/", at(later)));
@@ -143,6 +147,14 @@ async function fail() {
   const problem = await refused(api.POST("/sms/messages/many/", { body }), 400);
   const [fault] = problem.errors;
   assert.deepEqual([fault?.index, fault?.field, fault?.code], [1, "number", "landline"]);
+  const skip = { on_error: "skip" as const };
+  const dryRun = { body, params: { query: { ...skip, dry_run: true } } };
+  const judged = await ok(api.POST("/sms/messages/many/", dryRun));
+  assert("segments" in judged);
+  assert.deepEqual([judged.messages, judged.segments, judged.errors[0]?.index], [1, 1, 1]);
+  const partly = await ok(api.POST("/sms/messages/many/", { body, params: { query: skip } }), 201);
+  assert("results" in partly);
+  assert.deepEqual([partly.results.map((one) => one.index), partly.count], [[0], 1]);
   const path = { guid: randomUUID() };
   const missing = await refused(api.GET("/sms/messages/{guid}/", { params: { path } }), 404);
   assert.equal(missing.code, "not_found");

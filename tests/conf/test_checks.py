@@ -147,6 +147,7 @@ WRONG = {
     ("E027", "LIFETIME"): [0, 59, -1, "3600", True, math.inf, math.nan, 367 * 86_400],
     ("E028", "REST_OWN_MESSAGES_ONLY"): [None, 0, 1, "False", "True", ""],
     ("E029", "HOURLY_PER_NUMBER"): [0, -1, 1001, "10", 10.0, True, math.nan],
+    ("E037", "REST_DAILY_SEGMENTS"): [0, -1, 1_000_000, "10", 10.0, True, {"shop": 10}],
     ("E032", "WAKE_UP"): ["", 5, "celery", "django_mobilon_sms.contrib.celery.no_such", print],
     ("E034", "EVENTS"): [30, "", "30", "30 days", "0d", "-1d", "1.5d"],
 }
@@ -188,6 +189,7 @@ RIGHT = {
     "LIFETIME": [None, 60, 366 * 86_400],
     "REST_OWN_MESSAGES_ONLY": [True, False],
     "HOURLY_PER_NUMBER": [None, 1, 10, 1000],
+    "REST_DAILY_SEGMENTS": [None, 1, 999_999],
     "WAKE_UP": [None, "django_mobilon_sms.contrib.celery.wake_up"],
     "EVENTS": [None, "30d", "12h", "2w"],
 }

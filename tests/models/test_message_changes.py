@@ -87,10 +87,25 @@ def test_unknown_message_is_resent_under_its_guid():
     user = User.objects.create(username="olga")
     row = message(status="unknown", error_code="timeout", due_at=FUTURE, attempts=2)
     assert SmsMessage.objects.all().resend(by=user) == 1
-    fields = ("guid", "status", "error_code", "resends", "attempts", "resolution", "resolved_by")
+    fields = ("guid", "status", "error_code", "resends", "attempts", "resolution", "resent_by")
     assert rows(*fields) == [(row.guid, "pending", "", 1, 2, "", user.pk)]
-    assert SmsMessage.objects.due().filter(resolved_at__lte=db_now()).count() == 1
+    assert SmsMessage.objects.due().filter(resent_at__lte=db_now()).count() == 1
     assert SmsMessage.objects.all().resend(by=user) == 0
+
+
+def test_who_resent_cancelled_and_decided_are_all_kept():
+    olga, ivan, anna = (User.objects.create(username=name) for name in ("olga", "ivan", "anna"))
+    message(status="unknown")
+    assert SmsMessage.objects.resend(by=olga) == 1
+    assert SmsMessage.objects.cancel(by=ivan) == 1
+    assert SmsMessage.objects.resolve(Resolution.GIVEN_UP, by=anna) == 1
+    fields = ("status", "resent_by", "cancelled_by", "resolved_by")
+    assert rows(*fields) == [("unknown", olga.pk, ivan.pk, anna.pk)]
+    times = {f"{name}_at__lte": db_now() for name in ("resent", "cancelled", "resolved")}
+    assert SmsMessage.objects.filter(**times).count() == 1
+    for user in (olga, ivan, anna):
+        user.delete()
+    assert rows(*fields) == [("unknown", None, None, None)]
 
 
 @pytest.mark.parametrize(

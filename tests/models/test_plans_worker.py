@@ -150,7 +150,8 @@ def test_claim_writes_to_six_indexes_and_an_acceptance_to_seven(sandbox):
 def test_key_of_the_batch_is_not_checked_by_the_database():
     with connection.cursor() as cursor:
         checked = connection.introspection.get_relations(cursor, SmsMessage._meta.db_table)
-    assert set(checked) == {"mailing_id", "created_by_id", "resolved_by_id"}
+    people = {"created_by_id", "resolved_by_id", "resent_by_id", "cancelled_by_id"}
+    assert set(checked) == {"mailing_id", *people}
 
 
 @pytest.fixture

@@ -362,7 +362,7 @@ def test_no_address_ignores_a_parameter_or_is_kept_by_a_cache(url, method):
     path = str(url.pattern).replace("<str:guid>", str(message.guid))
     before = state()
     refused = {
-        "dry_run=1": {"dry_run": ["unknown_parameter"]},
+        "force=1": {"force": ["unknown_parameter"]},
         "numbr=%2B79029801212": {"numbr": ["unknown_parameter"]},
         "number=%2B79029801212": {"number": ["number_in_url"]},
         "format=json&format=json": {"format": ["repeated"]},

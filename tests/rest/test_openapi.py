@@ -79,8 +79,8 @@ def test_fields_and_parameters_are_those_of_the_code(schema, operations) -> None
     assert parameters["sms_messages_search"] == {*LOOKUPS, *PAGING}
     assert parameters["sms_messages_summary"] == set(LOOKUPS)
     assert parameters["sms_events_list"] == {"after", "limit", "wait"}
-    assert parameters["sms_messages_create"] == {"Idempotency-Key"}
-    assert parameters["sms_messages_create_many"] == {"Idempotency-Key"}
+    assert parameters["sms_messages_create"] == {"dry_run", "Idempotency-Key"}
+    assert parameters["sms_messages_create_many"] == {"dry_run", "on_error", "Idempotency-Key"}
     for name in ("list", "search"):
         assert parameters[f"sms_stop_list_{name}"] == PAGING - {"ordering"}
 

@@ -20,6 +20,7 @@ from tests.support.permission_walk import (
     GUIDS,
     NUMBER,
     PENDING,
+    RESEND,
     SECRETS,
     SEE,
     SEND,
@@ -45,7 +46,7 @@ GOOD = {"number": "89135292926", "text": "x"}
 
 
 #: An action answers with its message, so its number is shown to who may act. A text never is.
-SHOWN = SECRETS | {NUMBER[2:]: ({SEE}, {SEND}), "Zimorodok": ({SEE, TEXT},)}
+SHOWN = SECRETS | {NUMBER[2:]: ({SEE}, {SEND}, {RESEND}), "Zimorodok": ({SEE, TEXT},)}
 
 
 class Body(NamedTuple):
@@ -75,7 +76,7 @@ BODIES: dict[str, list[Body]] = {
     "message-cancel": [Body({}, ({SEND},)), Body({}, pk=FAILED), Body({"x": 1})],
     "message-refresh": [Body({}, ({SEND},), ASKED), Body({}, pk=FAILED)],
     "message-resend": [
-        Body({"accept_duplicate": True}, ({SEND},), UNKNOWN),
+        Body({"accept_duplicate": True}, ({RESEND},), UNKNOWN),
         Body({"accept_duplicate": True}, pk=PENDING),
         Body({}, pk=UNKNOWN),
     ],

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from tests.support.messages import asked_batch, write
-from tests.support.rest_door import ALL, GOOD, code, codes, lasting, list_codes, login, post
+from tests.support.rest_door import ALL, GOOD, code, codes, lasting, list_codes, login, post, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -232,7 +232,7 @@ def test_requests_at_the_same_moment_all_get_their_rows(many, same):
 def test_list_is_written_in_its_order(client):
     response = post(client, [GOOD | {"tag": str(n)} for n in range(3)])
     assert response.status_code == 201
-    assert [one["tag"] for one in response.json()] == ["0", "1", "2"]
+    assert [one["tag"] for one in rows(response)] == ["0", "1", "2"]
     assert SmsMessage.objects.count() == 3
 
 
@@ -261,7 +261,7 @@ def test_list_has_1_to_1000_messages(client, count):
 
 
 def test_list_of_1000_is_written_and_answered(client):
-    assert len(post(client, [GOOD] * 1000).json()) == 1000
+    assert len(rows(post(client, [GOOD] * 1000))) == 1000
 
 
 def test_list_again_answers_200_and_with_other_content_409(client):
@@ -456,6 +456,8 @@ def test_cancel_takes_a_pending_message_back_once(client):
     [message] = write()
     response = post(client, {}, f"{message.guid}/cancel/")
     assert (response.status_code, response.json()["status"]) == (200, "cancelled")
+    message.refresh_from_db()
+    assert (message.cancelled_by.username, message.cancelled_at is None) == ("billing", False)
     again = post(client, {}, f"{message.guid}/cancel/")
     assert again.status_code == 409
     assert again.json()["current"]["status"] == "cancelled"
@@ -474,7 +476,7 @@ def test_resend_needs_the_risk_to_be_accepted(client):
         1,
     )
     message.refresh_from_db()
-    assert message.resolved_by.username == "billing"
+    assert (message.resent_by.username, message.resolved_by) == ("billing", None)
     again = post(client, {"accept_duplicate": True}, f"{message.guid}/resend/")
     assert again.status_code == 409
 

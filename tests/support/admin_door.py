@@ -28,6 +28,7 @@ EVERYTHING = (
     "view_smsmessage_text",
     "add_smsmessage",
     "send_smsmessage",
+    "resend_smsmessage",
     "delete_smsmessage",
     "view_smsbatch",
 )

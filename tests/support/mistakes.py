@@ -272,7 +272,7 @@ MISTAKES = [
     Mistake(
         "resent row cancelled for good",
         "models/messages/changes.py",
-        "return sum(pending.end(Status.CANCELLED, ErrorCode.CANCELLED).values())",
+        "return sum(pending.end(Status.CANCELLED, error_code, **who).values())",
         'return pending.change(status=Status.CANCELLED, error_code="")',
         "models/test_message_changes.py::test_cancelled_resend_may_have_gone_out_and_is_unknown",
     ),

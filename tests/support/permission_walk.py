@@ -24,7 +24,8 @@ from tests.support.messages import asked_batch, journal
 
 HOUR = timedelta(hours=1)
 SEE, TEXT, WRITE = "view_smsmessage", "view_smsmessage_text", "add_smsmessage"
-SEND, DELETE, MODIFY = "send_smsmessage", "delete_smsmessage", "change_smsmessage"
+SEND, RESEND = "send_smsmessage", "resend_smsmessage"
+DELETE, MODIFY = "delete_smsmessage", "change_smsmessage"
 SEE_STOPPED, STOP, UNSTOP = "view_stoppednumber", "add_stoppednumber", "delete_stoppednumber"
 
 #: Primary keys, above those of rows that a request writes on PostgreSQL.

@@ -8,7 +8,13 @@ from typing import Any
 from django.contrib.auth.models import Permission, User
 from rest_framework.test import APIClient
 
-ALL = ("view_smsmessage", "view_smsmessage_text", "add_smsmessage", "send_smsmessage")
+ALL = (
+    "view_smsmessage",
+    "view_smsmessage_text",
+    "add_smsmessage",
+    "send_smsmessage",
+    "resend_smsmessage",
+)
 GOOD = {"number": "8 (913) 529-29-26", "text": " Ваш заказ готов\n"}
 
 
@@ -58,11 +64,17 @@ def code(response: Any) -> str:
     return response.json()["code"]
 
 
-def lasting(response: Any) -> Any:
-    """The messages of an answer, without whether this request wrote them."""
-    rows = response.json()
-    written = rows if isinstance(rows, list) else [rows]
-    return [{name: row[name] for name in row if name != "is_new"} for row in written]
+def rows(response: Any) -> list[dict[str, Any]]:
+    """The messages of an answer to one message or to a list."""
+    answer = response.json()
+    found: list[dict[str, Any]] = answer.get("results", [answer])
+    return found
+
+
+def lasting(response: Any) -> list[dict[str, Any]]:
+    """The messages of an answer, without what concerns the request."""
+    of_request = ("is_new", "index")
+    return [{name: row[name] for name in row if name not in of_request} for row in rows(response)]
 
 
 def list_codes(response: Any) -> list[tuple[int, str, str]]:

@@ -415,7 +415,7 @@ def test_resend_goes_out_alone_under_the_same_guid(sandbox, worker):
     assert sorted(len(post.objects) for post in sandbox.posts) == [1, 1]
     assert sandbox.copies(str(first.guid)) == 1
     first.refresh_from_db()
-    assert (first.status, first.resends, first.resolved_by.username) == ("accepted", 1, "olga")
+    assert (first.status, first.resends, first.resent_by.username) == ("accepted", 1, "olga")
 
 
 # Breaker

@@ -17,6 +17,7 @@ from ...choices import NOT_SENT, Resolution, Status
 from ...models import MessageQuerySet, SmsMessage, in_asked_batch
 from .. import history
 from ..database_busy import DatabaseBusy, write
+from ..messages import permissions
 
 #: Messages that one transaction changes at most.
 CHUNK = 500
@@ -24,7 +25,7 @@ CHUNK = 500
 
 @dataclass(frozen=True, kw_only=True)
 class MessageAction:
-    """Something an operator can do with messages. Every action needs the permission to send."""
+    """Something an operator can do with messages."""
 
     name: str
     label: Any
@@ -39,8 +40,9 @@ class MessageAction:
     result: Any = ""
     #: The sentence kept in the history of each message.
     history: Any = ""
-    #: When to choose it, on the page for decisions.
+    #: On the page for decisions: when to choose it, and the permission that it needs.
     meaning: Any = ""
+    permission: str = permissions.SEND
 
     @property
     def rule(self) -> Q:
@@ -82,7 +84,7 @@ CANCEL = MessageAction(
     name="cancel",
     label=_("Cancel"),
     statuses=[Status.PENDING],
-    change=lambda rows, by: rows.cancel(),
+    change=lambda rows, by: rows.cancel(by=by),
     result=ngettext_lazy(
         "%(count)s message was cancelled.", "%(count)s messages were cancelled.", "count"
     ),
@@ -126,6 +128,7 @@ RESEND = replace(
         "Choose it if the message has not arrived and is still needed, or is too important to be"
         " missed. Whoever got it gets it twice, and it is paid twice."
     ),
+    permission=permissions.RESEND,
 )
 
 
@@ -162,6 +165,11 @@ GIVE_UP = replace(
 
 #: The choices on the page for decisions.
 DECISIONS = {action.name: action for action in (RESEND, RESOLVE_SENT, GIVE_UP)}
+
+
+def decisions_of(user: Any) -> list[MessageAction]:
+    """Return the decisions that this person may choose."""
+    return [action for action in DECISIONS.values() if user.has_perm(action.permission)]
 
 
 #: The actions of the list and of the page of a message.

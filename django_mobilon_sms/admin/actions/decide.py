@@ -25,6 +25,7 @@ from ..badges import sentence
 from ..messages.permissions import MessagePermissions
 from ..messages.responses import Responses
 from . import catalogue
+from .catalogue import MessageAction
 from .changelist_actions import LEFT_OVER, SKIPPED
 from .confirmation import PksField
 
@@ -55,11 +56,13 @@ CHOOSE = _("Choose what to do with them.")
 class DecisionForm(forms.Form):
     """The choice, and the messages that the page counted."""
 
-    choice = forms.ChoiceField(
-        choices=[(action.name, action.label) for action in catalogue.DECISIONS.values()],
-        error_messages={"required": CHOOSE, "invalid_choice": CHOOSE},
-    )
+    choice = forms.ChoiceField(error_messages={"required": CHOOSE, "invalid_choice": CHOOSE})
     pks = PksField()
+
+    def __init__(self, data: Any, choices: Sequence[MessageAction]) -> None:
+        super().__init__(data)
+        field = cast(forms.ChoiceField, self.fields["choice"])
+        field.choices = [(action.name, action.label) for action in choices]
 
     def clean_pks(self) -> list[int]:
         """Return the primary keys of as many messages as one decision takes."""
@@ -70,7 +73,11 @@ class DecisionForm(forms.Form):
 class DecisionPage(MessagePermissions, Responses):
     """Lists, messages and batches lead to this page. Only its POST changes anything."""
 
-    @admin.action(description=catalogue.DECIDE.label, permissions=["send"])
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Return whether this person may choose one of the decisions."""
+        return bool(catalogue.decisions_of(request.user))
+
+    @admin.action(description=catalogue.DECIDE.label, permissions=["decide"])
     def decide(self, request: HttpRequest, queryset: MessageQuerySet) -> HttpResponse:
         """Ask about the chosen messages."""
         undecided = catalogue.DECIDE.eligible(queryset.for_write())
@@ -85,10 +92,12 @@ class DecisionPage(MessagePermissions, Responses):
 
     def decide_view(self, request: HttpRequest) -> HttpResponse:
         """Ask about a batch or all that wait for a decision; a POST decides."""
-        if not (self.has_send_permission(request) and self.has_view_permission(request)):
+        if not (self.has_decide_permission(request) and self.has_view_permission(request)):
             raise PermissionDenied
         if request.method == "POST":
-            return self._decide(request, DecisionForm(request.POST))
+            return self._decide(
+                request, DecisionForm(request.POST, catalogue.decisions_of(request.user))
+            )
         rows, back = self._rows_of_address(request)
         if pks := newest(catalogue.DECIDE.eligible(rows.for_write())):
             return self._question(request, pks, back)
@@ -136,7 +145,7 @@ class DecisionPage(MessagePermissions, Responses):
             **_summary(pks),
             "title": TITLE % {"count": len(pks)},
             "pks": ",".join(map(str, pks)),
-            "choices": catalogue.DECISIONS.values(),
+            "choices": catalogue.decisions_of(request.user),
             "notes": notes,
             "back": back,
             "error": form and form.errors.get("choice"),

@@ -222,7 +222,8 @@ class MailingPages(MailingList):
         mailing = self._get_or_404(request, pk)
         if "confirmed" not in request.POST and (question := self._ask_to_cancel(request, mailing)):
             return question
-        if count := write(partial(sending.cancel, mailing), SmsMailing):
+        by = cast(AbstractBaseUser, request.user)
+        if count := write(partial(sending.cancel, mailing, by=by), SmsMailing):
             self._record(request, mailing, CANCELLED % {"count": count}, CANCELLED_REST)
         else:
             self.message_user(request, str(NOTHING_TO_CANCEL), messages.INFO)

@@ -39,8 +39,8 @@ class MessageColumns:
 
     @admin.display(description=_("decision"))
     def decision(self, message: SmsMessage) -> Any:
-        """Return the resolution; without one, a decision was to send it again."""
-        return message.get_resolution_display() or _("send again")
+        """Return the resolution."""
+        return message.get_resolution_display()
 
     @admin.display(description=_("number"), ordering="number")
     def recipient(self, message: SmsMessage) -> str:

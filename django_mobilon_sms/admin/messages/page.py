@@ -13,6 +13,13 @@ from ..actions import menu
 from . import timeline
 from .permissions import MessagePermissions
 
+#: The fields of each decision about a message; the last one is its time.
+DECISIONS = (
+    ("decision", "resolved_by", "resolved_at"),
+    ("resent_by", "resent_at"),
+    ("cancelled_by", "cancelled_at"),
+)
+
 
 class MessagePage(MessagePermissions):
     """All that is known about a message; the text only for a person who may see it."""
@@ -29,9 +36,14 @@ class MessagePage(MessagePermissions):
             (_("Sending"), {"fields": ("source", "priority", "tag", "created_by", "guid")}),
             (_("Gateway"), {"fields": gateway}),
         ]
-        if obj.resolved_at:
-            decision = {"fields": ("decision", "resolved_by", "resolved_at")}
-            sets.insert(1, (_("Decision"), decision))
+        decisions = [
+            name
+            for decision in DECISIONS
+            if getattr(obj, decision[-1])  # the time
+            for name in decision
+        ]
+        if decisions:
+            sets.insert(1, (_("Decision"), {"fields": decisions}))
         return sets
 
     def render_change_form(
@@ -42,8 +54,8 @@ class MessagePage(MessagePermissions):
         if message is not None:
             context["timeline"] = timeline.steps(message, message.now)
             context["shows_batches"] = request.user.has_perm("mobilon_sms.view_smsbatch")
-        if message is not None and self.has_send_permission(request):
-            permitted, possible = self.get_actions(request), menu.for_message(message.pk)
+        if message is not None and (permitted := self.get_actions(request)):
+            possible = menu.for_message(message.pk)
             context["actions"] = [action for action in possible if action.name in permitted]
             context["submission_id"] = uuid4()
         if message is not None and self.has_copy_permission(request):

@@ -1,4 +1,4 @@
-"""The app's own permissions on messages: to send, and to see texts."""
+"""The app's own permissions on messages: to send, to send again, and to see texts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 else:
     MessageModelAdmin = admin.ModelAdmin
 
+SEND = "mobilon_sms.send_smsmessage"
+RESEND = "mobilon_sms.resend_smsmessage"
+
 
 class MessagePermissions(MessageModelAdmin):
     """Check the permissions of a person; a message is written once and nobody changes it."""
@@ -23,8 +26,8 @@ class MessagePermissions(MessageModelAdmin):
         return False
 
     def has_send_permission(self, request: HttpRequest) -> bool:
-        """Return whether this person may send, cancel, resend, resolve and pause."""
-        return request.user.has_perm("mobilon_sms.send_smsmessage")
+        """Return whether this person may send, cancel, resolve and pause."""
+        return request.user.has_perm(SEND)
 
     def has_text_permission(self, request: HttpRequest) -> bool:
         """Return whether this person may see the texts of messages."""
@@ -32,7 +35,7 @@ class MessagePermissions(MessageModelAdmin):
 
     def has_send_again_permission(self, request: HttpRequest) -> bool:
         """Return whether this person may send messages anew: the author of a text may learn it."""
-        return self.has_send_permission(request) and self.has_text_permission(request)
+        return request.user.has_perm(RESEND) and self.has_text_permission(request)
 
     def has_copy_permission(self, request: HttpRequest) -> bool:
         """Return whether this person may open the form with the values of a message."""

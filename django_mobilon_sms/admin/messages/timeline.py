@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ...choices import ErrorCode, Status
 from ...conf import conf
-from ...models import SmsBatch, SmsEvent, SmsMessage, StoppedNumber, asked_statuses
+from ...models import SmsBatch, SmsEvent, SmsMessage, asked_statuses
 from .. import history
 from ..badges import sentence
 
@@ -49,7 +49,7 @@ def steps(message: SmsMessage, now: datetime) -> list[Step]:
     # These steps keep their order, even if the gateway's clock is behind the database's.
     moments = accumulate((step.when for step in program), max)
     logged = (Step(entry.action_time, history.shown(entry), entry.user) for entry in entries)
-    people = [*_decision(message, entries), *logged, *([] if changes else _stopped(message))]
+    people = [*_decisions(message, entries), *logged]
     past = [*zip(moments, program), *((step.when, step) for step in people)]
     in_order = [step for _moment, step in sorted(past, key=itemgetter(0))]
     return in_order + sorted(_ahead(message, now), key=attrgetter("when"))
@@ -104,23 +104,20 @@ def _reported(message: SmsMessage) -> Iterator[Step]:
         yield Step(when, what, details=details)
 
 
-def _decision(message: SmsMessage, entries: list[LogEntry]) -> Iterator[Step]:
-    if (when := message.resolved_at) is None:
-        return
-    if not any(abs(entry.action_time - when) < SAME_MOMENT for entry in entries):
-        decision = message.get_resolution_display() if message.resolution else _("send again")
-        yield Step(when, _("Decision"), message.resolved_by or "", decision)
-
-
-def _stopped(message: SmsMessage) -> Iterator[Step]:
-    """Yield the end by the stop list, at the time of the number's row there."""
-    if message.error_code != ErrorCode.STOP_LIST:
-        return
-    # The row of the message has no time of its end. A number that was taken off has none either.
-    for stopped in StoppedNumber.objects.filter(number=message.number).select_related("created_by"):
-        when = max(stopped.created_at, message.created_at)
-        what = _("Not sent: its number was added to the stop list")
-        yield Step(when, what, stopped.created_by or "")
+def _decisions(message: SmsMessage, entries: list[LogEntry]) -> Iterator[Step]:
+    """Yield the decisions that the log does not have, because they came by REST or a program."""
+    decision, cancelled = _("Decision"), _("Cancelled it.")
+    if message.error_code == ErrorCode.STOP_LIST:
+        cancelled = _("Not sent: its number was added to the stop list")
+    resolution = message.get_resolution_display()
+    made = [
+        (message.resolved_at, decision, message.resolved_by, resolution),
+        (message.resent_at, decision, message.resent_by, _("send again")),
+        (message.cancelled_at, cancelled, message.cancelled_by, ""),
+    ]
+    for when, what, who, details in made:
+        if when and not any(abs(entry.action_time - when) < SAME_MOMENT for entry in entries):
+            yield Step(when, what, who or "", details)
 
 
 def _ahead(message: SmsMessage, now: datetime) -> Iterator[Step]:

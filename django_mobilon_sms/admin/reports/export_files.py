@@ -23,6 +23,9 @@ ROWS_PER_QUERY = 1000
 #: Messages in an XLSX file, which is complete only before it is sent, while the operator waits.
 MAX_XLSX_ROWS = 50_000
 
+#: The fields that hold a person.
+PEOPLE = ("created_by", "resolved_by", "resent_by", "cancelled_by")
+
 
 class Column(NamedTuple):
     """A column: the field of a message that it shows, and how."""
@@ -42,7 +45,7 @@ class Column(NamedTuple):
 def rows(messages: QuerySet[Any], *, with_texts: bool) -> Iterator[list[Any]]:
     """Return the headings, then a row for each message, the newest first."""
     columns = _columns(with_texts=with_texts)
-    messages = messages.order_by("-pk").select_related("created_by", "resolved_by")
+    messages = messages.order_by("-pk").select_related(*PEOPLE)
     messages = messages if with_texts else messages.defer("text")
     cells = ([column.value(message) for column in columns] for message in _all(messages))
     return chain([[column.title for column in columns]], cells)
@@ -61,6 +64,10 @@ def _columns(*, with_texts: bool) -> list[Column]:
         field = attrgetter(name)
         return Column(name, lambda message: _local(field(message), zone))
 
+    def person(name: str) -> Column:
+        field = attrgetter(name)
+        return Column(name, lambda message: str(field(message) or ""))
+
     columns = [
         # As an upload of recipients reads it, and without a "+" that looks like a formula.
         Column("number", lambda message: wire_number(message.number)),
@@ -71,14 +78,18 @@ def _columns(*, with_texts: bool) -> list[Column]:
         Column("tag", attrgetter("tag")),
         Column("priority", lambda message: priorities[message.priority]),
         time("created_at"),
-        Column("created_by", lambda message: str(message.created_by or "")),
+        person("created_by"),
         time("send_at"),
         time("sent_at"),
         time("delivered_at"),
         Column("error_code", lambda message: errors.get(message.error_code, message.error_code)),
         Column("resolution", lambda message: resolutions.get(message.resolution, "")),
-        Column("resolved_by", lambda message: str(message.resolved_by or "")),
+        person("resolved_by"),
         time("resolved_at"),
+        person("resent_by"),
+        time("resent_at"),
+        person("cancelled_by"),
+        time("cancelled_at"),
         Column("gateway_id", attrgetter("gateway_id")),
         Column("guid", lambda message: str(message.guid)),
     ]

@@ -133,10 +133,16 @@ class MessageQuerySet(MessageQueries):
         )
         return {status: changed, Status.UNKNOWN: held}
 
-    def cancel(self) -> int:
-        """Cancel ``pending`` messages; resent ones become ``unknown``."""
+    def cancel(
+        self, *, by: AbstractBaseUser | None = None, error_code: ErrorCode = ErrorCode.CANCELLED
+    ) -> int:
+        """Cancel ``pending`` messages; resent ones become ``unknown``.
+
+        ``by`` is the person who cancels them, ``None`` for a program.
+        """
         pending = self.for_write().filter(status=Status.PENDING)
-        return sum(pending.end(Status.CANCELLED, ErrorCode.CANCELLED).values())
+        who = {"cancelled_by": by, "cancelled_at": db_now()}
+        return sum(pending.end(Status.CANCELLED, error_code, **who).values())
 
     def expire(self) -> dict[Status, int]:
         """End ``pending`` messages past their expiry; return the number for each new status."""
@@ -155,8 +161,8 @@ class MessageQuerySet(MessageQueries):
             error_code="",
             due_at=db_now(),
             expires_at=Case(When(expires_at__gt=db_now(), then=F("expires_at")), default=None),
-            resolved_by=by,
-            resolved_at=db_now(),
+            resent_by=by,
+            resent_at=db_now(),
         )
         if count:
             wake_up_after_commit(unknown.db)

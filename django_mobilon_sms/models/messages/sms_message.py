@@ -64,9 +64,13 @@ class SmsMessage(models.Model):
     resolution = models.CharField(
         _("resolution"), max_length=10, choices=Resolution.choices, blank=True, default=""
     )
-    #: The person of the last resolution or resend, and when. ``Meta.indexes`` has a smaller index.
+    #: Who did it last, and when. ``Meta.indexes`` has smaller indexes.
     resolved_by = user_field(_("decided by"), blank=True, db_index=False)
     resolved_at = models.DateTimeField(_("decided at"), null=True, blank=True)
+    resent_by = user_field(_("sent again by"), blank=True, db_index=False)
+    resent_at = models.DateTimeField(_("sent again at"), null=True, blank=True)
+    cancelled_by = user_field(_("cancelled by"), blank=True, db_index=False)
+    cancelled_at = models.DateTimeField(_("cancelled at"), null=True, blank=True)
     tag = models.CharField(_("tag"), max_length=64, blank=True, default="")
     #: The mailing that wrote it: a tag can be typed by anybody.
     mailing = models.ForeignKey(
@@ -98,7 +102,8 @@ class SmsMessage(models.Model):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         permissions = [
-            ("send_smsmessage", _("Can send, cancel, resend, resolve and pause")),
+            ("send_smsmessage", _("Can send, cancel, resolve and pause")),
+            ("resend_smsmessage", _("Can send messages again")),
             ("view_smsmessage_text", _("Can see the texts of messages")),
         ]
         # PostgreSQL writes a changed row to each index that holds it, so most indexes leave out
@@ -172,6 +177,16 @@ class SmsMessage(models.Model):
                 fields=["resolved_by"],
                 condition=Q(resolved_by__isnull=False),
                 name="mobilon_sms_resolved_by",
+            ),
+            models.Index(
+                fields=["resent_by"],
+                condition=Q(resent_by__isnull=False),
+                name="mobilon_sms_resent_by",
+            ),
+            models.Index(
+                fields=["cancelled_by"],
+                condition=Q(cancelled_by__isnull=False),
+                name="mobilon_sms_cancelled_by",
             ),
         ]
         constraints = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -16,18 +16,22 @@ from django.db import IntegrityError
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from ...exceptions import InvalidRows
+from ...exceptions import InvalidRows, RowError
 from ...models import IdempotencyKey, SmsMessage
-from ...outbox import write_many
-from ..permissions import confined_to
+from .bad_rows import Written, at_places
+from .request_rows import WRITABLE
+from .write_request import Options, WriteRequest
 
 HEADER = "Idempotency-Key"
 
-Rows = Sequence[Mapping[str, Any]]
+#: The fields of faults that say nothing of the request.
+KNOWN_FIELDS = {*WRITABLE, "non_field_errors"}
+OTHER_CONTENT = _("A request with this Idempotency-Key had other content.")
 
 
 class MalformedKey(APIException):
@@ -38,59 +42,96 @@ class MalformedKey(APIException):
     default_code = "malformed_key"
 
 
-class KeyedRequest:
+class KeyedRequest(WriteRequest):
     """A request with a key: the first one writes its messages, any other finds them."""
 
-    def __init__(self, user: AbstractBaseUser, key: str, given: Sequence[object]) -> None:
-        self.user = user
+    def __init__(
+        self, user: AbstractBaseUser, given: Sequence[Any], options: Options, key: str
+    ) -> None:
+        super().__init__(user, given, options)
         # Must never change: a retry finds its messages by it.
         self.key_hash = sha256(key.encode()).hexdigest()
-        self.given = given
-        self._write = partial(write_many, confined_to=confined_to(user), past="refuse")
 
     @cached_property
     def request_hash(self) -> str:
-        """A hash of the request, once its values are found to be valid.
+        """A hash of the request, which is valid JSON.
 
         It holds the project's secret, because a text of few digits can be found from a bare hash.
         """
         body = json.dumps(self.given, sort_keys=True)
         return salted_hmac(HEADER, body, algorithm="sha256").hexdigest()
 
-    def write(self, rows: Rows) -> list[SmsMessage]:
+    @sensitive_variables()
+    def write(self) -> Written:
         """Write the messages, or return those of the first request with this key.
 
         Raise ``InvalidRows``, also if the first request had other messages.
         """
         if (kept := self._kept()) is not None:
-            return self._find(kept, rows)
+            return self._find(kept)
         try:
-            return self._write(rows, also_write=self._keep)
+            return super().write()
         except (IntegrityError, InvalidRows):
             # The same request may have been faster: then the key is taken, or its messages count.
             if (kept := self._kept()) is None:
                 raise
-            return self._find(kept, rows)
+            return self._find(kept)
 
     def _kept(self) -> IdempotencyKey | None:
         return IdempotencyKey.objects.kept(self.user.pk, self.key_hash)
 
-    def _keep(self, messages: Sequence[SmsMessage]) -> None:
+    def _write(self, places: Sequence[int], errors: Sequence[RowError]) -> list[SmsMessage]:
+        return self._write_many(self._read(places), also_write=partial(self._keep, errors))
+
+    def _keep(self, errors: Sequence[RowError], messages: Sequence[SmsMessage]) -> None:
         """Keep the key with these messages. Raise ``IntegrityError`` if it is kept already."""
         IdempotencyKey.objects.for_write().create(
             user_id=self.user.pk,
             key_hash=self.key_hash,
             request_hash=self.request_hash,
             guids=[str(message.guid) for message in messages],
+            faults=[
+                (error.index, self._without_content(error), error.code, error.message)
+                for error in errors
+            ],
         )
 
-    def _find(self, kept: IdempotencyKey, rows: Rows) -> list[SmsMessage]:
+    def _without_content(self, error: RowError) -> str | int:
+        """Return the field; of a name that the client made up, its place: it may say anything."""
+        known = error.field in KNOWN_FIELDS
+        return error.field if known else self._names(error.index).index(error.field)
+
+    def _names(self, index: int) -> list[str]:
+        """Return the names in a row, in the same order for the same request."""
+        return sorted(self.given[index])
+
+    def _errors(self, kept: IdempotencyKey) -> list[RowError]:
+        """Return the errors of the first request, which was equal to this one."""
+        return [
+            RowError(
+                index, self._names(index)[field] if isinstance(field, int) else field, code, message
+            )
+            for index, field, code, message in kept.faults
+        ]
+
+    def _find(self, kept: IdempotencyKey) -> Written:
+        if kept.faults and not (self.skip and kept.request_hash == self.request_hash):
+            # The rows that were not written can be compared by the hash alone.
+            raise InvalidRows([RowError(0, "non_field_errors", "conflict", str(OTHER_CONTENT))], 1)
+        errors = self._errors(kept)
+        bad = {error.index for error in errors}
+        places = [place for place in range(len(self.given)) if place not in bad]
+        rows = self._read(places)
         guids = [*kept.guids, *[None] * len(rows)]
         named = [
             {**row, "guid": guid} if row.get("guid") is None else row
             for row, guid in zip(rows, guids)
         ]
-        return self._write(named, extra_checks=partial(self._compare, kept))
+        try:
+            messages = self._write_many(named, extra_checks=partial(self._compare, kept))
+        except InvalidRows as error:
+            raise InvalidRows(at_places(error.errors, places), error.count) from None
+        return Written(messages, errors)
 
     def _compare(
         self, kept: IdempotencyKey, messages: Sequence[SmsMessage]
@@ -125,5 +166,4 @@ def _another_length() -> ValidationError:
 
 
 def _other_content() -> ValidationError:
-    message = _("A request with this Idempotency-Key had other content.")
-    return ValidationError({"non_field_errors": ValidationError(message, code="conflict")})
+    return ValidationError({"non_field_errors": ValidationError(OTHER_CONTENT, code="conflict")})

@@ -81,7 +81,9 @@ class NewMessageSerializer(ExactSerializer):
 WRITABLE = NewMessageSerializer().fields
 
 
-def read_rows(given: Sequence[object]) -> list[dict[str, Any]]:
+def read_rows(
+    given: Sequence[object], *, max_errors: int | None = MAX_ERRORS
+) -> list[dict[str, Any]]:
     """Return the rows that JSON objects name, for ``write_many()``, which validates the values.
 
     Raise ``InvalidRows`` for JSON that the outbox cannot be given. It then also names the faults
@@ -91,19 +93,19 @@ def read_rows(given: Sequence[object]) -> list[dict[str, Any]]:
     read = [_read_row(one) for one in given]
     if any(faults for _row, faults in read):
         now = cache(database_time)
-        _refuse({index: _all_faults(*one, now) for index, one in enumerate(read)})
+        _refuse({index: _all_faults(*one, now) for index, one in enumerate(read)}, max_errors)
     return [row for row, _faults in read]
 
 
-def _refuse(found: Mapping[int, Faults]) -> None:
+def _refuse(found: Mapping[int, Faults], max_errors: int | None) -> None:
     """Raise ``InvalidRows`` with the first faults, and the number of rows that have any."""
     invalid = {index: faults for index, faults in found.items() if faults}
     errors = [
         RowError(index, field, str(error.code), error.messages[0])
-        for index, faults in list(invalid.items())[:MAX_ERRORS]
+        for index, faults in list(invalid.items())[:max_errors]
         for field, error in faults.items()
     ]
-    raise InvalidRows(errors[:MAX_ERRORS], len(invalid))
+    raise InvalidRows(errors[:max_errors], len(invalid))
 
 
 def _all_faults(row: Mapping[str, Any], faults: Faults, now: Callable[[], datetime]) -> Faults:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -23,11 +22,10 @@ from ...conf import conf
 from ...exceptions import InvalidRows
 from ...models import GatewayState, MessageQuerySet, SmsMessage, retry_on_lock
 from ...operations import monitoring
-from ...outbox import write_many
 from ..errors import Blocked, refusal
 from ..pagination import MessagePagination
 from ..parsing import StrictJSONParser
-from ..permissions import ACT, SEE, WRITE, MessagePermission, confined_to
+from ..permissions import ACT, RESEND, SEE, WRITE, MessagePermission
 from ..serializers import (
     AcceptDuplicateSerializer,
     ExactSerializer,
@@ -38,11 +36,13 @@ from ..serializers import (
 )
 from ..strict_view import StrictView
 from ..throttling import ActThrottle, CreateThrottle
+from .bad_rows import Written
 from .filters import LOOKUPS, PAGING, MessageFilter
 from .filters import read as read_filters
 from .idempotency_key import KeyedRequest, read_key
-from .request_rows import read_rows
 from .summary import SummarySerializer, count
+from .write_request import ON_ERROR, Options, OptionsForm, WriteRequest, read_options
+from .writing_answers import judgement, with_bad_rows
 
 #: How many messages one request may write.
 MAX_MESSAGES_PER_REQUEST = 1000
@@ -80,7 +80,7 @@ class MessageViewSet(
     def required_permission(self) -> str:
         """The permission that the current request needs."""
         if self.action in ACTIONS:
-            return ACT
+            return RESEND if self.action == "resend" else ACT
         return WRITE if self.action in WRITING else SEE
 
     @property
@@ -88,6 +88,8 @@ class MessageViewSet(
         """The query parameters that the current action reads."""
         if self.action in ("list", "search"):
             return {*LOOKUPS, *PAGING}
+        if self.action in WRITING:
+            return set(OptionsForm.base_fields) - ({ON_ERROR} if self.action == "create" else set())
         return LOOKUPS if self.action == "summary" else ()
 
     @property
@@ -130,7 +132,7 @@ class MessageViewSet(
     @action(detail=False, methods=["post"], url_path="many", pagination_class=None)
     @sensitive_variables()
     def create_many(self, request: Request) -> Response:
-        """Write a list of messages, whole or not at all.
+        """Write a list of messages: whole or not at all, or its good rows.
 
         Answer 201, or 200 if all of them exist under the same guids or ``Idempotency-Key``.
         """
@@ -143,36 +145,39 @@ class MessageViewSet(
 
     @sensitive_variables()
     def _create(self, given: Sequence[object], *, many: bool) -> Response:
+        key, options = read_key(self.request), read_options(self.request.query_params)
         try:
-            messages = self._write(given, read_key(self.request))
+            written = self._write(given, key, options)
         except InvalidRows as error:
             raise refusal(error, many=many) from None
-        return self._written(messages, many=many)
+        if options.dry_run:
+            return Response(judgement(written))
+        return self._written(written, many=many)
 
     @sensitive_variables()
-    def _write(self, given: Sequence[object], key: str) -> list[SmsMessage]:
-        rows = [row | {"created_by": self.user} for row in read_rows(given)]
+    def _write(self, given: Sequence[object], key: str, options: Options) -> Written:
         if key:
-            write = partial(KeyedRequest(self.user, key, given).write, rows)
+            write = KeyedRequest(self.user, given, options, key).write
         else:
-            write = partial(write_many, rows, confined_to=confined_to(self.user), past="refuse")
-            if any(row.get("guid") is None for row in rows):
+            write = WriteRequest(self.user, given, options).write
+            if not all(isinstance(one, Mapping) and one.get("guid") for one in given):
                 return write()
         # Requests that write the same rows at once may block each other. The key or the guids make
         # it safe to retry.
         alias = router.db_for_write(SmsMessage)
         return retry_on_lock(write, using=alias, seconds=MAX_RETRY_SECONDS)
 
-    def _written(self, messages: Sequence[SmsMessage], *, many: bool) -> Response:
+    def _written(self, written: Written, *, many: bool) -> Response:
+        messages = written.messages
         context = self.get_serializer_context()
-        rows = messages if many else messages[0]
-        data = WrittenMessageSerializer(rows, many=many, context=context).data
+        rows = WrittenMessageSerializer(messages, many=True, context=context).data
+        answer = with_bad_rows(written, rows) if many else rows[0]
         if not any(message.was_written for message in messages):
-            return Response(data, headers={"Idempotency-Replayed": "true"})
+            return Response(answer, headers={"Idempotency-Replayed": "true"})
         headers = {}
         if not many:
             headers["Location"] = self.reverse_action("detail", args=[messages[0].guid])
-        return Response(data, status.HTTP_201_CREATED, headers=headers)
+        return Response(answer, status.HTTP_201_CREATED, headers=headers)
 
     @action(detail=False, methods=["post"])
     def search(self, request: Request) -> Response:
@@ -206,7 +211,7 @@ class MessageViewSet(
     def cancel(self, request: Request, guid: str) -> Response:
         """Cancel a pending message."""
         self._check_body(NoFieldsSerializer)
-        return self._change(MessageQuerySet.cancel)
+        return self._change(lambda rows: rows.cancel(by=self.user))
 
     @action(detail=True, methods=["post"])
     def resend(self, request: Request, guid: str) -> Response:

@@ -30,22 +30,27 @@ from ..stop_list import (
 )
 from .parameters import (
     AFTER,
+    DRY,
     FILTERS,
     GUID,
     HEADERS,
     KEY,
     LIMIT,
     LOCATION,
+    ON_BAD_ROWS,
     ORDERING,
     PAGING,
     REPLAYED,
     WAIT,
 )
 from .shapes import (
+    MANY_OR_DRY_RUN,
+    ONE_OR_DRY_RUN,
     BlockedSerializer,
     MessagePageSerializer,
     ProblemSerializer,
     StoppedNumberPageSerializer,
+    WrittenMessagesSerializer,
 )
 
 JSON = "application/json"
@@ -61,7 +66,7 @@ FAULTS = {
     415: "The body is not JSON.",
     422: "A malformed Idempotency-Key.",
     409: "The guid or the key belongs to other content.",
-    429: "Too many requests, or messages to a number; Retry-After says when to come back.",
+    429: "Too many requests, messages to a number or segments; Retry-After: when to come back.",
     500: "The server has failed; its log has the reason.",
     503: "The database cannot be used; Retry-After says when to repeat the request.",
 }
@@ -91,11 +96,13 @@ def _action(summary: str, description: str, request: Any, code: int = 200) -> An
     )
 
 
-def _writing(summary: str, description: str, written: Any, **more: Any) -> dict[str, Any]:
-    """Return the description of writing, with the serializer of what is written."""
+def _writing(summary: str, description: str, shapes: Any, **more: Any) -> dict[str, Any]:
+    """Return the description of writing, with the shapes of its answers."""
     answers = {
-        201: OpenApiResponse(written, "Written: it will be sent and paid for."),
-        200: OpenApiResponse(written, "Written before, under the same guids or key."),
+        201: OpenApiResponse(shapes[201], "Written: it will be sent and paid for."),
+        200: OpenApiResponse(
+            shapes[200], "Written before, under the same guids or key; or a dry run."
+        ),
     }
     return _operation(summary, description, answers, *BODY_FAULTS, 409, 422, **more)
 
@@ -165,17 +172,17 @@ MESSAGES = {
     "create": _writing(
         "Write one message",
         "A worker sends it.",
-        WrittenMessageSerializer,
+        {201: WrittenMessageSerializer, 200: ONE_OR_DRY_RUN},
         request=NewMessageSerializer,
-        parameters=[KEY, LOCATION, REPLAYED],
+        parameters=[KEY, DRY, LOCATION, REPLAYED],
         examples=ONE,
     ),
     "create_many": _writing(
         f"Write a list of 1 to {MAX_MESSAGES_PER_REQUEST:,} messages",
-        "All or none are written. A worker sends what is written.",
-        WrittenMessageSerializer(many=True),
+        "All or none are written, unless bad rows are skipped. A worker sends what is written.",
+        {201: WrittenMessagesSerializer, 200: MANY_OR_DRY_RUN},
         request=NewMessageSerializer(many=True),
-        parameters=[KEY, REPLAYED],
+        parameters=[KEY, DRY, ON_BAD_ROWS, REPLAYED],
         examples=MANY,
     ),
     "retrieve": _operation(

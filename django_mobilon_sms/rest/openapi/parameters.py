@@ -13,6 +13,7 @@ from ...events import MAX_LIMIT
 from ..events import MAX_WAIT, NEWEST
 from ..messages.idempotency_key import HEADER
 from ..messages.views import MessageViewSet
+from ..messages.write_request import DRY_RUN, ON_ERROR
 from ..pagination import MessagePagination
 from ..problem_view import REQUEST_ID
 
@@ -72,6 +73,12 @@ KEY = _header(
     HEADER,
     "Names the request, so that a retry finds its messages.",
     WORD | {"maxLength": 255, "pattern": "^[ -~]+$"},
+)
+DRY = _query(DRY_RUN, "true: judge the request, write nothing, use up no key.", bool)
+ON_BAD_ROWS = _query(
+    ON_ERROR,
+    "What a bad row of a list means: none is written, or the others are.",
+    enum=["refuse", "skip"],
 )
 LOCATION = _header("Location", "The address of the message.", OpenApiTypes.URI, response=[201])
 REPLAYED = _header(

@@ -10,12 +10,18 @@ from drf_spectacular.extensions import (
     OpenApiSerializerFieldExtension,
 )
 from drf_spectacular.plumbing import build_choice_description_list
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_serializer
 from rest_framework import serializers
 
 from ..errors import TYPE
 from ..events import EventPageSerializer
-from ..serializers import EnumField, ExactSerializer, MessageSerializer, PriorityField
+from ..serializers import (
+    EnumField,
+    ExactSerializer,
+    MessageSerializer,
+    PriorityField,
+    WrittenMessageSerializer,
+)
 from ..stop_list import StoppedNumberSerializer
 from . import codes
 
@@ -144,6 +150,43 @@ class ProblemSerializer(serializers.Serializer[Any]):
         ref_name = "SmsProblem"
 
 
+class BadRowsSerializer(serializers.Serializer[Any]):
+    """The rows of a list that are not written."""
+
+    errors: Any = FaultSerializer(many=True, help_text="All faults of the bad rows.")
+    count = serializers.IntegerField(help_text="How many rows are bad.")
+
+
+class DryRunSerializer(BadRowsSerializer):
+    """What the same request would write without `dry_run`."""
+
+    messages = serializers.IntegerField(help_text="How many messages would be new.")
+    segments = serializers.IntegerField(help_text="How many segments they have together.")
+
+    class Meta:
+        ref_name = "SmsDryRun"
+
+
+class PlacedMessageSerializer(WrittenMessageSerializer):
+    """A message of a list."""
+
+    index = serializers.IntegerField(help_text="The place of its row in the list, from 0.")
+
+    class Meta(WrittenMessageSerializer.Meta):
+        ref_name = "SmsPlacedMessage"
+        fields = ["index", *WrittenMessageSerializer.Meta.fields]
+        read_only_fields = fields
+
+
+class WrittenMessagesSerializer(BadRowsSerializer):
+    """The messages of a list."""
+
+    results: Any = PlacedMessageSerializer(many=True, help_text="The messages of the good rows.")
+
+    class Meta:
+        ref_name = "SmsWrittenMessages"
+
+
 class BlockedSerializer(ProblemSerializer):
     """The reason why the message's status does not allow the action, and the message."""
 
@@ -151,3 +194,13 @@ class BlockedSerializer(ProblemSerializer):
 
     class Meta:
         ref_name = "SmsBlocked"
+
+
+def _one_of(name: str, *choices: Any) -> PolymorphicProxySerializer:
+    return PolymorphicProxySerializer(
+        component_name=name, serializers=choices, resource_type_field_name=None, many=False
+    )
+
+
+ONE_OR_DRY_RUN = _one_of("SmsWrittenOrDryRun", WrittenMessageSerializer, DryRunSerializer)
+MANY_OR_DRY_RUN = _one_of("SmsWrittenManyOrDryRun", WrittenMessagesSerializer, DryRunSerializer)

@@ -1,13 +1,15 @@
-"""The keys under which clients wrote messages."""
+"""What is kept of the clients of REST: the keys that they wrote messages under, their budgets."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
-from django.db import models, transaction
+from django.db import connections, models, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from ..database import PrimaryQuerySet
+from ..database import PrimaryQuerySet, db_now
 
 
 class IdempotencyKeyQuerySet(PrimaryQuerySet):
@@ -42,6 +44,8 @@ class IdempotencyKey(models.Model):
     request_hash = models.CharField(_("request"), max_length=64)
     #: The guids of the request's messages, in its order.
     guids = models.JSONField(_("guids"), default=list)
+    #: Of each fault of a row that was skipped: its index, field, code and message.
+    faults = models.JSONField(_("faults"), default=list)
     created_at = models.DateTimeField(_("created at"), db_default=Now())
 
     objects = IdempotencyKeyQuerySet.as_manager()
@@ -57,3 +61,51 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key_hash
+
+
+class DailyBudgetQuerySet(PrimaryQuerySet):
+    """Budgets, and how one is locked."""
+
+    def lock(self, user_pk: object) -> DailyBudget:
+        """Return this user's budget, locked until the transaction ends; make its row first.
+
+        ``now`` is read after the lock was taken, so that two requests at midnight agree on the day.
+        """
+        named = connections[self.db].features.supports_update_conflicts_with_target
+        self.bulk_create(
+            [self.model(user_id=user_pk, locked_at=db_now())],
+            update_conflicts=True,
+            update_fields=["locked_at"],
+            unique_fields=["user"] if named else None,
+        )
+        # FOR UPDATE, because a transaction that reads from a snapshot would miss later commits.
+        budget: DailyBudget = self.select_for_update().annotate(now=db_now()).get(pk=user_pk)
+        return budget
+
+
+class DailyBudget(models.Model):
+    """The segments that a user has written over REST on one day of ``TIME_ZONE``, the last."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="+",
+    )
+    day = models.DateField(_("day"), null=True)
+    segments = models.PositiveIntegerField(_("parts"), default=0)
+    locked_at = models.DateTimeField(_("locked at"))
+
+    objects = DailyBudgetQuerySet.as_manager()
+
+    #: The database's time when the row was locked.
+    now: datetime
+
+    class Meta:
+        verbose_name = _("daily budget")
+        verbose_name_plural = _("daily budgets")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.segments}"

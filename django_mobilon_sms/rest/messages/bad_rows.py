@@ -1,0 +1,46 @@
+"""Write the good rows of a list, and name the bad ones: ``on_error=skip``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ...exceptions import InvalidRows, RowError
+from ...models import SmsMessage
+
+
+class Written(NamedTuple):
+    """The message of each good row, in order, and the errors of the bad rows."""
+
+    messages: list[SmsMessage]
+    errors: list[RowError]
+
+
+#: Takes the places of the good rows and the errors of the others; writes all of the good ones or
+#: raises ``InvalidRows``, in which a row is counted among them.
+Write = Callable[[Sequence[int], Sequence[RowError]], list[SmsMessage]]
+
+
+def skip_bad_rows(count: int, write: Write) -> Written:
+    """Write the rows that nothing refuses. Raise ``InvalidRows`` if there is none.
+
+    Rows that are refused are left out, and the others are tried again: a later check may refuse
+    more. Each attempt leaves out one row at least, and only the last one writes.
+    """
+    good, errors = list(range(count)), list[RowError]()
+    while good:
+        try:
+            return Written(write(good, errors), errors)
+        except InvalidRows as refused:
+            errors = sorted(
+                [*errors, *at_places(refused.errors, good)], key=lambda error: error.index
+            )
+            bad = {error.index for error in errors}
+            good = [index for index in good if index not in bad]
+    raise InvalidRows(errors, count)
+
+
+def at_places(errors: Sequence[RowError], places: Sequence[int]) -> list[RowError]:
+    """Return errors of the rows at these places, with their places in the whole list."""
+    return [dataclasses.replace(error, index=places[error.index]) for error in errors]

@@ -1,0 +1,89 @@
+"""A request that writes messages: what it asks for, and how its rows are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from django import forms
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import serializers
+from rest_framework.fields import get_error_detail
+
+from ...exceptions import RowError
+from ...models import SmsMessage
+from ...outbox import MAX_ERRORS, write_many
+from ..permissions import confined_to
+from .bad_rows import Written, skip_bad_rows
+from .daily_budget import charge_to
+from .request_rows import read_rows
+
+DRY_RUN, ON_ERROR = "dry_run", "on_error"
+
+
+class Options(NamedTuple):
+    """What the query parameters ask for."""
+
+    #: Judge the rows and write none.
+    dry_run: bool = False
+    #: Write the good rows of a list that has bad ones.
+    skip: bool = False
+
+
+class OptionsForm(forms.Form):
+    """The query parameters. One that is given needs a value."""
+
+    dry_run = forms.ChoiceField(choices=[(one, one) for one in ("false", "true")], required=False)
+    on_error = forms.ChoiceField(choices=[(one, one) for one in ("refuse", "skip")], required=False)
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        for name in set(self.fields) & set(data):
+            self.fields[name].required = True
+
+
+def read_options(parameters: Mapping[str, Any]) -> Options:
+    """Return what is asked for. Raise ``ValidationError`` by parameter."""
+    form = OptionsForm(parameters)
+    if not form.is_valid():
+        faults = ValidationError(form.errors.as_data())
+        raise serializers.ValidationError(get_error_detail(faults))
+    given = form.cleaned_data
+    return Options(given[DRY_RUN] == "true", given[ON_ERROR] == "skip")
+
+
+class WriteRequest:
+    """The rows of a request, to be written for its user."""
+
+    def __init__(self, user: AbstractBaseUser, given: Sequence[Any], options: Options) -> None:
+        self.user = user
+        self.given = given
+        self.skip = options.skip
+        # Every bad row has to be known where the others are written.
+        self._max_errors = None if options.skip else MAX_ERRORS
+        self._write_many = partial(
+            write_many,
+            confined_to=confined_to(user),
+            past="refuse",
+            last_check=charge_to(user.pk),
+            dry_run=options.dry_run,
+            max_errors=self._max_errors,
+        )
+
+    @sensitive_variables()
+    def write(self) -> Written:
+        """Write the rows: all of them, or the good ones. Raise ``InvalidRows``."""
+        if self.skip:
+            return skip_bad_rows(len(self.given), self._write)
+        return Written(self._write(range(len(self.given)), []), [])
+
+    def _write(self, places: Sequence[int], errors: Sequence[RowError]) -> list[SmsMessage]:
+        """Write the rows at these places; the others have these errors."""
+        return self._write_many(self._read(places))
+
+    def _read(self, places: Sequence[int]) -> list[dict[str, Any]]:
+        rows = read_rows([self.given[place] for place in places], max_errors=self._max_errors)
+        return [row | {"created_by": self.user} for row in rows]
