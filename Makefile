@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .PHONY: help demo run test endurance coverage browser screenshots celery chaos nightly bench openapi \
-	schemathesis mistakes lint format prose types docs map settings tutorial messages package clean
+	schemathesis clients mistakes lint format prose types docs map settings tutorial messages package clean
 
 help:
 	@echo "make demo         send sample messages through a local gateway and show the result"
@@ -19,6 +19,7 @@ help:
 	@echo "make mistakes     plant known mistakes and show which test catches each"
 	@echo "make chaos        kill real workers and count what they lost or sent twice"
 	@echo "make schemathesis attack the REST API with what docs/openapi.yaml says"
+	@echo "make clients      generate REST clients from docs/openapi.yaml and call everything; needs npm"
 	@echo "make nightly      what takes longer than a submission may: long chaos, all versions"
 	@echo "make coverage     name the lines that no test reaches; fails below 95 %"
 	@echo
@@ -95,6 +96,11 @@ schemathesis: export ATTACK ?= 1
 schemathesis: $(VENV)/.installed-test $(VENV)/.installed-schemathesis
 	$(BIN)/python -m pytest --quiet -s --show-capture=no tests/attack
 
+# A client for Python and one for TypeScript, generated and run; and linters of the description.
+clients: export CLIENTS := 1
+clients: $(VENV)/.installed-test $(VENV)/.installed-clients tests/clients/node_modules/.installed
+	$(BIN)/python -m pytest --quiet tests/clients
+
 mistakes: $(VENV)/.installed-test
 	@$(BIN)/python -m tests.support.mistakes
 
@@ -113,9 +119,9 @@ prose: prose/node_modules/.installed
 		--rules-base-directory $(CURDIR)/prose/node_modules \
 		$(PROSE) $$(find docs -name '*.rst' -not -path 'docs/ru/*' -not -path 'docs/_build/*')
 
-prose/node_modules/.installed: prose/package-lock.json
-	@command -v npm >/dev/null || { echo "make prose needs npm, which comes with Node.js 20 or newer" >&2; exit 1; }
-	npm ci --prefix prose --no-audit --no-fund --silent
+%/node_modules/.installed: %/package-lock.json
+	@command -v npm >/dev/null || { echo "This needs npm, which comes with Node.js 20 or newer" >&2; exit 1; }
+	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 types: $(VENV)/.installed-test $(VENV)/.installed-types
@@ -152,4 +158,4 @@ package: $(VENV)/.installed-package
 	$(BIN)/python -m twine check --strict dist/*
 
 clean:
-	rm -rf $(VENV) build dist docs/_build prose/node_modules .coverage* .mypy_cache .pytest_cache .ruff_cache .tox
+	rm -rf $(VENV) build dist docs/_build prose/node_modules tests/clients/node_modules .coverage* .mypy_cache .pytest_cache .ruff_cache .tox

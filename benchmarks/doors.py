@@ -82,7 +82,7 @@ def doors(bench: Bench, count: int = 2_000_000) -> Iterator[Figure]:
 
     many = [{"number": rows.NUMBER, "text": rows.TEXT} for _ in range(1000)]
     with CaptureQueriesContext(connection) as captured:
-        reply = client.post("/sms/messages/", json.dumps(many), content_type="application/json")
+        reply = client.post("/sms/messages/many/", json.dumps(many), "application/json")
     if reply.status_code != 201:
         raise RuntimeError(f"REST answered {reply.status_code}.")
     work = "REST: list create of 1,000, statements"

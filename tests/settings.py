@@ -79,6 +79,15 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "SMS",
     "DESCRIPTION": "Write, find and act on messages that a worker sends through the gateway.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVERS": [{"url": "https://shop.example"}],
+    "CONTACT": {"name": "The shop's developers", "email": "api@shop.example"},
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "TAGS": [
+        {"name": "SMS", "description": "Write, find and act on messages."},
+        {"name": "SMS events", "description": "Learn what became of messages."},
+        {"name": "SMS stop list", "description": "Numbers that nothing is sent to."},
+    ],
 }
 
 MOBILON_SMS_BASE_URL = env("MOBILON_SMS_BASE_URL", default="http://127.0.0.1:9/")

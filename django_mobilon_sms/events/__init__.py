@@ -2,7 +2,7 @@
 
 from .holding_back import held_back
 from .purging import Deleted, count_old, delete_old
-from .reading import Page, newest, read
+from .reading import MAX_LIMIT, Page, newest, read
 from .restoring import begin_anew
 
 #: Public; the other names are for the rooms of this package.

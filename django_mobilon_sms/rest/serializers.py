@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timezone
 from typing import Any, cast
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from rest_framework import ISO_8601, serializers
 from rest_framework.exceptions import ErrorDetail
-from rest_framework.fields import empty
+from rest_framework.fields import SkipField, empty
 
-from ..choices import ErrorCode, Priority, Resolution
+from ..choices import ErrorCode, Priority, Resolution, Status
 from ..models import SmsMessage
 from ..phone_numbers import ANY_NUMBER, normalize_number
 from .permissions import SEE_TEXT
 
 #: Whatever DATETIME_FORMAT and TIME_ZONE the project sets.
 IN_UTC = {"format": ISO_8601, "default_timezone": timezone.utc}
+#: How many guids one request may search for: as many as a page holds.
+MAX_GUIDS = 1000
 PRIORITIES = {priority.name.lower(): priority.value for priority in Priority}
 
 
@@ -29,6 +32,17 @@ class AsSent(serializers.Field[Any, Any, Any, Any]):
     def run_validation(self, data: Any = empty) -> Any:
         """Return the value."""
         return data
+
+
+class EnumField(serializers.ChoiceField):
+    """A value of an enumeration in an answer; the enumeration may grow.
+
+    The enumeration has a name, which is that of its schema.
+    """
+
+    def __init__(self, name: str, choices: Sequence[tuple[str, Any]], **kwargs: Any) -> None:
+        super().__init__(choices, read_only=True, **kwargs)
+        self.name = name
 
 
 class PriorityField(serializers.ChoiceField):
@@ -78,6 +92,8 @@ class NumberField(AsSent, serializers.CharField):
 
     def run_validation(self, data: Any = empty) -> str:
         """Return the number as it is stored. Raise ``ValidationError``."""
+        if data is empty and not self.required:
+            raise SkipField
         return normalize_number(None if data is empty else data, allowed=ANY_NUMBER)
 
 
@@ -86,6 +102,39 @@ class NumberSerializer(ExactSerializer):
 
     not_an_object = _("Give an object with a number.")
     number = NumberField(help_text="As people type it.")
+
+
+class GuidsField(serializers.ListField):
+    """A list of guids."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """Return the list. Raise ``ValidationError`` for a wrong length or what is no guid."""
+        if data is empty:
+            raise SkipField
+        if not isinstance(data, list) or not 1 <= len(data) <= MAX_GUIDS:
+            message = _("Give a list of 1 to %(most)d guids.")
+            raise ValidationError(message, code="length", params={"most": MAX_GUIDS})
+        return [_read_guid(index, value) for index, value in enumerate(data)]
+
+
+class SearchSerializer(ExactSerializer):
+    """The messages to find: those to a number, or those with these guids."""
+
+    not_an_object = _("Give an object with a number or with guids.")
+    number = NumberField(required=False, help_text="As people type it.")
+    guids = GuidsField(
+        source="guid__in",
+        required=False,
+        child=serializers.UUIDField(),
+        min_length=1,
+        max_length=MAX_GUIDS,
+    )
+
+    def validate(self, attrs: Any) -> Any:
+        """Return the lookup. Raise ``ValidationError`` for none and for both."""
+        if len(attrs) != 1:
+            raise serializers.ValidationError(_("Give either a number or guids."), code="one_of")
+        return attrs
 
 
 class NoFieldsSerializer(ExactSerializer):
@@ -113,10 +162,11 @@ class MessageSerializer(serializers.ModelSerializer[SmsMessage]):
     """A message. Times are in UTC. The text is only for those who may see texts."""
 
     text = serializers.SerializerMethodField()
+    status = EnumField("Status", Status.choices)
     priority = PriorityField(read_only=True)
-    error_code = serializers.ChoiceField(ErrorCode.choices, allow_blank=True, read_only=True)
+    error_code = EnumField("ErrorCode", ErrorCode.choices, allow_blank=True)
     error = serializers.SerializerMethodField()
-    resolution = serializers.ChoiceField(Resolution.choices, allow_blank=True, read_only=True)
+    resolution = EnumField("Resolution", Resolution.choices, allow_blank=True)
 
     class Meta:
         model = SmsMessage
@@ -174,3 +224,11 @@ class WrittenMessageSerializer(MessageSerializer):
         ref_name = "SmsWrittenMessage"
         fields = [*MessageSerializer.Meta.fields, "is_new"]
         read_only_fields = fields
+
+
+def _read_guid(index: int, value: object) -> UUID:
+    try:
+        return UUID(value if isinstance(value, str) else "")
+    except ValueError:
+        message = _("Write the guid with the index %(index)d as a UUID.")
+        raise ValidationError(message, code="invalid", params={"index": index}) from None

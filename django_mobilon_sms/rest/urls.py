@@ -7,6 +7,7 @@ from django.db import connections, transaction
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
+from .events import EventViewSet
 from .messages.views import MessageViewSet
 from .problem_view import UnknownAddress
 from .stop_list import StopListViewSet
@@ -31,6 +32,7 @@ router = SimpleRouter(use_regex_path=False)
 slashless = SlashlessRouter(trailing_slash=False, use_regex_path=False)
 for each in (router, slashless):
     each.register("messages", MessageViewSet, basename="message")
+    each.register("events", EventViewSet, basename="event")
     each.register("stop-list", StopListViewSet, basename="stopped-number")
 # A name is reversed to the last address that has it: the one with the slash.
 urlpatterns = [*slashless.urls, *router.urls, re_path("", UnknownAddress.as_view())]

@@ -365,7 +365,7 @@ WRITING = {
     "REST list": (
         nothing,
         "pending",
-        lambda: rest().post("/sms/messages/", [MESSAGE] * 2, format="json"),
+        lambda: rest().post("/sms/messages/many/", [MESSAGE] * 2, format="json"),
     ),
 }
 ACTING = {

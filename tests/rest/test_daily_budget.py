@@ -87,7 +87,7 @@ def test_good_rows_are_those_that_fit(client):
     post(client, LONG)
     stop(["+79020000001"])
     rows = [LONG, GOOD | {"number": "+79020000001"}, LONG, GOOD, GOOD]
-    response = client.post("/sms/messages/?on_error=skip", rows, format="json")
+    response = client.post("/sms/messages/many/?on_error=skip", rows, format="json")
     assert response.status_code == 201
     assert list_codes(response) == [
         (1, "number", "stopped"),
@@ -95,7 +95,7 @@ def test_good_rows_are_those_that_fit(client):
         (4, "non_field_errors", "over_daily_budget"),
     ]
     assert used() == [5]
-    none_left = client.post("/sms/messages/?on_error=skip", [GOOD], format="json")
+    none_left = client.post("/sms/messages/many/?on_error=skip", [GOOD], format="json")
     assert (none_left.status_code, list_codes(none_left)) == (
         429,
         [(0, "non_field_errors", "daily_budget")],
@@ -104,7 +104,7 @@ def test_good_rows_are_those_that_fit(client):
 
 def test_dry_run_is_refused_too_and_charges_nothing(client):
     for body, code in (([GOOD] * 5, 200), ([GOOD] * 6, 400)):
-        answer = client.post("/sms/messages/?dry_run=true", body, format="json")
+        answer = client.post("/sms/messages/many/?dry_run=true", body, format="json")
         assert answer.status_code == code
     assert used() == []
 

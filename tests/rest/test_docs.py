@@ -12,6 +12,11 @@ from django.utils.module_loading import import_string
 from rest_framework.test import APIClient
 
 from django_mobilon_sms.models import SmsMessage
+from django_mobilon_sms.rest.openapi.extensions import (
+    EventsExtension,
+    MessagesExtension,
+    StopListExtension,
+)
 from django_mobilon_sms.rest.throttling import ActThrottle, CreateThrottle
 from tests.support.documents import DOCS, blocks
 from tests.support.rest_door import ALL, GOOD, basic, post, with_password
@@ -21,7 +26,7 @@ EXECUTED = ["docs/reference/rest.rst"]
 PAGE = DOCS / "reference/rest.rst"
 HOST = "https://shop.example"
 #: What differs each time.
-MOMENTS = ("send_at", "created_at", "request_id")
+MOMENTS = ("id", "send_at", "created_at", "cursor", "request_id")
 
 
 @pytest.fixture
@@ -50,11 +55,14 @@ def ask(client: APIClient, words: list[str]) -> Any:
 
 def comparable(answer: Any) -> Any:
     if isinstance(answer, dict):
-        return {name: value for name, value in answer.items() if name not in MOMENTS}
+        return {name: comparable(value) for name, value in answer.items() if name not in MOMENTS}
+    if isinstance(answer, list):
+        return [comparable(value) for value in answer]
     return answer
 
 
-def test_walk_through_the_api(client):
+def test_walk_through_the_api(client, settings):
+    settings.MOBILON_SMS_EVENTS = "30d"
     shown = []
     for block in blocks(PAGE):
         if block.language == "sh":
@@ -78,7 +86,10 @@ def test_walk_through_the_api(client):
         [200, None],
         [200, "compared"],
         [200, None],
+        [200, None],
         [200, "compared"],
+        [200, "compared"],
+        [200, None],
         [200, None],
         [409, None],
         [201, "compared"],
@@ -98,7 +109,11 @@ def test_python_of_the_page_runs():
         if block.language == "python":
             exec(compile(block.text, str(PAGE), "exec"), names)
     assert [str(pattern.pattern) for pattern in names["urlpatterns"]] == ["sms/", "schema/"]
-    import_string(names["REST_FRAMEWORK"]["DEFAULT_SCHEMA_CLASS"])
+    rest = names["REST_FRAMEWORK"]
+    for name in (rest["DEFAULT_SCHEMA_CLASS"], *rest["DEFAULT_AUTHENTICATION_CLASSES"]):
+        assert import_string(name)
+    tags = {extension.tag for extension in (MessagesExtension, EventsExtension, StopListExtension)}
+    assert {tag["name"] for tag in names["SPECTACULAR_SETTINGS"]["TAGS"]} == tags
 
 
 def test_headers_of_a_rate_are_those_of_the_page(client):

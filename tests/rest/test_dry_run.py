@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from django_mobilon_sms.models import IdempotencyKey, SmsMessage
 from django_mobilon_sms.outbox import stop
 from tests.support.permission_walk import dump
-from tests.support.rest_door import GOOD, codes, login, post
+from tests.support.rest_door import GOOD, address, codes, login, post
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -22,7 +22,7 @@ KEY = "order 7"
 
 def ask(client: APIClient, body: Any, query: str, key: str = "") -> Any:
     headers = {"Idempotency-Key": key} if key else {}
-    return client.post(f"/sms/messages/?{query}", body, format="json", headers=headers)
+    return client.post(f"{address(body)}?{query}", body, format="json", headers=headers)
 
 
 def dry(client: APIClient, body: Any, key: str = "") -> Any:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from datetime import datetime, timezone
 from urllib.parse import parse_qs, quote, urlsplit
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Permission
 
+from django_mobilon_sms.choices import ErrorCode
 from django_mobilon_sms.models import SmsMessage, StoppedNumber
 from django_mobilon_sms.outbox import stop
 from django_mobilon_sms.rest.urls import router
@@ -19,6 +21,7 @@ from tests.support.rest_door import ALL, GOOD, code, codes, login
 pytestmark = pytest.mark.django_db
 
 
+SEARCH = "/sms/messages/search/"
 STOP = ("view_stoppednumber", "add_stoppednumber", "delete_stoppednumber")
 
 
@@ -275,7 +278,6 @@ def test_number_is_searched_by_post_as_the_list_is_read(client):
 @pytest.mark.parametrize(
     ("body", "errors"),
     [
-        ({}, {"number": ["not_text"]}),
         ({"number": 89020000001}, {"number": ["not_text"]}),
         ({"number": "12"}, {"number": ["too_short"]}),
         ({"number": "89020000001", "tag": "a"}, {"tag": ["unknown_field"]}),
@@ -287,6 +289,55 @@ def test_search_names_what_is_wrong(path, body, errors):
     client = login(*ALL, "view_stoppednumber")
     response = client.post(f"/sms/{path}search/", body, format="json")
     assert (response.status_code, codes(response)) == (400, errors)
+
+
+@pytest.mark.databases
+def test_a_thousand_statuses_take_one_request(client, django_assert_num_queries):
+    guids = [str(message.guid) for message in write(1001)]
+    SmsMessage.objects.filter(guid__in=guids[::2]).hold(ErrorCode.TIMEOUT)
+    unknown = [str(uuid4()), guids[0].upper(), guids[0]]
+    asked = [*guids[:997], *unknown]
+    with django_assert_num_queries(4 + 1):  # who it is, the page
+        answer = client.post(f"{SEARCH}?page_size=1000", {"guids": asked}, format="json")
+    found = {one["guid"]: one["status"] for one in answer.json()["results"]}
+    assert found == {g: ("pending", "unknown")[n % 2 == 0] for n, g in enumerate(guids[:997])}
+    assert answer.json()["next"] is None
+
+
+def test_guids_are_searched_page_by_page_with_the_filters_of_the_list(client):
+    body = {"guids": [str(message.guid) for message in write(5, tag="a")[:3]]}
+    first = client.post(f"{SEARCH}?page_size=2&tag=a&status=pending", body, format="json").json()
+    second = client.post(first["next"], body, format="json").json()
+    found = [one["guid"] for page in (first, second) for one in page["results"]]
+    assert (found, second["next"]) == (body["guids"][::-1], None)
+    nobody = client.post(f"{SEARCH}?tag=b", body, format="json").json()
+    assert nobody == {"next": None, "previous": None, "results": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({}, {"non_field_errors": ["one_of"]}),
+        ({"number": "89020000001", "guids": [str(UUID(int=1))]}, {"non_field_errors": ["one_of"]}),
+        ({"number": None}, {"number": ["not_text"]}),
+        ({"guids": None}, {"guids": ["length"]}),
+        ({"guids": []}, {"guids": ["length"]}),
+        ({"guids": [str(UUID(int=n)) for n in range(1001)]}, {"guids": ["length"]}),
+        ({"guids": "a1b2c3"}, {"guids": ["length"]}),
+        ({"guids": [str(UUID(int=1)), "x"]}, {"guids": ["invalid"]}),
+        ({"guids": [1, None, {}]}, {"guids": ["invalid"]}),
+        ({"guids": [["x"]]}, {"guids": ["invalid"]}),
+        ({"guids": ["\0"], "tag": 1}, {"guids": ["invalid"], "tag": ["unknown_field"]}),
+    ],
+)
+def test_search_by_guids_names_what_is_wrong(client, body, errors):
+    response = client.post(SEARCH, body, format="json")
+    assert (response.status_code, codes(response)) == (400, errors)
+
+
+def test_place_of_a_wrong_guid_is_named(client):
+    answer = client.post(SEARCH, {"guids": [str(UUID(int=1)), "x"]}, format="json")
+    assert "index 1" in answer.json()["detail"]
 
 
 def test_search_needs_the_permission_to_see_and_shows_no_text_without_its_own():

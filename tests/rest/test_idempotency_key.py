@@ -20,7 +20,17 @@ from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.models import IdempotencyKey, SmsMessage, db_now
 from django_mobilon_sms.operations import purge
 from tests.support.messages import write
-from tests.support.rest_door import ALL, GOOD, code, codes, lasting, list_codes, login
+from tests.support.rest_door import (
+    ALL,
+    GOOD,
+    address,
+    code,
+    codes,
+    lasting,
+    list_codes,
+    login,
+    rows,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +40,7 @@ OTHER = {"number": "8 (902) 000-00-01", "text": "Ваш заказ в пути"}
 
 def post(client: APIClient, body: Any, key: str | None = None) -> Any:
     headers = {} if key is None else {"Idempotency-Key": key}
-    return client.post("/sms/messages/", body, format="json", headers=headers)
+    return client.post(address(body), body, format="json", headers=headers)
 
 
 # The key
@@ -70,7 +80,7 @@ def test_nobody_can_compute_the_guids_of_a_key():
     owner = login(*ALL, name="seven")
     answer = post(owner, [GOOD, GOOD], "invoice 4711")
     assert answer.status_code == 201
-    guids = [UUID(one["guid"]) for one in answer.json()]
+    guids = [UUID(one["guid"]) for one in rows(answer)]
     assert [(guid.version, guid == guessed) for guid in guids] == [(4, False)] * 2
     [key] = IdempotencyKey.objects.all()
     assert (key.user_id, key.guids) == (seven.pk, [str(guid) for guid in guids])
@@ -129,10 +139,10 @@ def test_list_of_another_length_under_the_same_key_is_a_conflict(client, again, 
 
 
 def test_list_of_which_some_were_deleted_is_not_written_again(client):
-    first = post(client, [GOOD, OTHER], KEY).json()
-    rows = SmsMessage.objects.filter(guid=first[0]["guid"])
-    rows.cancel()
-    rows.delete()
+    first = rows(post(client, [GOOD, OTHER], KEY))
+    message = SmsMessage.objects.filter(guid=first[0]["guid"])
+    message.cancel()
+    message.delete()
     response = post(client, [GOOD, OTHER], KEY)
     assert (response.status_code, list_codes(response)) == (
         409,
@@ -170,8 +180,8 @@ def test_guid_of_the_client_goes_before_the_key(client):
     first, again = post(client, body, KEY), post(client, body, KEY)
     assert (first.status_code, again.status_code) == (201, 200)
     assert lasting(first) == lasting(again)
-    assert first.json()[0]["guid"] == guid
-    other = post(client, [GOOD | {"guid": first.json()[1]["guid"]}, OTHER], KEY)
+    assert rows(first)[0]["guid"] == guid
+    other = post(client, [GOOD | {"guid": rows(first)[1]["guid"]}, OTHER], KEY)
     assert (other.status_code, SmsMessage.objects.count()) == (409, 2)
     for body in (GOOD | {"guid": str(uuid4())}, [GOOD | {"guid": str(uuid4())}, OTHER]):
         assert post(client, body, KEY).status_code == 409
@@ -391,7 +401,7 @@ def test_other_requests_under_one_key_at_the_same_moment_are_conflicts():
     for thread in threads:
         thread.join()
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
-    [written] = [answer.json() for answer in answers if answer.status_code == 201]
+    [written] = [rows(answer) for answer in answers if answer.status_code == 201]
     assert {each["text"] for each in written} == set(
         SmsMessage.objects.values_list("text", flat=True)
     )
@@ -423,7 +433,7 @@ def test_request_that_ends_by_a_deadlock_is_repeated():
     body = {"number": "+79135292926", "text": "Ваш заказ готов"}
     answer = post(client, [body | {"guid": str(guid)} for guid in guids])
     thread.join()
-    assert (answer.status_code, [one["guid"] for one in answer.json()]) == (
+    assert (answer.status_code, [one["guid"] for one in rows(answer)]) == (
         200,
         [str(guid) for guid in guids],
     )

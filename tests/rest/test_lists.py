@@ -6,7 +6,7 @@ import pytest
 
 from django_mobilon_sms.models import SmsMessage
 from tests.outbox.rows import ODD_TEXTS, columns
-from tests.support.rest_door import post
+from tests.support.rest_door import post, rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -19,8 +19,7 @@ def test_list_is_written_as_its_messages_would_be_one_by_one(client):
         for body in bodies:
             answer = post(client, body)
             assert answer.status_code == 201
-            listed = answer.json() if isinstance(body, list) else [answer.json()]
-            answers.update({one["guid"]: one for one in listed})
+            answers.update({one["guid"]: one for one in rows(answer)})
     messages = list(SmsMessage.objects.order_by("pk"))
     stored = [columns(message) for message in messages]
     assert stored[: len(given)] == stored[len(given) :]

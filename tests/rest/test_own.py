@@ -88,6 +88,9 @@ def test_search_finds_own_messages_only(mine, theirs):
     post(theirs, GOOD)
     found = post(mine, {"number": GOOD["number"]}, "search/").json()["results"]
     assert [one["guid"] for one in found] == [own]
+    every = [str(message.guid) for message in SmsMessage.objects.all()]
+    found = post(mine, {"guids": every}, "search/").json()["results"]
+    assert [one["guid"] for one in found] == [own]
 
 
 def test_guid_of_another_is_taken_and_nothing_else(mine, theirs):

@@ -62,12 +62,17 @@ class Body(NamedTuple):
 BODIES: dict[str, list[Body]] = {
     "message-list": [
         Body(GOOD, ({WRITE},)),
-        Body([GOOD], ({WRITE},), key="once"),
+        Body(GOOD, ({WRITE},), key="once"),
         Body({"number": NUMBER, "text": WORDS, "guid": str(GUIDS[PENDING])}),
         Body({"number": NUMBER, "text": "x", "guid": str(GUIDS[PENDING])}),
-        Body([]),
+        Body([GOOD]),
     ],
-    "message-search": [Body({"number": NUMBER})],
+    "message-create-many": [
+        Body([GOOD], ({WRITE},), key="once"),
+        Body([]),
+        Body(GOOD),
+    ],
+    "message-search": [Body({"number": NUMBER}), Body({"guids": [str(g) for g in GUIDS.values()]})],
     "message-cancel": [Body({}, ({SEND},)), Body({}, pk=FAILED), Body({"x": 1})],
     "message-refresh": [Body({}, ({SEND},), ASKED), Body({}, pk=FAILED)],
     "message-resend": [
@@ -110,7 +115,8 @@ def ask(client: APIClient, method: str, address: str, body: Body) -> str:
     return said(getattr(client, method)(address, body.fields, format="json", **headers))
 
 
-def test_everybody_sees_and_changes_what_their_permissions_open_and_nothing_else():
+def test_everybody_sees_and_changes_what_their_permissions_open_and_nothing_else(settings):
+    settings.MOBILON_SMS_EVENTS = "30d"
     write_rows()
     wrong, seen = [], set()
     for who, (user, permissions) in people().items():

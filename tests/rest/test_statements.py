@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -31,6 +32,7 @@ ENDPOINTS = {
     "list": ("get", "messages/", None, 1),
     "list of a time": ("get", "messages/?ordering=sent_at&status=sent", None, 1),
     "search": ("post", "messages/search/", {"number": "+79135292926"}, 1),
+    "search by guids": ("post", "messages/search/", {"guids": [str(uuid4())] * 1000}, 1),
     # The message that the cursor names, the page.
     "next page": ("get", "messages/?cursor={cursor}", None, 2),
     "one": ("get", "messages/{guid}/", None, 1),
@@ -39,7 +41,7 @@ ENDPOINTS = {
     "queue": ("get", "messages/queue/", None, 1 + 3 + 3 + 1),
     # The INSERT, the stop list.
     "write one": ("post", "messages/", GOOD, ATOMIC + 2),
-    "write a list": ("post", "messages/", [GOOD] * 20, ATOMIC + 2),
+    "write a list": ("post", "messages/many/", [GOOD] * 20, ATOMIC + 2),
     # And the key: whether it is kept, its INSERT.
     "write with a key": ("post", "messages/", GOOD, ATOMIC + 4),
     # The key, the messages.

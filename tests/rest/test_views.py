@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from tests.support.messages import asked_batch, write
-from tests.support.rest_door import ALL, GOOD, code, codes, lasting, list_codes, login, post
+from tests.support.rest_door import ALL, GOOD, code, codes, lasting, list_codes, login, post, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -123,6 +123,16 @@ def test_what_is_no_message_is_refused(client, body):
     assert (response.status_code, codes(response)) == (400, {"non_field_errors": ["not_an_object"]})
 
 
+def test_one_and_many_are_separate_addresses(client):
+    listed = client.post("/sms/messages/", [GOOD], format="json")
+    single = client.post("/sms/messages/many/", GOOD, format="json")
+    assert [answer.status_code for answer in (listed, single)] == [400, 400]
+    assert codes(listed) == {"non_field_errors": ["not_an_object"]}
+    assert "messages/many/" in listed.content.decode()
+    assert codes(single) == {"non_field_errors": ["length"]}
+    assert SmsMessage.objects.count() == 0
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -222,7 +232,7 @@ def test_requests_at_the_same_moment_all_get_their_rows(many, same):
 def test_list_is_written_in_its_order(client):
     response = post(client, [GOOD | {"tag": str(n)} for n in range(3)])
     assert response.status_code == 201
-    assert [one["tag"] for one in response.json()] == ["0", "1", "2"]
+    assert [one["tag"] for one in rows(response)] == ["0", "1", "2"]
     assert SmsMessage.objects.count() == 3
 
 
@@ -251,7 +261,7 @@ def test_list_has_1_to_1000_messages(client, count):
 
 
 def test_list_of_1000_is_written_and_answered(client):
-    assert len(post(client, [GOOD] * 1000).json()) == 1000
+    assert len(rows(post(client, [GOOD] * 1000))) == 1000
 
 
 def test_list_again_answers_200_and_with_other_content_409(client):

@@ -41,8 +41,13 @@ def basic(name: str, password: str) -> APIClient:
     return client
 
 
+def address(body: Any) -> str:
+    """Return where a message or a list of messages is posted to."""
+    return "/sms/messages/many/" if isinstance(body, list) else "/sms/messages/"
+
+
 def post(client: APIClient, body: Any, path: str = "") -> Any:
-    return client.post(f"/sms/messages/{path}", body, format="json")
+    return client.post(f"/sms/messages/{path}" if path else address(body), body, format="json")
 
 
 def codes(response: Any) -> dict[str, list[str]]:
@@ -59,11 +64,17 @@ def code(response: Any) -> str:
     return response.json()["code"]
 
 
-def lasting(response: Any) -> Any:
-    """The messages of an answer, without whether this request wrote them."""
-    rows = response.json()
-    written = rows if isinstance(rows, list) else [rows]
-    return [{name: row[name] for name in row if name != "is_new"} for row in written]
+def rows(response: Any) -> list[dict[str, Any]]:
+    """The messages of an answer to one message or to a list."""
+    answer = response.json()
+    found: list[dict[str, Any]] = answer.get("results", [answer])
+    return found
+
+
+def lasting(response: Any) -> list[dict[str, Any]]:
+    """The messages of an answer, without what concerns the request."""
+    of_request = ("is_new", "index")
+    return [{name: row[name] for name in row if name not in of_request} for row in rows(response)]
 
 
 def list_codes(response: Any) -> list[tuple[int, str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -15,7 +16,9 @@ from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
 from ...choices import ErrorCode, Status
-from ...models import has
+from ...conf import conf, parse_duration
+from ...models import SmsEvent, has
+from ...outbox import database_time
 from ..pagination import MessagePagination
 from ..strict_view import refuse
 
@@ -51,6 +54,22 @@ class FilterForm(forms.Form):
     created_before = TimeField(required=False)
     sent_after = TimeField(required=False)
     sent_before = TimeField(required=False)
+    changed_after = TimeField(required=False)
+
+    def clean_changed_after(self) -> Any:
+        """Return the keys of the messages with an event since then. Raise ``ValidationError``."""
+        time = self.cleaned_data["changed_after"]
+        if time is None:
+            return None
+        if conf.EVENTS is None:
+            text = _("No events are kept here, so the time of a change is not known.")
+            raise ValidationError(text, code="events_off")
+        if time < database_time() - parse_duration(conf.EVENTS):
+            text = _("Events are kept for %(time)s. Give a later time.")
+            raise ValidationError(text, code="too_old", params={"time": conf.EVENTS})
+        # Not by >=: on SQLite times are texts, some of milliseconds and some of microseconds.
+        before = time - timedelta(microseconds=1)
+        return SmsEvent.objects.filter(created_at__gt=before).values("message_id")
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data)
@@ -67,6 +86,7 @@ LOOKUPS = {
     "created_before": "created_at__lt",
     "sent_after": "sent_at__gte",
     "sent_before": "sent_at__lt",
+    "changed_after": "pk__in",
 }
 
 
@@ -92,4 +112,4 @@ def read(request: Request) -> dict[str, Any]:
     if not form.is_valid():
         faults = ValidationError(form.errors.as_data())
         raise serializers.ValidationError(get_error_detail(faults))
-    return {name: value for name, value in form.cleaned_data.items() if value}
+    return {name: form.cleaned_data[name] for name in set(form.fields) & set(request.query_params)}

@@ -15,7 +15,7 @@ from ...conf import conf
 from ...models import NONE, SOURCE, STATUS, CountedDay, DailyTotal, GatewayState, Tally, day_of
 from ...operations import as_of, consistently, day_bounds, sums
 from ..pagination import NEWEST
-from ..serializers import ExactSerializer
+from ..serializers import EnumField, ExactSerializer
 
 #: How many messages are counted at most, the newest first.
 MAX_COUNTED = 100_000
@@ -31,7 +31,7 @@ Counts = Mapping[str, Tally]
 class StatusCountSerializer(ExactSerializer):
     """The counts of one status."""
 
-    status = serializers.CharField()
+    status = EnumField("Status", Status.choices)
     messages = serializers.IntegerField()
     segments = serializers.IntegerField()
 

@@ -31,7 +31,7 @@ from ..serializers import (
     ExactSerializer,
     MessageSerializer,
     NoFieldsSerializer,
-    NumberSerializer,
+    SearchSerializer,
     WrittenMessageSerializer,
 )
 from ..strict_view import StrictView
@@ -41,13 +41,14 @@ from .filters import LOOKUPS, PAGING, MessageFilter
 from .filters import read as read_filters
 from .idempotency_key import KeyedRequest, read_key
 from .summary import SummarySerializer, count
-from .write_request import Options, OptionsForm, WriteRequest, read_options
-from .writing_answers import judgement, partly_written
+from .write_request import ON_ERROR, Options, OptionsForm, WriteRequest, read_options
+from .writing_answers import judgement, with_bad_rows
 
 #: How many messages one request may write.
 MAX_MESSAGES_PER_REQUEST = 1000
 #: How long writing is retried while other writers block it, in seconds.
 MAX_RETRY_SECONDS = 10.0
+WRITING = ("create", "create_many")
 ACTIONS = ("refresh", "cancel", "resend")
 
 
@@ -80,15 +81,15 @@ class MessageViewSet(
         """The permission that the current request needs."""
         if self.action in ACTIONS:
             return RESEND if self.action == "resend" else ACT
-        return WRITE if self.action == "create" else SEE
+        return WRITE if self.action in WRITING else SEE
 
     @property
     def parameters(self) -> Collection[str]:
         """The query parameters that the current action reads."""
         if self.action in ("list", "search"):
             return {*LOOKUPS, *PAGING}
-        if self.action == "create":
-            return OptionsForm.base_fields
+        if self.action in WRITING:
+            return set(OptionsForm.base_fields) - ({ON_ERROR} if self.action == "create" else set())
         return LOOKUPS if self.action == "summary" else ()
 
     @property
@@ -99,7 +100,7 @@ class MessageViewSet(
     def get_throttles(self) -> list[BaseThrottle]:
         """Limit writing and acting, in addition to the project's throttles."""
         own: list[BaseThrottle] = []
-        if self.action == "create":
+        if self.action in WRITING:
             own = [CreateThrottle()]
         if self.action in ACTIONS:
             own = [ActThrottle()]
@@ -118,24 +119,40 @@ class MessageViewSet(
 
     @sensitive_variables()
     def create(self, request: Request) -> Response:
-        """Write one message, or a list of them: whole or not at all, or its good rows.
+        """Write one message.
+
+        Answer 201, or 200 if it exists under the same guid or ``Idempotency-Key``.
+        """
+        if isinstance(request.data, list):
+            message = _("Give a message as an object. Send a list to messages/many/.")
+            faults = {"non_field_errors": [message]}
+            raise serializers.ValidationError(faults, code="not_an_object")
+        return self._create([request.data], many=False)
+
+    @action(detail=False, methods=["post"], url_path="many", pagination_class=None)
+    @sensitive_variables()
+    def create_many(self, request: Request) -> Response:
+        """Write a list of messages: whole or not at all, or its good rows.
 
         Answer 201, or 200 if all of them exist under the same guids or ``Idempotency-Key``.
         """
-        key, many = read_key(request), isinstance(request.data, list)
-        options = read_options(request.query_params, many=many)
-        given: list[object] = request.data if isinstance(request.data, list) else [request.data]
-        if not 1 <= len(given) <= MAX_MESSAGES_PER_REQUEST:
+        given = request.data
+        if not isinstance(given, list) or not 1 <= len(given) <= MAX_MESSAGES_PER_REQUEST:
             message = _("Give a list of 1 to %(most)d messages.")
             faults = {"non_field_errors": [message % {"most": MAX_MESSAGES_PER_REQUEST}]}
             raise serializers.ValidationError(faults, code="length")
+        return self._create(given, many=True)
+
+    @sensitive_variables()
+    def _create(self, given: Sequence[object], *, many: bool) -> Response:
+        key, options = read_key(self.request), read_options(self.request.query_params)
         try:
             written = self._write(given, key, options)
         except InvalidRows as error:
             raise refusal(error, many=many) from None
         if options.dry_run:
             return Response(judgement(written))
-        return self._written(written, options, many=many)
+        return self._written(written, many=many)
 
     @sensitive_variables()
     def _write(self, given: Sequence[object], key: str, options: Options) -> Written:
@@ -151,24 +168,22 @@ class MessageViewSet(
         alias = router.db_for_write(SmsMessage)
         return retry_on_lock(write, using=alias, seconds=MAX_RETRY_SECONDS)
 
-    def _written(self, written: Written, options: Options, *, many: bool) -> Response:
+    def _written(self, written: Written, *, many: bool) -> Response:
         messages = written.messages
         context = self.get_serializer_context()
-        rows = messages if many else messages[0]
-        data: Any = WrittenMessageSerializer(rows, many=many, context=context).data
-        if options.skip:
-            data = partly_written(written, data)
+        rows = WrittenMessageSerializer(messages, many=True, context=context).data
+        answer = with_bad_rows(written, rows) if many else rows[0]
         if not any(message.was_written for message in messages):
-            return Response(data, headers={"Idempotency-Replayed": "true"})
+            return Response(answer, headers={"Idempotency-Replayed": "true"})
         headers = {}
         if not many:
             headers["Location"] = self.reverse_action("detail", args=[messages[0].guid])
-        return Response(data, status.HTTP_201_CREATED, headers=headers)
+        return Response(answer, status.HTTP_201_CREATED, headers=headers)
 
     @action(detail=False, methods=["post"])
     def search(self, request: Request) -> Response:
-        """Find the messages to a number, as the list does, without the number in an address."""
-        wanted = NumberSerializer(data=request.data)
+        """Find messages by a number or by guids, as the list does, without them in an address."""
+        wanted = SearchSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         rows = self.filter_queryset(self.get_queryset()).filter(**wanted.validated_data)
         page = self.paginate_queryset(rows)

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from django import forms
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
 from rest_framework.fields import get_error_detail
@@ -46,16 +45,14 @@ class OptionsForm(forms.Form):
             self.fields[name].required = True
 
 
-def read_options(parameters: Mapping[str, Any], *, many: bool) -> Options:
+def read_options(parameters: Mapping[str, Any]) -> Options:
     """Return what is asked for. Raise ``ValidationError`` by parameter."""
     form = OptionsForm(parameters)
-    skip = form.is_valid() and form.cleaned_data[ON_ERROR] == "skip"
-    if skip and not many:
-        form.add_error(ON_ERROR, ValidationError(_("Give a list of messages."), code="not_a_list"))
-    if form.errors:
+    if not form.is_valid():
         faults = ValidationError(form.errors.as_data())
         raise serializers.ValidationError(get_error_detail(faults))
-    return Options(form.cleaned_data[DRY_RUN] == "true", skip)
+    given = form.cleaned_data
+    return Options(given[DRY_RUN] == "true", given[ON_ERROR] == "skip")
 
 
 class WriteRequest:

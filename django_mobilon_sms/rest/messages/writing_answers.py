@@ -19,7 +19,7 @@ def judgement(written: Written) -> dict[str, Any]:
     return {"messages": len(new), "segments": segments, **_bad_rows(written)}
 
 
-def partly_written(written: Written, messages: Sequence[Any]) -> dict[str, Any]:
+def with_bad_rows(written: Written, messages: Sequence[Any]) -> dict[str, Any]:
     """Return the messages, which are JSON already, each with the place of its row; the bad rows."""
     bad = {error.index for error in written.errors}
     good = [place for place in range(len(bad) + len(messages)) if place not in bad]

@@ -9,6 +9,8 @@ from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 
 from ..errors import MEDIA_TYPE, TYPE, fault
+from ..events import EventPageSerializer
+from ..messages.request_rows import NewMessageSerializer
 from ..messages.summary import MAX_COUNTED, SummarySerializer
 from ..messages.views import MAX_MESSAGES_PER_REQUEST, QueueSerializer
 from ..serializers import (
@@ -16,22 +18,39 @@ from ..serializers import (
     MessageSerializer,
     NoFieldsSerializer,
     NumberSerializer,
+    SearchSerializer,
+    WrittenMessageSerializer,
 )
 from ..stop_list import (
     MAX_NUMBERS_PER_REQUEST,
     NumbersSerializer,
     NumbersToStopSerializer,
     RemovedSerializer,
-    StoppedNumberSerializer,
     StoppedSerializer,
 )
-from .parameters import FILTERS, HEADERS, KEY, OPTIONS, ORDERING, WRITING_HEADERS
+from .parameters import (
+    AFTER,
+    DRY,
+    FILTERS,
+    GUID,
+    HEADERS,
+    KEY,
+    LIMIT,
+    LOCATION,
+    ON_BAD_ROWS,
+    ORDERING,
+    PAGING,
+    REPLAYED,
+    WAIT,
+)
 from .shapes import (
-    MESSAGE_LIST_OR_DRY_RUN,
-    MESSAGE_OR_LIST,
-    NEW_MESSAGE_OR_LIST,
+    MANY_OR_DRY_RUN,
+    ONE_OR_DRY_RUN,
     BlockedSerializer,
+    MessagePageSerializer,
     ProblemSerializer,
+    StoppedNumberPageSerializer,
+    WrittenMessagesSerializer,
 )
 
 JSON = "application/json"
@@ -39,9 +58,9 @@ FAULTS = {
     400: "A wrong value, field, parameter, or broken JSON; nothing was changed.",
     401: "Not logged in.",
     403: "Not logged in, or a permission is missing.",
-    404: "There is no such message or page.",
+    404: "There is no such message, page or feed.",
     406: "The answer is to be of another type than JSON.",
-    410: "The row that the page comes after has been deleted.",
+    410: "What the cursor names, or what comes after it, has been deleted.",
     411: "The body has no Content-Length.",
     413: "The body is over 2 MB.",
     415: "The body is not JSON.",
@@ -72,7 +91,20 @@ def _action(summary: str, description: str, request: Any, code: int = 200) -> An
         code: OpenApiResponse(MessageSerializer, "The message as it is now."),
         (409, MEDIA_TYPE): OpenApiResponse(BlockedSerializer, "Its state does not allow this."),
     }
-    return _operation(summary, description, answers, *BODY_FAULTS, 404, request=request)
+    return _operation(
+        summary, description, answers, *BODY_FAULTS, 404, request=request, parameters=[GUID]
+    )
+
+
+def _writing(summary: str, description: str, shapes: Any, **more: Any) -> dict[str, Any]:
+    """Return the description of writing, with the shapes of its answers."""
+    answers = {
+        201: OpenApiResponse(shapes[201], "Written: it will be sent and paid for."),
+        200: OpenApiResponse(
+            shapes[200], "Written before, under the same guids or key; or a dry run."
+        ),
+    }
+    return _operation(summary, description, answers, *BODY_FAULTS, 409, 422, **more)
 
 
 def _faulty(name: str, status: int, code: str, fault: dict[str, str]) -> OpenApiExample:
@@ -90,18 +122,10 @@ def _faulty(name: str, status: int, code: str, fault: dict[str, str]) -> OpenApi
     return OpenApiExample(name, body, response_only=True, **more)
 
 
-EXAMPLES = [
+ONE = [
     OpenApiExample(
         "A message",
         {"number": "8 (913) 529-29-26", "text": "Ваш заказ готов", "tag": "order-7"},
-        request_only=True,
-    ),
-    OpenApiExample(
-        "A list",
-        [
-            {"number": "89135292926", "text": "Счёт 4711 оплачен"},
-            {"number": "89135292927", "text": "Счёт 4711 оплачен"},
-        ],
         request_only=True,
     ),
     _faulty(
@@ -121,39 +145,53 @@ EXAMPLES = [
         fault("guid", "conflict", "A message with this guid exists with another text."),
     ),
 ]
+MANY = [
+    OpenApiExample(
+        "A list",
+        {"number": "89135292926", "text": "Счёт 4711 оплачен"},  # is shown in a list
+        request_only=True,
+    ),
+]
 MESSAGES = {
     "list": _operation(
         "Find messages",
         "A page at a time; follow `next` while there is one.",
-        {200: MessageSerializer(many=True)},
+        {200: MessagePageSerializer},
         *(400, 404, 410),
-        parameters=[*FILTERS, ORDERING],
+        parameters=[*FILTERS, ORDERING, *PAGING],
     ),
     "search": _operation(
-        "Find the messages to a number",
-        "Answers like the list, whose parameters it takes, and changes nothing. POST the same"
-        " body to `next`.",
-        {200: MessageSerializer(many=True)},
+        "Find the messages to a number, or with guids",
+        "Give one of the two. Answers like the list, whose parameters it takes, and changes"
+        " nothing. POST the same body to `next`.",
+        {200: MessagePageSerializer},
         *(*BODY_FAULTS, 404, 410),
-        request=NumberSerializer,
-        parameters=[*FILTERS, ORDERING],
+        request=SearchSerializer,
+        parameters=[*FILTERS, ORDERING, *PAGING],
     ),
-    "create": _operation(
-        f"Write one message, or a list of 1 to {MAX_MESSAGES_PER_REQUEST:,}",
-        "A list is written whole or not at all, unless bad rows are skipped. A worker sends what is"
-        " written.",
-        {
-            201: OpenApiResponse(MESSAGE_OR_LIST, "Written: it will be sent and paid for."),
-            200: OpenApiResponse(
-                MESSAGE_LIST_OR_DRY_RUN, "Written before, under the same guids or key; a dry run."
-            ),
-        },
-        *(*BODY_FAULTS, 409, 422),
-        request=NEW_MESSAGE_OR_LIST,
-        parameters=[KEY, *OPTIONS, *WRITING_HEADERS],
-        examples=EXAMPLES,
+    "create": _writing(
+        "Write one message",
+        "A worker sends it.",
+        {201: WrittenMessageSerializer, 200: ONE_OR_DRY_RUN},
+        request=NewMessageSerializer,
+        parameters=[KEY, DRY, LOCATION, REPLAYED],
+        examples=ONE,
     ),
-    "retrieve": _operation("Read one message", "By its guid.", {200: MessageSerializer}, 400, 404),
+    "create_many": _writing(
+        f"Write a list of 1 to {MAX_MESSAGES_PER_REQUEST:,} messages",
+        "All or none are written, unless bad rows are skipped. A worker sends what is written.",
+        {201: WrittenMessagesSerializer, 200: MANY_OR_DRY_RUN},
+        request=NewMessageSerializer(many=True),
+        parameters=[KEY, DRY, ON_BAD_ROWS, REPLAYED],
+        examples=MANY,
+    ),
+    "retrieve": _operation(
+        "Read one message",
+        "By its guid.",
+        {200: MessageSerializer},
+        *(400, 404),
+        parameters=[GUID],
+    ),
     "summary": _operation(
         "Count messages and segments by status",
         f"With the filters of the list; at most the {MAX_COUNTED:,} newest.",
@@ -184,12 +222,23 @@ MESSAGES = {
         AcceptDuplicateSerializer,
     ),
 }
+EVENTS = {
+    "list": _operation(
+        "Read what happened to messages",
+        "Every change of a status once and in order; of one message by `id`. Send the `cursor` of"
+        " the last answer as `after`, again at once as long as it changes.",
+        {200: EventPageSerializer},
+        *(400, 404, 410),
+        parameters=[AFTER, LIMIT, WAIT],
+    ),
+}
 STOP_LIST = {
     "list": _operation(
         "List the numbers that nothing is sent to",
         "A page at a time; follow `next` while there is one.",
-        {200: StoppedNumberSerializer(many=True)},
+        {200: StoppedNumberPageSerializer},
         *(400, 404),
+        parameters=PAGING,
     ),
     "create": _operation(
         f"Add 1 to {MAX_NUMBERS_PER_REQUEST:,} numbers",
@@ -204,9 +253,10 @@ STOP_LIST = {
     "search": _operation(
         "Find a number",
         "Answers like the list, and changes nothing.",
-        {200: StoppedNumberSerializer(many=True)},
+        {200: StoppedNumberPageSerializer},
         *(*BODY_FAULTS, 404),
         request=NumberSerializer,
+        parameters=PAGING,
     ),
     "remove": _operation(
         f"Take 1 to {MAX_NUMBERS_PER_REQUEST:,} numbers off the list",
@@ -234,6 +284,14 @@ class MessagesExtension(OpenApiViewExtension):
 
     target_class = "django_mobilon_sms.rest.messages.views.MessageViewSet"
     tag, prefix, operations = "SMS", "sms_messages", MESSAGES
+    view_replacement = _described
+
+
+class EventsExtension(OpenApiViewExtension):
+    """Describe the events."""
+
+    target_class = "django_mobilon_sms.rest.events.EventViewSet"
+    tag, prefix, operations = "SMS events", "sms_events", EVENTS
     view_replacement = _described
 
 

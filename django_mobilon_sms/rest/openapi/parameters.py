@@ -9,6 +9,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from ...choices import ErrorCode, Status
+from ...events import MAX_LIMIT
+from ..events import MAX_WAIT, NEWEST
 from ..messages.idempotency_key import HEADER
 from ..messages.views import MessageViewSet
 from ..messages.write_request import DRY_RUN, ON_ERROR
@@ -38,6 +40,7 @@ FILTERS = [
             "created_before": "Written before this time",
             "sent_after": "Sent at this time or later",
             "sent_before": "Sent before this time",
+            "changed_after": "With a change at this time or later, which needs events",
         }.items()
     ),
 ]
@@ -46,30 +49,43 @@ ORDERING = _query(
     "The order, by default the newest first; sent_at lists only messages that were sent.",
     enum=[f"{sign}{field}" for field in MessageViewSet.ordering_fields for sign in ("", "-")],
 )
+PAGING = [
+    _query(MessagePagination.cursor_query_param, "From `next` or `previous` of another page."),
+    _query(
+        "page_size",
+        "How many a page holds; more than 1,000 counts as 1,000.",
+        {"type": "integer", "minimum": 1, "default": 100},
+    ),
+]
+AFTER = _query("after", f"A cursor, or `{NEWEST}`; without it, from the oldest event on.", WORD)
+LIMIT = _query(
+    "limit",
+    "How many events at most.",
+    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 100},
+)
+WAIT = _query(
+    "wait",
+    "How many seconds to wait for an event.",
+    {"type": "integer", "minimum": 0, "maximum": MAX_WAIT, "default": 0},
+)
+GUID = OpenApiParameter("guid", OpenApiTypes.UUID, OpenApiParameter.PATH)
 KEY = _header(
     HEADER,
     "Names the request, so that a retry finds its messages.",
     WORD | {"maxLength": 255, "pattern": "^[ -~]+$"},
 )
-OPTIONS = [
-    _query(DRY_RUN, "true: judge the request, write nothing, use up no key.", bool),
-    _query(
-        ON_ERROR,
-        "What a bad row of a list means: none is written, or the others are.",
-        enum=["refuse", "skip"],
-    ),
-]
-LOCATION = _header(
-    "Location", "The address of the message, if one was written.", OpenApiTypes.URI, response=[201]
+DRY = _query(DRY_RUN, "true: judge the request, write nothing, use up no key.", bool)
+ON_BAD_ROWS = _query(
+    ON_ERROR,
+    "What a bad row of a list means: none is written, or the others are.",
+    enum=["refuse", "skip"],
 )
-WRITING_HEADERS = [
-    LOCATION,
-    _header(
-        "Idempotency-Replayed",
-        "`true`: nothing was written, because all of the messages existed.",
-        response=[200],
-    ),
-]
+LOCATION = _header("Location", "The address of the message.", OpenApiTypes.URI, response=[201])
+REPLAYED = _header(
+    "Idempotency-Replayed",
+    "`true`: nothing was written, because all of the messages existed.",
+    response=[200],
+)
 HEADERS = [
     _header("Retry-After", "Retry after this many seconds.", int, response=[429, 503]),
     _header(

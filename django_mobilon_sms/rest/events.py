@@ -1,0 +1,181 @@
+"""The feed of events over REST: every change of a status, read with a cursor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.core.cache import cache
+from django.core.exceptions import ValidationError
+from django.db import connections
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers, status
+from rest_framework.exceptions import APIException, NotFound
+from rest_framework.fields import get_error_detail
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from .. import events
+from ..choices import ErrorCode, Status
+from ..conf import conf
+from ..exceptions import CursorExpired, InvalidCursor
+from ..models import SmsEvent
+from .permissions import SEE, MessagePermission
+from .serializers import IN_UTC, EnumField, ExactSerializer
+from .strict_view import StrictView
+
+#: The value of ``after`` that begins with the events from now on.
+NEWEST = "newest"
+#: How long a request may wait for an event, in seconds: less than a server's or a proxy's timeout.
+MAX_WAIT = 25
+#: How often a waiting request looks for an event, in seconds.
+STEP = 1.0
+
+
+class CursorGone(APIException):
+    """Events after the cursor have been deleted."""
+
+    status_code = status.HTTP_410_GONE
+    default_detail = _(
+        "Events after this cursor have been deleted. Search for the messages that you follow,"
+        " and read on with after=newest or without after."
+    )
+    default_code = "cursor_expired"
+
+
+class EventsOff(NotFound):
+    """The project keeps no events."""
+
+    default_detail = _("No events are kept here: MOBILON_SMS_EVENTS is not set.")
+    default_code = "events_off"
+
+
+class EventSerializer(serializers.ModelSerializer[SmsEvent]):
+    """A change of a message's status. The time is in UTC."""
+
+    type = EnumField("EventType", [(f"message.{value}", label) for value, label in Status.choices])
+    old_status = EnumField(
+        "OldStatus", Status.choices, allow_blank=True, help_text="Empty for a new message."
+    )
+    status = EnumField("Status", Status.choices)
+    error_code = EnumField("ErrorCode", ErrorCode.choices, allow_blank=True)
+
+    class Meta:
+        model = SmsEvent
+        ref_name = "SmsEvent"
+        fields = ["id", "guid", "type", "old_status", "status", "error_code", "created_at"]
+        read_only_fields = fields
+        extra_kwargs = {"created_at": IN_UTC}
+
+
+class EventPageSerializer(ExactSerializer):
+    """Events in order, and the cursor to read on from."""
+
+    events = EventSerializer(many=True)
+    cursor = serializers.CharField(
+        help_text="The next `after`. If it is the one that you sent, there is nothing new."
+    )
+
+
+class EventForm(forms.Form):
+    """The parameters. One that is given needs a value."""
+
+    after = forms.CharField(required=False, strip=False)
+    limit = forms.IntegerField(required=False, min_value=1, max_value=events.MAX_LIMIT)
+    wait = forms.IntegerField(required=False, min_value=0, max_value=MAX_WAIT)
+
+
+class Turn:
+    """The turn of a user's newest waiting request, which ends the turn of an older one.
+
+    So a user holds one worker of the web server, however many requests it leaves waiting. Without
+    the cache, or where each process has its own, more of them wait.
+    """
+
+    def __init__(self, user: Any) -> None:
+        self.key, self.mark = f"mobilon_sms_events_{user.pk}", uuid4().hex
+        _quietly(cache.set, self.key, self.mark, MAX_WAIT * 2)
+
+    def is_over(self) -> bool:
+        """Return whether a newer request waits."""
+        return bool(_quietly(cache.get, self.key, self.mark) not in (None, self.mark))
+
+
+class EventViewSet(StrictView, GenericViewSet[SmsEvent]):
+    """Events of messages, in an order in which none is missed."""
+
+    queryset = SmsEvent.objects.all()
+    serializer_class = EventPageSerializer
+    permission_classes = [MessagePermission]
+    required_permission = SEE
+    pagination_class = None
+    filter_backends: list[Any] = []
+    parameters: Collection[str] = tuple(EventForm.base_fields)
+
+    def list(self, request: Request) -> Response:
+        """Return the events after a cursor, at once or as soon as there is one."""
+        if conf.EVENTS is None:
+            raise EventsOff
+        page = self._wait(**_read(request))
+        return Response(self.get_serializer(page).data)
+
+    def _wait(self, *, after: str | None, limit: int, wait: int) -> events.Page:
+        """Return the first page that has an event, or the last one when the time is over."""
+        deadline, turn = time.monotonic() + wait, None
+        while True:
+            page = self._page(after, limit)
+            if page.events or time.monotonic() >= deadline:
+                return page
+            if page.cursor == after:
+                turn = turn or Turn(self.request.user)
+                _close_connections()
+                time.sleep(STEP)
+                if turn.is_over():
+                    return page
+            after = page.cursor
+
+    def _page(self, after: str | None, limit: int) -> events.Page:
+        own = self.request.user.pk if conf.REST_OWN_MESSAGES_ONLY else None
+        try:
+            if after == NEWEST:
+                return events.Page([], events.newest())
+            return events.read(after, limit, created_by=own)
+        except InvalidCursor as error:
+            fault = {"after": [_("This is not a cursor of this API.")]}
+            raise serializers.ValidationError(fault, code="invalid") from error
+        except CursorExpired:
+            raise CursorGone from None
+
+
+def _read(request: Request) -> dict[str, Any]:
+    """Return the parameters. Raise ``ValidationError`` by parameter."""
+    form = EventForm(request.query_params)
+    for name in set(form.fields) & set(request.query_params):
+        form.fields[name].required = True
+    if not form.is_valid():
+        raise serializers.ValidationError(get_error_detail(ValidationError(form.errors.as_data())))
+    given = form.cleaned_data
+    return {
+        "after": given["after"] or None,
+        "limit": given["limit"] or 100,
+        "wait": given["wait"] or 0,
+    }
+
+
+def _close_connections() -> None:
+    """Hand back the connections of this thread; the next query opens one again."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()
+
+
+def _quietly(call: Any, *arguments: Any) -> Any:
+    """Return what the cache answers, ``None`` if it fails: waiting does not need it."""
+    try:
+        return call(*arguments)
+    except Exception:  # every cache has errors of its own
+        return None
