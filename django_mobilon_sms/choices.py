@@ -57,7 +57,10 @@ class WorkerKind(models.TextChoices):
 
 
 class ErrorCode(models.TextChoices):
-    """Why a message or a batch has its status. Only the code is stored, never the sentence."""
+    """Why a message or a batch has its status. Only the code is stored, never the sentence.
+
+    ``WAYS_OUT`` has the next step for each.
+    """
 
     # Nothing was written to the gateway.
     CONNECTION = "connection", _("No connection to the gateway could be made.")
@@ -92,3 +95,71 @@ class ErrorCode(models.TextChoices):
     # It had been resent, so it went back to unknown.
     EXPIRED = "expired", _("It expired before it was sent again.")
     CANCELLED = "cancelled", _("It was cancelled before it was sent again.")
+
+
+_DECIDE = _("Decide about the messages in the admin.")
+_DECIDE_AND_ASK = _("Decide about the messages in the admin, and ask the vendor.")
+_LATE = _(
+    "Decide about the messages in the admin. If it repeats, ask the vendor or raise"
+    " MOBILON_SMS_TIMEOUT."
+)
+_FIRST_REQUEST = _("Decide about the message: its first request may have brought it.")
+
+#: What a person does next, by error code; it follows the sentence of the code.
+WAYS_OUT = {
+    ErrorCode.CONNECTION: _(
+        "The worker tries again. If it lasts, check the network and MOBILON_SMS_BASE_URL."
+    ),
+    ErrorCode.CERTIFICATE: _(
+        "Check MOBILON_SMS_BASE_URL, the host's clock and its CA certificates."
+    ),
+    ErrorCode.REQUEST: _("Run manage.py check and check MOBILON_SMS_BASE_URL."),
+    ErrorCode.LEASE_SHORT: _("Nothing to do. If it repeats, the worker's host is overloaded."),
+    ErrorCode.CREDENTIALS: _(
+        "Check MOBILON_SMS_USERNAME and MOBILON_SMS_PASSWORD, and restart the worker."
+    ),
+    ErrorCode.PAYMENT: _("Pay, then choose Try now in the admin."),
+    ErrorCode.RATE_LIMITED: _(
+        "The worker waits as long as the gateway asks for. If it repeats, lower"
+        " MOBILON_SMS_CONCURRENCY."
+    ),
+    ErrorCode.HTTP_REFUSED: _(
+        "Check MOBILON_SMS_BASE_URL, and ask the vendor about the HTTP code."
+    ),
+    ErrorCode.REJECTED: _(
+        "Check the number and the text, and copy the message when the cause is gone."
+    ),
+    ErrorCode.INVALID: _("Check the text, the number and the sender, and write a new message."),
+    ErrorCode.REPORTED_FAILED: _("Ask the vendor, then copy the message."),
+    ErrorCode.STOP_LIST: _("Nothing to do."),
+    ErrorCode.TIMEOUT: _LATE,
+    ErrorCode.DEADLINE: _LATE,
+    ErrorCode.BROKEN: _DECIDE,
+    ErrorCode.HTTP_ERROR: _DECIDE_AND_ASK,
+    ErrorCode.REDIRECT: _(
+        "Correct MOBILON_SMS_BASE_URL. If messages became unknown, decide about them in the admin."
+    ),
+    ErrorCode.BAD_REPLY: _DECIDE_AND_ASK,
+    ErrorCode.NO_ANSWER: _DECIDE_AND_ASK,
+    ErrorCode.NO_ID: _(
+        "Decide about the messages in the admin, and ask the vendor what the code means."
+    ),
+    ErrorCode.WRONG_TYPES: _DECIDE_AND_ASK,
+    ErrorCode.CONTRADICTION: _DECIDE_AND_ASK,
+    ErrorCode.LOST: _(
+        "Decide about the messages in the admin, and find out what ended the worker."
+    ),
+    ErrorCode.HELD: _(
+        "Look in the database that was in use whether the message was sent, then decide."
+    ),
+    ErrorCode.UNFORESEEN: _("Decide about the messages in the admin, and report the error."),
+    ErrorCode.EXPIRED: _FIRST_REQUEST,
+    ErrorCode.CANCELLED: _FIRST_REQUEST,
+}
+
+
+def explain(code: str, http_code: int | None = None) -> str:
+    """Return the sentence of an error code, the HTTP code of the reply, and the next step."""
+    error = ErrorCode(code)
+    http = f"HTTP {http_code}." if http_code else ""
+    return " ".join(filter(None, (str(error.label), http, str(WAYS_OUT[error]))))

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from ..choices import ErrorCode
+from ..choices import ErrorCode, explain
 
 #: Days by their distance from today.
 _DAYS = {-1: _("yesterday"), 0: _("today"), 1: _("tomorrow")}
@@ -29,6 +29,11 @@ def badge(word: str, label: Any) -> SafeString:
 def sentence(error_code: str) -> Any:
     """Return the sentence of an error code: "-" for none, an unknown code as it is."""
     return ErrorCode(error_code).label if error_code in ErrorCode.values else error_code or "-"
+
+
+def explanation(error_code: str) -> Any:
+    """Return the sentence of an error code with the next step."""
+    return explain(error_code) if error_code in ErrorCode.values else sentence(error_code)
 
 
 def short_moment(value: datetime | None) -> Any:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import SmsBatch, SmsMessage
 from .actions import catalogue
-from .badges import badge, sentence, short_moment
+from .badges import badge, explanation, sentence, short_moment
 from .bounded_paginator import BoundedList
 from .messages.filters import OutcomeFilter
 
@@ -27,7 +27,7 @@ class JournalAdmin(BoundedList):
     actions = None
     fields = (
         "outcome_badge",
-        "what_happened",
+        "what_happened_and_next",
         "http_code",
         "worker",
         "created_at",
@@ -95,6 +95,11 @@ class JournalAdmin(BoundedList):
     def what_happened(self, batch: SmsBatch) -> Any:
         """Return the sentence of the error code."""
         return sentence(batch.error_code)
+
+    @admin.display(description=_("what happened"))
+    def what_happened_and_next(self, batch: SmsBatch) -> Any:
+        """Return the sentence of the error code, and the next step."""
+        return explanation(batch.error_code)
 
     @admin.display(description=_("messages"))
     def size(self, batch: SmsBatch) -> int:

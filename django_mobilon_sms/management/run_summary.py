@@ -24,6 +24,7 @@ def summary(report: RunReport) -> str:
             report.checked,
         )
         lines.append(checked % {"count": report.checked, "counts": _counts(report.reported)})
+    lines += [str(error) for error in report.errors.values()]
     return "\n".join(lines or [_("Nothing to do.")])
 
 

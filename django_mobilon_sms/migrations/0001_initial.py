@@ -56,6 +56,8 @@ class Migration(migrations.Migration):
                 ('paused_at', models.DateTimeField(blank=True, null=True, verbose_name='paused at')),
                 ('blocked_until', models.DateTimeField(blank=True, null=True, verbose_name='blocked until')),
                 ('failures', models.PositiveIntegerField(default=0, verbose_name='failures in a row')),
+                ('error_code', models.CharField(blank=True, choices=[('connection', 'No connection to the gateway could be made.'), ('certificate', "The gateway's TLS certificate is not trusted."), ('request', 'The request could not be prepared.'), ('lease_short', 'There was too little time left to send it safely.'), ('credentials', 'The gateway refused the user name or the password.'), ('payment', 'The gateway asks for payment.'), ('rate_limited', 'The gateway asks for fewer requests.'), ('http_refused', 'The gateway refused the whole request.'), ('rejected', 'The gateway refused this message.'), ('invalid', 'The message cannot be put into a request.'), ('reported_failed', 'The gateway reports that it was not sent.'), ('stop_list', 'The number is on the stop list.'), ('timeout', 'The gateway did not answer in time.'), ('deadline', 'The request took too long and was abandoned.'), ('broken', 'The connection broke before the answer was complete.'), ('http_error', 'The gateway answered with an error, but may have sent it.'), ('redirect', 'The gateway answered with a redirect.'), ('bad_reply', "The gateway's answer could not be read."), ('no_answer', "The gateway's answer does not mention this message."), ('no_id', "The gateway's answer has no id for this message."), ('wrong_types', "The gateway's answer for this message is malformed."), ('contradiction', "The gateway's answer for this message contradicts itself."), ('lost', 'No outcome was recorded before the lease ended.'), ('held', 'Held back: another copy of it may have been sent.'), ('unforeseen', 'An unexpected error occurred.'), ('expired', 'It expired before it was sent again.'), ('cancelled', 'It was cancelled before it was sent again.')], default='', max_length=20, verbose_name='error')),
+                ('http_code', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='HTTP code')),
                 ('probe', models.UUIDField(blank=True, null=True, verbose_name='probe')),
                 ('probe_until', models.DateTimeField(blank=True, null=True, verbose_name='probe until')),
                 ('changed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='changed at')),
@@ -233,6 +235,18 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'heartbeats',
                 'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('host', 'kind'), name='mobilon_sms_heartbeat_host')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ReportedError',
+            fields=[
+                ('name', models.CharField(max_length=20, primary_key=True, serialize=False, verbose_name='name')),
+                ('reported_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='reported at')),
+            ],
+            options={
+                'verbose_name': 'reported error',
+                'verbose_name_plural': 'reported errors',
+                'default_permissions': (),
             },
         ),
     ]

@@ -53,6 +53,7 @@ from .messages import (
 )
 from .number_locks import NumberLock
 from .pause_and_breaker import LONGEST_WAIT, GatewayState
+from .reported_errors import REPORT_EVERY, ReportedError
 from .sender_pace import SenderPace
 from .stopped_numbers import StoppedNumber
 from .wake_up import CHANNEL, DEBOUNCE, wake_up_after_commit
@@ -65,6 +66,7 @@ __all__ = [
     "Heartbeat",
     "IdempotencyKey",
     "NumberLock",
+    "ReportedError",
     "SenderPace",
     "SmsBatch",
     "SmsMailing",

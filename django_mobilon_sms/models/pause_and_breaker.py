@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from ..choices import ErrorCode
 from ..conf import conf
 from ..database import (
     TEXT,
@@ -141,11 +142,15 @@ class StateQuerySet(PrimaryQuerySet):
         waited = self.for_write().filter(ShortLockWaits(), free, is_time)
         return waited.update(probe=batch.pk, probe_until=db_now() + lease) == 1
 
-    def trip(self, batch: SmsBatch, *, wait: timedelta) -> int:
+    def trip(
+        self, batch: SmsBatch, *, wait: timedelta, error_code: str, http_code: int | None = None
+    ) -> int:
         """Block sending for ``wait``; return 0 if the breaker has changed since the claim."""
         return self._unchanged_since(batch).update(
             blocked_until=db_now() + wait,
             failures=F("failures") + 1,
+            error_code=error_code,
+            http_code=http_code,
             probe=None,
             probe_until=None,
             **_changed(),
@@ -154,7 +159,13 @@ class StateQuerySet(PrimaryQuerySet):
     def clear(self, batch: SmsBatch) -> int:
         """Clear the breaker; return 0 if it has changed since the claim of the batch."""
         return self._unchanged_since(batch).update(
-            blocked_until=None, failures=0, probe=None, probe_until=None, **_changed()
+            blocked_until=None,
+            failures=0,
+            error_code="",
+            http_code=None,
+            probe=None,
+            probe_until=None,
+            **_changed(),
         )
 
     def _unchanged_since(self, batch: SmsBatch) -> Self:
@@ -173,6 +184,11 @@ class GatewayState(models.Model):
     #: Empty while the gateway works. If it is past, one message may probe the gateway.
     blocked_until = models.DateTimeField(_("blocked until"), null=True, blank=True)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
+    #: Why the breaker tripped last; empty while the gateway works.
+    error_code = models.CharField(
+        _("error"), max_length=20, choices=ErrorCode.choices, blank=True, default=""
+    )
+    http_code = models.PositiveSmallIntegerField(_("HTTP code"), null=True, blank=True)
     #: The batch that probes the gateway, and until when no other may.
     probe = models.UUIDField(_("probe"), null=True, blank=True)
     probe_until = models.DateTimeField(_("probe until"), null=True, blank=True)

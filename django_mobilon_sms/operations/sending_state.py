@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -13,13 +12,10 @@ from django.utils.translation import ngettext
 from ..choices import ErrorCode, Priority, Status
 from ..conf import conf, show_moment
 from ..limits import quiet_until
-from ..models import GatewayState, Heartbeat, MessageQuerySet, SmsBatch, SmsMessage, db_now
+from ..models import GatewayState, Heartbeat, MessageQuerySet, SmsMessage, db_now
 
 #: A count is exact up to this number of rows; ``COUNT_LIMIT + 1`` means more.
 COUNT_LIMIT = 100_000
-
-#: Among so many last requests the cause of a trouble is looked for.
-RECENT_REQUESTS = 20
 
 WORDS = ("works", "idle", "nobody", "quiet", "probing", "blocked", "paused", "disabled")
 
@@ -57,8 +53,8 @@ def observe_sending(state: GatewayState | None = None) -> SendingState:
     if condition == "quiet":
         return SendingState(condition, until=quiet_until(state.now))
     if condition in ("blocked", "probing"):
-        cause = _cause(state)
-        return SendingState(condition, until=state.blocked_until, **cause)
+        until, error_code, http_code = state.blocked_until, state.error_code, state.http_code
+        return SendingState(condition, until=until, error_code=error_code, http_code=http_code)
     return SendingState("works" if is_recent else "idle", since=last_beat)
 
 
@@ -105,18 +101,6 @@ def _last_heartbeat() -> tuple[datetime | None, bool]:
     beat_at, now = beats.first() or (None, None)
     recent = beat_at and now - beat_at <= timedelta(seconds=conf.WORKER_SILENCE)
     return beat_at, bool(recent)
-
-
-def _cause(state: GatewayState) -> Mapping[str, Any]:
-    """Return the error of the last request that failed before the breaker changed."""
-    last = SmsBatch.objects.for_write().order_by("-created_at")
-    rows = last.values("error_code", "http_code", "breaker_changes")[:RECENT_REQUESTS]
-    not_asked = ("", ErrorCode.LEASE_SHORT, ErrorCode.INVALID)
-    for row in rows:
-        is_before = row.pop("breaker_changes") < state.breaker_changes
-        if is_before and row["error_code"] not in not_asked:
-            return row
-    return {}
 
 
 def _sentences(state: SendingState) -> list[str]:

@@ -47,6 +47,17 @@ class Candidate(NamedTuple):
         return OutgoingMessage(self.guid, wire_number(self.number), self.text, self.source)
 
 
+def for_the_wire(messages: Iterable[Candidate]) -> tuple[list[OutgoingMessage], list[int]]:
+    """Return the messages for the gateway, and the primary keys of those it cannot be given."""
+    outgoing, invalid = [], []
+    for message in messages:
+        try:
+            outgoing.append(message.outgoing())
+        except ValueError:
+            invalid.append(message.pk)
+    return outgoing, invalid
+
+
 _is_source = lru_cache(is_source)  # because most messages have the same sender
 
 

@@ -90,6 +90,15 @@ def claim_next(
         # Sending is halted, or others were faster with all of them, the pace or the probe.
 
 
+def can_claim() -> bool:
+    """Return whether a claim would take a message now: nothing halts it, and the pace has room."""
+    state = GatewayState.objects.current()
+    if halt_of(state):
+        return False
+    found, _halt = _choose(state.now, 1, 1, None, candidates.ALL)
+    return bool(found)
+
+
 def _choose(
     now: datetime | None,
     limit: int,

@@ -20,27 +20,35 @@ logger = logging.getLogger(__name__)
 PROOF_SECONDS = 1.0
 #: How long a lost connection is left alone before the next attempt, in seconds.
 RETRY_SECONDS = 5.0
+#: How long after a failed proof a listener tries again, in seconds. The server may only have been
+#: slow, and a pooler may have gone.
+PROVE_AGAIN_SECONDS = 60.0
 #: How often a silent connection is checked, in seconds.
 CHECK_SECONDS = 60.0
 
 
+class CannotListen(Exception):
+    """The driver has no way to wait for a notification."""
+
+
 class NotHeard(Exception):
-    """The server accepted LISTEN, and this session hears nothing: a pooler is in between."""
+    """The server accepted LISTEN, and this session heard nothing: a pooler is in between."""
 
 
 @contextmanager
-def listener(wake: Callable[[], object]) -> Iterator[bool]:
-    """Call ``wake`` from a thread at each notification. Yield whether notifications arrive.
+def listener(wake: Callable[[], object]) -> Iterator[Callable[[], bool]]:
+    """Call ``wake`` from a thread at each notification.
 
-    A lost connection is opened again, and ``wake`` called then, because a notification may have
-    been missed meanwhile.
+    Yield a function that returns whether notifications arrive, which may be found later. A lost
+    connection is opened again, and ``wake`` called then, because a notification may have been
+    missed meanwhile.
     """
     thread = _Listener(wake)
     if connections[_alias()].vendor == "postgresql":
         thread.start()
         thread.tried.wait(2 * PROOF_SECONDS)
     try:
-        yield thread.hears
+        yield lambda: thread.hears
     finally:
         thread.ended.set()
 
@@ -62,9 +70,13 @@ class _Listener(threading.Thread):
                     self.tried.set()
                     self.wake()
                     self._hear(connection)
-            except NotHeard:
+            except CannotListen:
                 self.tried.set()
                 return
+            except NotHeard:
+                self.tried.set()
+                self.ended.wait(PROVE_AGAIN_SECONDS)
+                continue
             except Exception as error:  # the worker polls, and may go on without this thread
                 logger.info("listen.lost error=%s", type(error).__name__)
             self.tried.set()
@@ -84,7 +96,7 @@ def listening() -> Iterator[Any]:
     """Yield a connection of psycopg that hears the notifications of other sessions.
 
     Raises ``NotHeard`` behind a pooler that gives each transaction another session, such as
-    PgBouncer's transaction mode.
+    PgBouncer's transaction mode, and ``CannotListen``.
     """
     token = uuid4().hex
     with _new_connection() as own:
@@ -104,7 +116,7 @@ def _new_connection() -> Iterator[Any]:
     with closing(wrapper):
         wrapper.ensure_connection()
         if not callable(getattr(wrapper.connection, "notifies", None)):
-            raise NotHeard  # psycopg2 has no way to wait for a notification
+            raise CannotListen  # psycopg2
         yield wrapper.connection
 
 

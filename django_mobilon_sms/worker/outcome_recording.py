@@ -54,6 +54,14 @@ class Result:
         return _verdicts(self.pks, self.proof.reply)
 
     @property
+    def reasons(self) -> Counter[str]:
+        """Return the messages that were not settled, counted by the error code that says why."""
+        if self.proof.outcome != Outcome.ANSWERED:
+            return Counter({self.proof.error_code: len(self.pks)})
+        unknown = (one for one in self.verdicts.values() if one.status == Status.UNKNOWN)
+        return Counter(verdict.error_code for verdict in unknown)
+
+    @property
     def is_good(self) -> bool:
         """Whether the reply settled at least one message: the gateway works as it should."""
         return any(verdict.status != Status.UNKNOWN for verdict in self.verdicts.values())
@@ -89,7 +97,7 @@ def _journal(result: Result, error: Error) -> None:
     with suppress(Error):
         close(result.batch, result.proof, result.pks)
     with suppress(Exception):  # of a handler: other outcomes are not recorded yet
-        logger.error("batch.unrecorded batch=%s error=%s", result.batch.pk, type(error).__name__)
+        logger.warning("batch.unrecorded batch=%s error=%s", result.batch.pk, type(error).__name__)
 
 
 def record(batch: SmsBatch, proof: Proof, pks: Mapping[str, int]) -> Counter[Status]:
@@ -246,7 +254,9 @@ def update_breaker(result: Result) -> bool:
         retry_on_lock(update, using=_alias(), seconds=RETRY_SECONDS)
     except Error as error:
         with suppress(Exception):  # of a handler: other outcomes are not recorded yet
-            logger.error("breaker.failed batch=%s error=%s", result.batch.pk, type(error).__name__)
+            logger.warning(
+                "breaker.failed batch=%s error=%s", result.batch.pk, type(error).__name__
+            )
         return False
     return True
 
@@ -254,8 +264,12 @@ def update_breaker(result: Result) -> bool:
 def _update_breaker(result: Result) -> None:
     states = GatewayState.objects
     if result.is_trouble:
-        wait = proofs.pause_after(result.proof, states.current().failures)
-        tripped = states.trip(result.batch, wait=wait)
+        tripped = states.trip(
+            result.batch,
+            wait=proofs.pause_after(result.proof, states.current().failures),
+            error_code=next(iter(result.reasons), ""),
+            http_code=result.proof.http_code,
+        )
         with suppress(Exception):  # of a handler: other outcomes are not recorded yet
             logger.warning("breaker.trip batch=%s tripped=%d", result.batch.pk, tripped)
     elif result.is_good and result.is_probe:

@@ -7,8 +7,8 @@ written in one transaction. Messages that may have gone out without proof are he
 from __future__ import annotations
 
 import dataclasses
-import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -16,22 +16,20 @@ from django.db import Error, router
 
 from ..choices import ErrorCode, Outcome, Priority
 from ..conf import conf, require_fit, require_valid
-from ..gateway import Backend, Call, OutgoingMessage, SendResult, with_call
+from ..gateway import Backend, Call, SendResult, with_call
 from ..models import GatewayState, SmsBatch, SmsMessage
 from ..signals import Calls, call_receivers, receivers_held
 from . import candidates, outcome_recording, proofs
-from .candidates import Candidate
 from .claims import Claim, claim_next
 from .configured_backend import get_backend
-from .exit_codes import TROUBLE, exit_code
+from .exit_codes import TROUBLE, UNKNOWN, exit_code
 from .heartbeats import BEAT_SECONDS
 from .outcome_recording import Result
 from .proofs import Proof
 from .request_threads import RequestThreads
-from .run_report import RunReport
-from .sweep import leftovers, sweep_leftovers
-
-logger = logging.getLogger(__name__)
+from .run_log import log_batch, log_errors, log_failed_post, log_failure
+from .run_report import RunError, RunReport
+from .sweep import leftovers, sweep_batches, sweep_leftovers
 
 #: How often a run looks for an urgent message while all its requests wait for the gateway, in
 #: seconds.
@@ -39,6 +37,9 @@ LOOK_SECONDS = 0.05
 
 #: While this many calls of receivers of ``status_changed`` wait, nothing is claimed.
 MOST_CALLS = 1000
+
+#: How often a long run sweeps the batches that other workers left, in seconds.
+SWEEP_SECONDS = 60.0
 
 
 def deliver(
@@ -60,7 +61,11 @@ def deliver(
     report = sweep_leftovers()
     alive()  # after the sweep has shown that the database can be reached
     sizes = concurrency or conf.CONCURRENCY, batch_size or conf.BATCH_SIZE
-    _Run(report, *sizes, limit, stopping, progress, alive).deliver()
+    try:
+        _Run(report, *sizes, limit, stopping, progress, alive).deliver()
+    finally:
+        log_errors(report)
+    log_failure(report)
     return report
 
 
@@ -72,6 +77,7 @@ def send_now(pks: Sequence[int]) -> RunReport:
     require_ready()
     report = RunReport()
     _Run(report, 1, conf.BATCH_SIZE).deliver_one(pks)
+    log_errors(report)
     return report
 
 
@@ -100,16 +106,19 @@ class _Run:
         self.drained = False  # nothing was left to claim
         self.stopped = False  # by trouble
         self.calls: Calls = Calls()  # of receivers, until no request is under way
+        self.swept = time.monotonic()  # when it swept last; ``deliver()`` just did
 
     def deliver(self) -> None:
         """Send until there is nothing to claim, and call the receivers of ``status_changed``.
 
-        They are called while no request is under way, so that their time counts against no lease.
+        They are called, and errors logged, while no request is under way, so that their time counts
+        against no lease.
         """
         with receivers_held(self.calls, between=self.alive):
             self._send_all()
             while self._is_full():
                 call_receivers(self.calls, between=self.alive)
+                log_errors(self.report)
                 self._send_all()
 
     def _send_all(self) -> None:
@@ -132,6 +141,7 @@ class _Run:
                     self._claim_early(results)
                 finally:
                     self._record(results)
+                self._sweep()
                 self._claim_all(len(results))
         finally:
             while self.requests:  # record what is under way, whatever ended the claims
@@ -196,12 +206,19 @@ class _Run:
         kept = 1 if slots > 1 and not urgent else 0
         return max(0, slots - kept - len(self.requests))
 
+    def _sweep(self) -> None:
+        """Sweep batches once a minute: the messages of a killed worker must not wait for hours."""
+        if time.monotonic() < self.swept + SWEEP_SECONDS:
+            return
+        self.swept = time.monotonic()
+        self.report.add(sweep_batches())
+
     def _is_full(self) -> bool:
-        return len(self.calls) >= MOST_CALLS
+        return len(self.calls) >= MOST_CALLS or bool(self.report.unlogged)
 
     def _post(self, claim: Claim) -> None:
         """Start the request of a claim; messages that cannot be put on the wire fail."""
-        outgoing, invalid = _for_the_wire(claim.messages)
+        outgoing, invalid = candidates.for_the_wire(claim.messages)
         if invalid:
             self.report.count(outcome_recording.fail_invalid(claim, invalid))
         if outgoing:
@@ -229,33 +246,29 @@ class _Run:
                 self.stopped = self.report.failed = True
                 continue
             self.report.count(counts)
-            self.report.exit_codes.append(exit_code(result.proof))
+            self._note(result)
+            log_batch(result, counts)
             self.trusted |= result.is_good
             self.stopped |= result.is_trouble
             if not outcome_recording.update_breaker(result):
                 self.stopped = self.report.failed = True
             self.progress(len(result.pks))
 
-
-def _for_the_wire(messages: Iterable[Candidate]) -> tuple[list[OutgoingMessage], list[int]]:
-    """Return the messages for the gateway, and the primary keys of those it cannot be given."""
-    outgoing, invalid = [], []
-    for message in messages:
-        try:
-            outgoing.append(message.outgoing())
-        except ValueError:
-            invalid.append(message.pk)
-    return outgoing, invalid
+    def _note(self, result: Result) -> None:
+        proof, code = result.proof, exit_code(result.proof)
+        self.report.exit_codes.append(code)
+        for reason, count in result.reasons.items():
+            asked = UNKNOWN if proof.outcome == Outcome.ANSWERED else code
+            self.report.note(RunError(reason, proof.http_code, asked, count))
 
 
 def _proof_of(claim: Claim, answer: list[SendResult] | BaseException) -> Proof:
     """Return what the answer to a request proves, or the error that it ended with."""
     if not isinstance(answer, BaseException):
         return proofs.of_reply(answer)
-    name = type(answer).__name__
-    with suppress(Exception):  # of a handler: this outcome is not recorded yet
-        logger.warning("post.failed batch=%s error=%s", claim.batch.pk, name)
-    return proofs.of_error(answer)
+    proof = proofs.of_error(answer)
+    log_failed_post(claim.batch, answer, proof)
+    return proof
 
 
 def seconds_to_work() -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from django.db import Error, router, transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from ..choices import ErrorCode, Outcome, Status
 from ..conf import conf
@@ -23,8 +23,9 @@ from ..models import (
     retry_on_lock,
 )
 from . import outcome_recording
+from .exit_codes import UNKNOWN
 from .proofs import Proof
-from .run_report import RunReport
+from .run_report import RunError, RunReport
 
 logger = logging.getLogger(__name__)
 
@@ -33,40 +34,77 @@ logger = logging.getLogger(__name__)
 TEXTS_PER_UPDATE = 1000
 
 
+#: A part of a sweep, with the name that a log line gives it.
+Step = tuple[object, Callable[[], Mapping[Status, int]]]
+
+
 def sweep_leftovers() -> RunReport:
-    """Apply outcomes that did not reach their messages, and end what is lost or expired.
+    """Apply outcomes that did not reach their messages, and end what is lost or expired."""
+    return _sweep(leftovers(), _steps())
+
+
+def sweep_batches() -> RunReport:
+    """Sweep only batches, which takes a short time while requests are under way."""
+    return _sweep(_open_batches(), _batch_steps())
+
+
+def _sweep(found: Sequence[QuerySet[Any]], steps: Iterable[Step]) -> RunReport:
+    """Do these steps if one of the querysets has a row.
 
     Each step is tried alone: a batch that cannot be swept must not stop all sending for good.
     """
     report = RunReport()
-    if not GatewayState.objects.any_exist(leftovers()):  # one query, since most runs find nothing
+    if not GatewayState.objects.any_exist(found):  # one query, since most sweeps find nothing
         return report
     alias = router.db_for_write(SmsMessage)
-    for name, step in _steps():
+    for name, step in steps:
         patience = 0.0 if report.failed else RETRY_SECONDS
         try:
-            report.count(retry_on_lock(step, using=alias, seconds=patience))
+            counts = retry_on_lock(step, using=alias, seconds=patience)
+            report.count(counts)
+            if counts.get(Status.UNKNOWN):
+                _note_unknown(report, name, counts[Status.UNKNOWN])
         except Error as error:
             # Its type only: a database's own words can hold a row's contents.
-            logger.error("sweep.failed batch=%s error=%s", name, type(error).__name__)
+            logger.warning("sweep.failed batch=%s error=%s", name, type(error).__name__)
             report.failed = True
     return report
 
 
+def _note_unknown(report: RunReport, name: object, count: int) -> None:
+    """Note why messages became unknown; ``name`` is that of the step, a batch or "expired"."""
+    if name == "expired":
+        report.note(RunError(ErrorCode.EXPIRED, None, UNKNOWN, count))
+        return
+    held = SmsMessage.objects.for_write().filter(batch=name, status=Status.UNKNOWN).order_by()
+    for code, number in held.values_list("error_code").annotate(Count("pk")):
+        report.note(RunError(code, None, UNKNOWN, number))
+
+
 def leftovers() -> list[QuerySet[Any]]:
     """Return the batches and messages to sweep, each queryset in the order of its index."""
-    rows: list[QuerySet[Any]] = [
-        SmsBatch.objects.unapplied().order_by("lease_until"),
-        SmsBatch.objects.lost().order_by("lease_until"),
-        SmsMessage.objects.left_behind(),
-        SmsMessage.objects.past_expiry().order_by("expires_at"),
-    ]
+    rows = [*_open_batches(), SmsMessage.objects.past_expiry().order_by("expires_at")]
     if conf.FORGET_TEXT_AFTER is not None:
         rows.append(_forgettable())
     return rows
 
 
-def _steps() -> Iterator[tuple[object, Callable[[], Mapping[Status, int]]]]:
+def _open_batches() -> list[QuerySet[Any]]:
+    return [
+        SmsBatch.objects.unapplied().order_by("lease_until"),
+        SmsBatch.objects.lost().order_by("lease_until"),
+        SmsMessage.objects.left_behind(),
+    ]
+
+
+def _steps() -> Iterator[Step]:
+    yield from _batch_steps()
+    yield "expired", SmsMessage.objects.expire
+    if conf.FORGET_TEXT_AFTER is not None:
+        yield "texts", _forget_texts
+
+
+def _batch_steps() -> Iterator[Step]:
     for batch in SmsBatch.objects.unapplied():
         yield batch.pk, partial(_apply, batch)
     for batch in SmsBatch.objects.lost():
@@ -77,9 +115,6 @@ def _steps() -> Iterator[tuple[object, Callable[[], Mapping[Status, int]]]]:
     for batch in SmsBatch.objects.for_write().filter(pk__in=left_behind):
         logger.warning("batch.left batch=%s", batch.pk)
         yield batch.pk, partial(outcome_recording.settle_rest, batch)
-    yield "expired", SmsMessage.objects.expire
-    if conf.FORGET_TEXT_AFTER is not None:
-        yield "texts", _forget_texts
 
 
 def _forgettable() -> QuerySet[SmsMessage]:

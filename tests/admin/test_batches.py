@@ -77,6 +77,16 @@ def test_worker_and_reply_are_escaped(client):
         assert "<script>alert" not in client.get(address).content.decode()
 
 
+def test_page_of_a_batch_names_the_next_step_and_the_list_only_the_reason(client):
+    closed = {"outcome": Outcome.REFUSED, "closed_at": db_now(), "error_code": ErrorCode.PAYMENT}
+    batch = SmsBatch.objects.create(worker="a:1", lease_until=db_now(), **closed)
+    step = "Pay, then choose Try now in the admin."
+    assert f"The gateway asks for payment. {step}" in text_of(client.get(of(batch)))
+    listed = text_of(client.get(JOURNAL))
+    assert "The gateway asks for payment." in listed
+    assert step not in listed
+
+
 @pytest.mark.parametrize(
     ("outcome", "count"), [("none", 1), ("answered", 1), ("lost", 0), ("x", 0)]
 )

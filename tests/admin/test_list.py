@@ -13,8 +13,8 @@ from django.utils.html import strip_tags
 
 from django_mobilon_sms.admin import bounded_paginator
 from django_mobilon_sms.admin.actions import menu
-from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
-from django_mobilon_sms.models import SmsBatch, SmsMailing, SmsMessage, db_now
+from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status, WorkerKind
+from django_mobilon_sms.models import Heartbeat, SmsBatch, SmsMailing, SmsMessage, db_now
 from tests.support.admin_door import ADD, LIST, change, page, text_of
 from tests.support.messages import asked_batch, write
 
@@ -267,6 +267,7 @@ def test_list_counts_nothing_it_need_not_and_asks_the_same_for_more_rows(
 ):
     write(30)
     client.get(LIST)
+    Heartbeat.objects.beat(WorkerKind.LOOP, "sms-1")  # so that nobody counts what waits
     with django_assert_max_num_queries(10):
         assert len(found(client)) == 30
 

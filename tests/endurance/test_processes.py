@@ -9,9 +9,11 @@ import sys
 from collections import Counter
 
 import pytest
+from django.db import connection
 
-from django_mobilon_sms.models import SmsBatch, SmsMessage
+from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_many
+from django_mobilon_sms.worker import deliver, run
 from tests.support.workers import ROOT, database_url, wait_until
 
 pytestmark = [
@@ -66,6 +68,33 @@ def test_killed_worker_leaves_its_messages_unknown_and_nothing_is_sent_twice(san
     assert second.returncode == 4
     assert set(SmsMessage.objects.values_list("status", "error_code")) == {("unknown", "lost")}
     assert len(sandbox.messages) == 10
+
+
+def test_messages_of_a_killed_worker_are_settled_during_a_long_run_of_another(sandbox, monkeypatch):
+    monkeypatch.setattr(run, "SWEEP_SECONDS", 0.0)
+    write_many(10)
+    killed = SmsMessage.objects.filter(pk__in=list(SmsMessage.objects.values_list("pk", flat=True)))
+    sandbox.latency = 30
+    first = start(sandbox, "--batch-size=10")
+    wait_until(lambda: sandbox.messages)
+    first.kill()
+    first.communicate()
+    sandbox.latency = 0
+    seen = []
+
+    def come(exchange):
+        """End the lease in the first request of the other worker, and look in its third."""
+        if len(sandbox.posts) == 2:
+            SmsBatch.objects.filter(pk__in=killed.values("batch")).update(lease_until=db_now())
+        if len(sandbox.posts) == 4:
+            seen.extend(killed.values_list("status", "error_code").distinct())
+        connection.close()  # of the gateway's thread
+
+    write_many(30)
+    sandbox.on_request = come
+    report = deliver(batch_size=10, concurrency=1)
+    assert seen == [("unknown", "lost")]
+    assert (report.statuses, report.exit_code) == ({"accepted": 30, "unknown": 10}, 4)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

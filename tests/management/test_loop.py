@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import timedelta
+from datetime import timezone as zones
 from io import StringIO
 from itertools import pairwise
 from math import inf
@@ -17,11 +19,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_mobilon_sms.choices import Priority
 from django_mobilon_sms.management.commands import send_sms
 from django_mobilon_sms.management.commands.send_sms import Command
 from django_mobilon_sms.models import GatewayState, Heartbeat, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_many
-from django_mobilon_sms.worker import heartbeats
+from django_mobilon_sms.worker import deliver, heartbeats, listening
 from tests.support.messages import write
 from tests.support.workers import PATIENCE, group, wait_until
 
@@ -45,14 +48,18 @@ class Script:
         self.steps.pop(0)()
 
 
-def loop(*steps: Callable[[], object], options: tuple[str, ...] = ()) -> tuple[list[str], Script]:
+def loop(
+    *steps: Callable[[], object],
+    options: tuple[str, ...] = (),
+    hears: Callable[[], bool] = lambda: False,
+) -> tuple[list[str], Script]:
     """Run the loop with these steps while it waits; the lines that it printed, and the script."""
     output = StringIO()
     command = Command(stdout=output, stderr=output)
     words = ["--loop", f"--interval={INTERVAL}", *options]
     script = Script(*steps)
     given: dict[str, Any] = vars(command.create_parser("manage.py", "send_sms").parse_args(words))
-    command.loop(given, script)
+    command.loop(given, script, hears)
     return output.getvalue().splitlines(), script
 
 
@@ -143,6 +150,38 @@ def test_refresh_makes_way_for_a_message_that_became_due(sandbox, settings):
 
     loop(become_due, nothing, nothing)
     assert asked == ["/status/", "/send/", "/status/", "/status/"]
+
+
+@pytest.mark.parametrize("halt", ["DAILY_LIMIT", "QUIET_HOURS"])
+def test_refresh_of_a_halted_run_makes_way_only_for_what_may_go_out(sandbox, settings, halt):
+    settings.MOBILON_SMS_CONCURRENCY = 1  # a hundred statuses at a time
+    send_many({"number": "+79135292926", "text": f"Заказ {n}"} for n in range(250))
+    asked: list[str] = []
+
+    def come(exchange: Any) -> None:
+        asked.append(exchange.path)
+        if asked == ["/status/"]:
+            write()  # waits, as those of the list do
+        if asked == ["/status/"] * 2:
+            write(priority=Priority.HIGH)
+        connection.close()  # of the gateway's thread
+
+    def become_due() -> None:
+        if halt == "DAILY_LIMIT":
+            settings.MOBILON_SMS_DAILY_LIMIT = 10
+            write(9)
+            deliver()
+        else:
+            now = timezone.now().astimezone(zones.utc)
+            hours = f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=1):%H:%M} UTC"
+            settings.MOBILON_SMS_QUIET_HOURS = hours
+        write()
+        SmsBatch.objects.update(next_check_at=db_now())
+        sandbox.on_request = come
+
+    loop(become_due, nothing, nothing)
+    assert asked[:3] == ["/status/", "/status/", "/send/"]
+    assert set(asked[3:]) == {"/status/"}  # one or two, as the batches fill the requests
 
 
 def test_statuses_wait_after_trouble_and_sending_does_not(sandbox):
@@ -302,3 +341,26 @@ def test_message_is_sent_at_once_although_the_next_poll_is_far_away(sandbox):
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
+
+
+def test_listener_whose_proof_came_late_tries_again(monkeypatch):
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL notifies")
+    monkeypatch.setattr(listening, "PROVE_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(listening, "PROOF_SECONDS", 0.0)  # no server is as fast
+    woken = threading.Event()
+    with listening.listener(woken.set) as hears:
+        assert not hears()
+        assert not woken.is_set()
+        monkeypatch.setattr(listening, "PROOF_SECONDS", float(PATIENCE))
+        assert woken.wait(PATIENCE)
+        assert hears()
+        woken.clear()
+        write()
+        assert woken.wait(PATIENCE)
+
+
+def test_loop_says_once_that_it_hears_after_all(sandbox):
+    found: list[bool] = []
+    output, _script = loop(nothing, lambda: found.append(True), nothing, hears=lambda: bool(found))
+    assert output == ["New messages are sent at once. The database is also polled every 1 s."]

@@ -148,7 +148,9 @@ def test_refresh_only_sweeps_and_checks_but_sends_nothing(sandbox, worker):
     claim(batch, lost)
     assert worker("--refresh-only") == (
         4,
-        "Messages: 1 unknown\nChecked 1 status: 1 sent\n",
+        "Messages: 1 unknown\nChecked 1 status: 1 sent\n"
+        "No outcome was recorded before the lease ended. Decide about the messages in the admin,"
+        " and find out what ended the worker.\n",
     )
     assert statuses() == ["sent", "pending", "unknown"]
     assert sizes(sandbox) == [1]
@@ -190,6 +192,9 @@ QUIET = {
     "reported": {},
     "failed": False,
     "exit_code": 0,
+    "error_code": "",
+    "http_code": None,
+    "errors": {},
 }
 
 
@@ -219,14 +224,16 @@ def test_json_of_a_run_with_trouble(sandbox, worker):
     sandbox.fault("http", code=500)
     code, output = worker("--json", "--batch-size=1")
     trouble = {"claimed": 1, "posts": 1, "statuses": {"unknown": 1}, "exit_code": 4}
-    assert (code, json.loads(output)) == (4, QUIET | trouble)
+    reason = {"error_code": "http_error", "http_code": 500}
+    expected = QUIET | trouble | reason | {"errors": {"http_error": 1}}
+    assert (code, json.loads(output)) == (4, expected)
     code, output = worker("--json")
     found = json.loads(output)
     until = datetime.fromisoformat(found.pop("resumes_at"))
     assert until == GatewayState.objects.current().blocked_until
     del found["statuses"], found["reported"]
-    rest = {name: QUIET[name] for name in ("claimed", "posts", "checked", "failed")}
-    assert (code, found) == (3, rest | {"halted": "blocked", "exit_code": 3})
+    rest = {name: QUIET[name] for name in ("claimed", "posts", "checked", "failed", "errors")}
+    assert (code, found) == (3, rest | reason | {"halted": "blocked", "exit_code": 3})
 
 
 # Halts
@@ -265,6 +272,25 @@ def test_blocked_gateway_is_named_with_the_time_of_the_next_try(sandbox, worker)
     shown = f"{local:%m/%d/%Y %H:%M}"
     assert worker() == (3, f"The gateway had trouble; the next try is at {shown}.\n")
     assert (statuses(), sandbox.exchanges) == (["pending"], [])
+
+
+def test_wrong_password_is_explained_by_the_first_run_and_by_those_that_wait(
+    sandbox, worker, settings
+):
+    settings.MOBILON_SMS_PASSWORD = "wrong"
+    write(10)
+    reason = (
+        "The gateway refused the user name or the password. HTTP 401."
+        " Check MOBILON_SMS_USERNAME and MOBILON_SMS_PASSWORD, and restart the worker.\n"
+    )
+    assert worker() == (1, "Messages: 10 pending\n" + reason)
+    until = f"{localtime(GatewayState.objects.get().blocked_until):%m/%d/%Y %H:%M}"
+    halted = f"The gateway had trouble; the next try is at {until}.\n"
+    assert worker() == (3, halted + reason)
+    settings.MOBILON_SMS_PASSWORD = "sandbox"
+    GatewayState.objects.try_now()
+    assert worker() == (0, "Messages: 10 accepted\n")
+    assert GatewayState.objects.values_list("error_code", "http_code").get() == ("", None)
 
 
 @pytest.mark.parametrize("option", ["--refresh-only", "--no-refresh"])
@@ -343,7 +369,12 @@ def test_process_ends_with_the_code_of_its_run(sandbox):
     write()
     sandbox.fault("http", code=413)
     code, output, errors = run(MOBILON_SMS_BASE_URL=sandbox.url)
-    assert (code, output) == (3, "Messages: 1 pending\n")
+    assert (code, output) == (
+        3,
+        "Messages: 1 pending\n"
+        "The gateway refused the whole request. HTTP 413. Check MOBILON_SMS_BASE_URL, and ask the"
+        " vendor about the HTTP code.\n",
+    )
     assert "Traceback" not in errors
     assert run("--limit=0")[0] == 2
 
@@ -382,11 +413,12 @@ def test_database_that_cannot_be_reached_is_one_line(tmp_path):
     assert run(DATABASE_URL=database) == (1, "", line)
 
 
-def test_wrong_setting_is_one_line():
+def test_wrong_setting_is_logged_and_printed_in_one_line():
     code, output, errors = run(MOBILON_SMS_BASE_URL="http://sms.example/")
     assert (code, output) == (1, "")
-    assert errors.startswith("CommandError: (E001) MOBILON_SMS_BASE_URL must be ")
-    assert errors.count("\n") == 1
+    logged, printed = errors.splitlines()
+    assert logged.startswith("run.configuration error=ImproperlyConfigured: (E001) ")
+    assert printed.startswith("CommandError: (E001) MOBILON_SMS_BASE_URL must be ")
 
 
 @pytest.mark.slow

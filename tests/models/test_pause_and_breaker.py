@@ -95,7 +95,7 @@ def test_one_batch_wins_the_probe_after_the_wait(settings, fields, won):
 
 def test_trouble_blocks_for_its_wait_and_ends_the_probe():
     before = state(changed_at=PAST, failures=2, probe=GUID, probe_until=FUTURE)
-    assert GatewayState.objects.trip(batch_at(before), wait=HOUR) == 1
+    assert GatewayState.objects.trip(batch_at(before), wait=HOUR, error_code="timeout") == 1
     after = GatewayState.objects.current()
     assert after.blocked_until - after.changed_at == HOUR
     assert (after.failures, after.probe, after.probe_until) == (3, None, None)
@@ -117,7 +117,7 @@ def test_good_reply_clears_everything_but_the_pause():
 def test_batch_claimed_before_the_last_change_changes_nothing(changed_at):
     states = GatewayState.objects
     changes = [
-        lambda batch: states.trip(batch, wait=HOUR / 2),
+        lambda batch: states.trip(batch, wait=HOUR / 2, error_code="timeout"),
         lambda batch: states.try_now(),
         states.clear,
     ]
@@ -125,5 +125,5 @@ def test_batch_claimed_before_the_last_change_changes_nothing(changed_at):
         claimed = batch_at(state(changed_at=changed_at))
         assert change(claimed) == 1
         changed = states.values().get()
-        assert states.trip(claimed, wait=HOUR) == states.clear(claimed) == 0
+        assert states.trip(claimed, wait=HOUR, error_code="timeout") == states.clear(claimed) == 0
         assert states.values().get() == changed

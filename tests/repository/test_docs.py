@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import csv
 import dataclasses
@@ -15,7 +16,7 @@ from django.contrib.auth.management import _get_all_permissions
 from django.core.management import get_commands, load_command_class
 from docutils import nodes
 
-from django_mobilon_sms.choices import ErrorCode, Outcome, Status
+from django_mobilon_sms.choices import WAYS_OUT, ErrorCode, Outcome, Status
 from django_mobilon_sms.conf.settings import Conf, declared
 from django_mobilon_sms.gateway.client import REFUSALS
 from django_mobilon_sms.models import SmsBatch, SmsMessage, StoppedNumber
@@ -155,10 +156,12 @@ def test_outcomes_are_those_of_the_code():
     assert column(DOCS / "reference/statuses.rst", "outcomes-table") == Outcome.values
 
 
-def test_error_codes_and_their_sentences_are_those_of_the_code():
+def test_error_codes_their_sentences_and_next_steps_are_those_of_the_code():
     rows = table(DOCS / "reference/error-codes.rst", CODES)
     assert [row[0] for row in rows] == ErrorCode.values
     assert [row for row in rows if not row[1].startswith(str(ErrorCode(row[0]).label))] == []
+    steps = {code: " ".join(todo.split()) for code, _what, todo, _charged in rows}
+    assert [code for code in steps if not steps[code].startswith(str(WAYS_OUT[code]))] == []
 
 
 def test_a_message_that_may_have_left_is_never_called_free():
@@ -229,16 +232,32 @@ def test_permissions_are_those_of_the_code():
     }
 
 
-def test_log_events_and_their_loggers_are_those_of_the_code():
-    package = ROOT / "django_mobilon_sms"
-    found = set()
-    for path in package.rglob("*.py"):
-        logger = "." + ".".join(path.relative_to(package).with_suffix("").parts)
-        source = path.read_text(encoding="utf-8")
-        events = re.findall(r'logger\.\w+\(\s*"([a-z_]+\.[a-z]+)\b', source)
-        found |= {(event, logger) for event in events}
-    rows = table(DOCS / "howto/monitoring.rst", "log-events-table")
-    assert {(event, logger) for event, logger, _meaning in rows} == found
+def logged(call: ast.Call) -> tuple[str, str, str]:
+    """Return the event of a call of the logger, its levels and its fields."""
+    assert isinstance(call.func, ast.Attribute)
+    level, text = call.func.attr.upper(), call.args[0]
+    if level == "LOG":  # the level depends
+        level, text = "ERROR, WARNING", call.args[1]
+    nodes = (node for node in ast.walk(text) if isinstance(node, ast.Constant))
+    parts = sorted(nodes, key=lambda node: node.col_offset)
+    line = " ".join(str(part.value) for part in parts)
+    return line.split()[0], level, ", ".join(re.findall(r"(\w+)=", line))
+
+
+def test_log_events_their_levels_and_fields_are_those_of_the_code():
+    sources = [
+        path.read_text(encoding="utf-8") for path in (ROOT / "django_mobilon_sms").rglob("*.py")
+    ]
+    calls = [node for text in sources for node in ast.walk(ast.parse(text))]
+    found = [
+        logged(node)
+        for node in calls
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).startswith("logger.")
+        and ast.unparse(node.func) != "logger.isEnabledFor"
+    ]
+    rows = table(DOCS / "reference/log.rst", "log-events-table")
+    assert sorted(tuple(row[:3]) for row in rows) == sorted(found)
 
 
 def test_versions_are_those_that_the_package_declares():

@@ -178,8 +178,8 @@ MISTAKES = [
     Mistake(
         "every exception to pending",
         "worker/run.py",
-        "return proofs.of_error(answer)",
-        "return Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)",
+        "proof = proofs.of_error(answer)",
+        "proof = Proof(Outcome.NEVER_LEFT, ErrorCode.CONNECTION)",
         "worker/test_run.py::test_unforeseen_error_proves_nothing",
     ),
     Mistake(

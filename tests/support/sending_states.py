@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from django_mobilon_sms.choices import ErrorCode, Outcome, WorkerKind
+from django_mobilon_sms.choices import ErrorCode, WorkerKind
 from django_mobilon_sms.models import GatewayState, Heartbeat, SmsBatch, db_now
 from tests.support.messages import write
 
@@ -48,15 +48,13 @@ def paused(settings: Any) -> None:
 
 
 def failed(code: ErrorCode, http_code: int | None) -> None:
-    """Record a request that the gateway refused, and that tripped the breaker."""
-    GatewayState.objects.current()
+    """Trip the breaker, as after a request that brought this error."""
     state = GatewayState.objects.current()
     batch = SmsBatch.objects.create(
-        worker="sms-1:4021", lease_until=db_now(), outcome=Outcome.REFUSED, closed_at=db_now(),
-        applied_at=db_now(), error_code=code, http_code=http_code,
-        breaker_changes=state.breaker_changes,
-    )  # fmt: skip
-    assert GatewayState.objects.trip(batch, wait=timedelta(minutes=8))
+        worker="sms-1:4021", lease_until=db_now(), breaker_changes=state.breaker_changes
+    )
+    wait = timedelta(minutes=8)
+    assert GatewayState.objects.trip(batch, wait=wait, error_code=code, http_code=http_code)
 
 
 def blocked(settings: Any) -> None:

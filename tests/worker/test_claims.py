@@ -44,7 +44,7 @@ def pause():
 def trip():
     """What a worker does after trouble with a request that began now."""
     batch = SmsBatch.objects.create(worker="elsewhere:1", lease_until=db_now() + timedelta(hours=1))
-    assert GatewayState.objects.trip(batch, wait=timedelta(hours=1)) == 1
+    assert GatewayState.objects.trip(batch, wait=timedelta(hours=1), error_code="timeout") == 1
     batch.delete()
 
 

@@ -118,8 +118,9 @@ def test_each_way_to_run_a_worker_has_its_heartbeat(sandbox, worker):
 def test_what_does_not_send_by_itself_leaves_none(sandbox, worker, settings):
     [message] = write()
     worker("--dry-run")
-    worker("--refresh-only")
     assert send_now([message.pk]).statuses == {"accepted": 1}
+    SmsBatch.objects.update(next_check_at=db_now())
+    assert "Checked 1 status" in worker("--refresh-only").output
     celery.refresh()
     settings.MOBILON_SMS_TIMEOUT = 0  # it cannot send
     with pytest.raises(Exception, match="E007"):

@@ -46,7 +46,7 @@ def test_outcome_of_a_failed_request_is_recorded(sandbox, worker, broken):
     assert outcomes() == [("no_proof", "http_error")]
     message.refresh_from_db()
     assert (message.status, GatewayState.objects.get().failures) == ("unknown", 1)
-    assert broken.met == ["post.failed", "breaker.trip"]
+    assert broken.met == ["post.failed", "breaker.trip", "run.error"]
 
 
 def test_outcome_is_recorded_after_a_retry(sandbox, worker, broken, monkeypatch):

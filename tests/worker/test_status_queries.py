@@ -425,7 +425,11 @@ def test_trouble_with_one_of_several_requests_keeps_the_answers_of_the_others(sa
         sandbox.fault("http_503", path="/status/") if len(asked(sandbox)) == 1 else None
     )
     run = worker("--refresh-only")
-    assert run == (3, "Checked 400 statuses: 400 sent\n")
+    assert run == (
+        3,
+        "Checked 400 statuses: 400 sent\n"
+        "Statuses could not be queried (http_error). The worker tries again.\n",
+    )
     assert len(asked(sandbox)) == 5
     found = SmsMessage.objects.values_list("status", flat=True)
     assert Counter(found) == {"sent": 400, "accepted": 100}

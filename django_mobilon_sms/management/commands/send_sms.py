@@ -26,9 +26,11 @@ from ...worker import (
     BEAT_SECONDS,
     RunReport,
     beat,
+    can_claim,
     candidates,
     deliver,
     listener,
+    log_wrong_setting,
     refresh,
     seconds_to_work,
     sweep_leftovers,
@@ -63,6 +65,8 @@ class Command(WorkingCommand):
     totals_due = 0.0
     #: The last line about trouble, which the loop does not repeat.
     last_trouble = ""
+    #: Whether the loop said that it hears of new messages.
+    hears = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
@@ -87,12 +91,15 @@ class Command(WorkingCommand):
         with stop_on_signals(hand_on=not (self.is_process or options["loop"])) as stop:
             if options["loop"]:
                 with listener(stop.wake) as hears:
-                    self.stderr.write(how_it_waits(options["interval"], hears=hears))
-                    self.loop(options, stop)
+                    self.hears = hears()
+                    self.stderr.write(how_it_waits(options["interval"], hears=self.hears))
+                    self.loop(options, stop, hears)
             elif code := self.run(options, stop.is_set).exit_code:
                 sys.exit(code)
 
-    def loop(self, options: dict[str, Any], stop: Stop) -> None:
+    def loop(
+        self, options: dict[str, Any], stop: Stop, hears: Callable[[], bool] = lambda: False
+    ) -> None:
         """Run whenever there is something to do, until a signal. No trouble ends the loop.
 
         After a notification it polls again shortly, because the writer does not repeat one at once.
@@ -100,6 +107,9 @@ class Command(WorkingCommand):
         idle = False  # the first run shows a wrong setting, even if there is nothing to do
         woken = False
         while not stop.is_set():
+            if hears() and not self.hears:  # the server was slow at first
+                self.hears = True
+                self.stderr.write(how_it_waits(options["interval"], hears=True))
             pause: float = 2 * DEBOUNCE if woken else options["interval"]
             try:
                 if not idle or not (seconds := seconds_to_work()):
@@ -136,6 +146,8 @@ class Command(WorkingCommand):
         try:
             report = self.work(options, stopping)
         except (ImproperlyConfigured, Error) as error:
+            if isinstance(error, ImproperlyConfigured):
+                log_wrong_setting(error)
             raise CommandError(describe(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(report.as_dict()))
@@ -150,8 +162,8 @@ class Command(WorkingCommand):
         """Do the steps of one run: sweep, send, check statuses, and what is due at times."""
         report = sweep_leftovers() if options["refresh_only"] else self.send(options, stopping)
         if not options["no_refresh"]:
-            if options["loop"] and not options["refresh_only"] and not report.halted:
-                stopping = or_message_due(stopping)
+            if options["loop"] and not options["refresh_only"]:
+                stopping = or_message_due(stopping, halted=bool(report.halted))
             alive = partial(self.alive, options)
             report = refresh(report, stopping=stopping, patient=options["loop"], alive=alive)
         # Not in runs that had nothing to do, which stay cheap, nor in trouble.
@@ -226,10 +238,15 @@ def how_it_waits(interval: float, *, hears: bool) -> str:
     return text % {"seconds": f"{interval:g}"}
 
 
-def or_message_due(stopping: Callable[[], bool]) -> Callable[[], bool]:
-    """Also stop checking statuses, after the first request, if a message is due to be sent."""
+def or_message_due(stopping: Callable[[], bool], *, halted: bool) -> Callable[[], bool]:
+    """Also stop checking statuses, after the first request, if a message is due to be sent.
+
+    After a run that was ``halted``, only a message counts that can be claimed nevertheless, such as
+    an urgent one in the share of the pace that is kept for it.
+    """
     requests = itertools.count()
-    return lambda: stopping() or (next(requests) > 0 and bool(candidates.due(1, 1)))
+    is_due = can_claim if halted else lambda: bool(candidates.due(1, 1))
+    return lambda: stopping() or (next(requests) > 0 and is_due())
 
 
 def describe(error: Exception) -> str:

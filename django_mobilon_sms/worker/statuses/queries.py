@@ -22,7 +22,7 @@ from uuid import UUID
 from django.db import router
 from django.db.models import Expression, Value
 
-from ...choices import Status
+from ...choices import ErrorCode, Status
 from ...conf import conf, require_valid
 from ...gateway import MAX_OBJECTS, Backend, Call, StatusReport, with_call
 from ...models import (
@@ -42,11 +42,12 @@ from ...models import (
     update,
 )
 from ..configured_backend import open_backend
-from ..exit_codes import TROUBLE, exit_code
+from ..exit_codes import TROUBLE, UNKNOWN, exit_code
 from ..heartbeats import BEAT_SECONDS
 from ..proofs import of_error
 from ..request_threads import RequestThreads
-from ..run_report import Halt, RunReport
+from ..run_log import log_errors
+from ..run_report import Halt, RunError, RunReport
 from .recording import StatusQuery, StatusReply, record
 
 logger = logging.getLogger(__name__)
@@ -115,8 +116,11 @@ def refresh(
         if SmsBatch.objects.checkable().exists():
             report.exit_codes.append(TROUBLE)
         return report
-    with open_backend() as gateway:
-        _query_all(gateway, report, stopping, alive)
+    try:
+        with open_backend() as gateway:
+            _query_all(gateway, report, stopping, alive)
+    finally:
+        log_errors(report)
     return report
 
 
@@ -130,15 +134,31 @@ def _query_all(
     while not stopping() and (queries := take_due(requests * MAX_OBJECTS)):
         replies, errors = _send(gateway, queries, alive)
         report.checked += sum(len(answered) for answered, _ in replies)
+        unknown = report.reported[Status.UNKNOWN]
         report.reported += record(replies, {query.batch for query in queries})
+        if ended := report.reported[Status.UNKNOWN] - unknown:
+            report.note(RunError(ErrorCode.REPORTED_FAILED, None, UNKNOWN, ended))
         for error in errors:
-            logger.warning("status.failed error=%s", type(error).__name__)
-            report.exit_codes.append(min(exit_code(of_error(error)), TROUBLE))
+            _note(report, error)
         if errors:
             trouble.note(errors)
             return
         trouble.forget()
         requests = conf.CONCURRENCY
+
+
+def _note(report: RunReport, error: BaseException) -> None:
+    """Log and note a failed query, which made no message unknown."""
+    proof = of_error(error)
+    logger.warning(
+        "status.failed error=%s error_code=%s http_code=%s",
+        type(error).__name__,
+        proof.error_code,
+        proof.http_code or "",
+    )
+    code = min(exit_code(proof), TROUBLE)
+    report.exit_codes.append(code)
+    report.note(RunError(proof.error_code, proof.http_code, code, is_query=True))
 
 
 def take_due(limit: int = MAX_OBJECTS) -> list[StatusQuery]:

@@ -1,0 +1,46 @@
+"""When somebody was last alerted to an error that a person must end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from ..database import PrimaryQuerySet, db_now
+
+#: How often the log reports the same error as an ERROR, on all hosts.
+REPORT_EVERY = timedelta(hours=1)
+
+
+class ReportedErrorQuerySet(PrimaryQuerySet):
+    """The reported errors, and the conditional update that one process wins."""
+
+    def report(self, name: str) -> bool:
+        """Return whether to report this error now, because nobody did within ``REPORT_EVERY``."""
+        _row, is_new = self.for_write().get_or_create(name=name)
+        if is_new:
+            return True
+        # A clock that was ahead must not hide the error until then.
+        is_due = Q(reported_at__lte=db_now() - REPORT_EVERY) | Q(reported_at__gt=db_now())
+        reported = self.for_write().filter(is_due, name=name)
+        return reported.update(reported_at=db_now()) == 1
+
+
+class ReportedError(models.Model):
+    """One row for each error that was reported, such as refused credentials."""
+
+    name = models.CharField(_("name"), max_length=20, primary_key=True)
+    reported_at = models.DateTimeField(_("reported at"), db_default=Now())
+
+    objects = ReportedErrorQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("reported error")
+        verbose_name_plural = _("reported errors")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
