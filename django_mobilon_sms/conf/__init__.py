@@ -7,3 +7,4 @@ from .rates import parse_rate
 from .settings import conf
 from .start_checks import require_fit, require_valid
 from .validators import is_loopback, is_source
+from .webhooks import Webhook, configured_webhooks

@@ -146,6 +146,7 @@ WRONG = {
     ("E028", "REST_OWN_MESSAGES_ONLY"): [None, 0, 1, "False", "True", ""],
     ("E029", "HOURLY_PER_NUMBER"): [0, -1, 1001, "10", 10.0, True, math.nan],
     ("E032", "WAKE_UP"): ["", 5, "celery", "django_mobilon_sms.contrib.celery.no_such", print],
+    ("E040", "WEBHOOKS"): ["", [], {"": {}}, {"a b": {}}, {"я": {}}, {"x" * 33: {}}, {"a": "b"}],
 }
 
 # Allowed values of each setting, the extreme ones above all.
@@ -186,6 +187,7 @@ RIGHT = {
     "REST_OWN_MESSAGES_ONLY": [True, False],
     "HOURLY_PER_NUMBER": [None, 1, 10, 1000],
     "WAKE_UP": [None, "django_mobilon_sms.contrib.celery.wake_up"],
+    "WEBHOOKS": [None, {}],
 }
 
 

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from ...conf import database_trouble
 from ...models import DEBOUNCE, SmsBatch, SmsMailing, SmsMessage
 from ...operations import JOB_SECONDS, RECENT_AGE, count_days
+from ...webhooks import deliver_once, delivering
 from ...worker import (
     RunReport,
     candidates,
@@ -82,11 +83,14 @@ class Command(WorkingCommand):
         # A signal is what ends a loop. A single run leaves it to whoever called the command.
         with stop_on_signals(hand_on=not (self.is_process or options["loop"])) as stop:
             if options["loop"]:
-                with listener(stop.wake) as hears:
+                with listener(stop.wake) as hears, delivering():
                     self.stderr.write(how_it_waits(options["interval"], hears=hears))
                     self.loop(options, stop)
-            elif code := self.run(options, stop.is_set).exit_code:
-                sys.exit(code)
+                return
+            code = self.run(options, stop.is_set).exit_code
+            deliver_once(stopping=stop.is_set)
+        if code:
+            sys.exit(code)
 
     def loop(self, options: dict[str, Any], stop: Stop) -> None:
         """Run whenever there is something to do, until a signal. No trouble ends the loop.

@@ -1,0 +1,85 @@
+"""The changes that answers make to a consumer, and to the events that it did not take."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import F
+
+from ..choices import WebhookError
+from ..models import WebhookConsumer, WebhookDelivery, db_now
+from .answers import Answer
+from .retry_schedule import next_delay, pause_after
+
+logger = logging.getLogger(__name__)
+
+
+def still_to_deliver(
+    consumer: WebhookConsumer,
+    deliveries: Sequence[WebhookDelivery],
+    answers: Mapping[int, Answer],
+    now: datetime,
+) -> Iterator[WebhookDelivery]:
+    """Yield the events that the consumer has not taken, with their next attempt.
+
+    ``now`` is the time of the database.
+    """
+    for row in deliveries:
+        answer = answers.get(row.event)
+        if answer and answer.error:
+            _plan_next_attempt(consumer, row, answer, now)
+        if not answer or answer.error:
+            yield row
+
+
+def failures_after(consumer: WebhookConsumer, answers: Sequence[Answer]) -> int:
+    """Return the number of failures in a row, after these answers in their order."""
+    failures = consumer.failures
+    for answer in answers:
+        failures = failures + 1 if answer.error else 0
+    return failures
+
+
+def changes(consumer: WebhookConsumer, answers: Sequence[Answer]) -> dict[str, Any]:
+    """Return the new values of the consumer's row, and count its failures."""
+    if not answers:
+        return {}
+    failed = [answer for answer in answers if answer.error]
+    consumer.failures = failures_after(consumer, answers)
+    pause = pause_after(consumer.failures)
+    values: dict[str, Any] = {"failures": consumer.failures}
+    values["next_try_at"] = pause and db_now() + pause
+    if taken := len(answers) - len(failed):
+        values |= {"delivered": F("delivered") + taken, "last_success_at": db_now()}
+    if failed:
+        error, http_code = failed[-1]
+        values |= {"last_error": error, "last_http_code": http_code, "last_error_at": db_now()}
+    if any(answer.error == WebhookError.GONE for answer in failed):
+        values["stopped_at"] = db_now()
+        logger.error("webhook.stopped consumer=%s", consumer.name)
+    return values
+
+
+def _plan_next_attempt(
+    consumer: WebhookConsumer, row: WebhookDelivery, answer: Answer, now: datetime
+) -> None:
+    row.attempts += 1
+    delay = next_delay(row.attempts, now - row.failed_at if row.failed_at else timedelta())
+    row.failed_at = row.failed_at or db_now()
+    if delay is None:
+        row.given_up_at = db_now()
+    else:
+        row.next_attempt_at = db_now() + delay
+    logger.log(
+        logging.ERROR if delay is None else logging.WARNING,
+        "webhook.%s consumer=%s event=%s attempts=%d error=%s http_code=%s",
+        "given_up" if delay is None else "failed",
+        consumer.name,
+        row.webhook_id,
+        row.attempts,
+        answer.error,
+        answer.http_code,
+    )
