@@ -9,6 +9,8 @@
     │   └── OutcomeUnknown  it may have been processed: do not repeat it
     ├── GuidConflict        the message with this guid differs: use another guid
     ├── InvalidRows         some rows are invalid, none was written: correct them
+    ├── InvalidCursor       it is no cursor of the events: pass one unchanged
+    ├── CursorExpired       events after the cursor were deleted: begin again
     └── MessageIsWritten    a message cannot be edited: cancel it, or copy it
 
 Invalid values raise Django's ``ValidationError``, and invalid settings its
@@ -92,6 +94,23 @@ class InvalidRows(MobilonSmsError):
         super().__init__(
             f"{count} invalid rows, nothing was written. "
             f"The first: row {first.index}, {first.field}: {first.message}"
+        )
+
+
+class InvalidCursor(MobilonSmsError, ValueError):
+    """A string that is not a cursor of the events."""
+
+    def __init__(self) -> None:
+        super().__init__("This is not a cursor. Pass the cursor of the last page unchanged.")
+
+
+class CursorExpired(MobilonSmsError):
+    """Events after the cursor were deleted, so that reading on from it would skip them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Events after this cursor have been deleted. Read the statuses of your messages, "
+            "then read the events from a new cursor."
         )
 
 

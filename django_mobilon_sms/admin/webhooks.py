@@ -1,4 +1,4 @@
-"""Consumers of webhooks in the admin: how far they have got, and the buttons to start them again."""
+"""Consumers of webhooks in the admin: how far they have got, and how to start them again."""
 
 from __future__ import annotations
 

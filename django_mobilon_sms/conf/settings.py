@@ -12,6 +12,7 @@ from typing import Any
 from ..exceptions import REFUSED_HTTP_CODES
 from . import validators
 from .declaration import Setting
+from .durations import parse_duration
 from .quiet_hours import parse_quiet_hours
 from .rates import parse_rate
 from .validators import DAY, TRUE_OR_FALSE, Allowed
@@ -268,6 +269,16 @@ class Conf:
         " Celery and one for Django's Tasks: see :doc:`/howto/celery` and"
         " :doc:`/howto/django-tasks`.",
         hint="Write 'django_mobilon_sms.contrib.celery.wake_up' to start a Celery task that sends.",
+    )
+    EVENTS = Setting[str | None](
+        None,
+        "E034",
+        validators.parsed_by(parse_duration, "a number and a unit, like '30d'"),
+        doc='How long events are kept, such as ``"30d"``; ``None``: none are written.',
+        more="Every change of a status then writes an event, and ``manage.py purge_sms`` deletes"
+        " older ones. See :doc:`/howto/events`.",
+        hint="None writes no events; '30d' keeps them for 30 days.",
+        use="policy",
     )
     WEBHOOKS = Setting[Mapping[str, Mapping[str, Any]] | None](
         None,

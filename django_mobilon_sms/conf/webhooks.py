@@ -24,7 +24,7 @@ SECRET = re.compile(r"whsec_([A-Za-z0-9+/]+={0,2})")
 SECRET_BYTES = range(24, 65)
 
 URL_HINT = "Write an HTTPS address (HTTP only for loopback) without user name, password or query."
-SECRET_HINT = (
+KEY_HINT = (
     "Write 'whsec_' and 24 to 64 random bytes in Base64. While the secret is replaced, write a"
     " list of the new and the old one."
 )
@@ -79,7 +79,7 @@ def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "['URL'] is not an address that events may be sent to.", URL_HINT
     secrets = _secrets(values.get("SECRET"))
     if not secrets or not all(map(_is_secret, secrets)):
-        yield "['SECRET'] is not a secret by Standard Webhooks.", SECRET_HINT
+        yield "['SECRET'] is not a secret by Standard Webhooks.", KEY_HINT
     yield from _type_faults(values.get("EVENTS", TYPES))
 
 

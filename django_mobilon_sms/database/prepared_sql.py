@@ -151,7 +151,7 @@ Change = tuple[Any, dict[str, Any]]
 #: Builds a change from all rows of the model and from expressions by name.
 Build = Callable[..., Change]
 
-#: Builds a new row, and the rows of another model of which one must be there, in the same way.
+#: Builds a new row, and the rows of another model that it is made from, in the same way.
 BuildInsert = Callable[..., tuple[models.Model, Any]]
 
 
@@ -173,23 +173,27 @@ def insert_where(
     Return 1, or 0 if none does. The row that does is locked in share mode until the transaction
     ends: an update of it waits, and an update that came first is waited for and then counts. SQLite
     has one lock for all, which an INSERT takes before it reads.
-
-    ``build`` is called once for each database and these values, with all rows of the model, and
-    with placeholders instead of the expressions.
     """
     alias = router.db_for_write(model)
-    prepared = _compile_insert(build, model, alias, db_now(), values, *expressions)
+    sql, parameters = _compile_insert(build, model, alias, db_now(), values, *expressions)
+    locking = sql + SHARE_LOCKS.get(connections[alias].vendor, "")
+    return _execute((locking, parameters), alias, model, expressions)
+
+
+def insert_from(build: BuildInsert, model: type[models.Model], **expressions: Any) -> int:
+    """Insert the row that ``build`` makes for every row of ``model`` that it chooses.
+
+    Return their number. It takes no lock: the transaction has changed or locked these rows.
+    """
+    alias = router.db_for_write(model)
+    prepared = _compile_insert(build, model, alias, db_now(), (), *expressions)
     return _execute(prepared, alias, model, expressions)
 
 
 def select(
     build: Callable[..., Any], model: type[models.Model], *values: Any, **expressions: Any
 ) -> list[Sequence[Any]]:
-    """Return the rows of the query that ``build`` makes of all rows and the values, as sequences.
-
-    ``build`` is called once for each database and these values, with placeholders instead of the
-    expressions.
-    """
+    """Return the rows of the query that ``build`` makes of all rows and the values."""
     alias = router.db_for_write(model)
     prepared, converters = _compile_select(build, model, alias, db_now(), values, *expressions)
     with connections[alias].cursor() as cursor:
@@ -229,15 +233,18 @@ def _compile_insert(
     *names: str,
 ) -> SQL:
     row, sources = build(model._default_manager.using(alias), *values, **_placeholders(names))
-    fields = {f"new_{field.attname}": field for field in row._meta.concrete_fields}
+    written = [field for field in row._meta.concrete_fields if not _is_counted(field)]
+    fields = {f"new_{field.attname}": field for field in written}
     stored = {name: _stored(getattr(row, name[4:]), field) for name, field in fields.items()}
     query = sources.annotate(**stored).values_list(*stored).query
     sql, parameters = query.get_compiler(alias).as_sql()
     quote = connections[alias].ops.quote_name
     columns = ", ".join(quote(str(field.column)) for field in fields.values())
-    lock = SHARE_LOCKS.get(connections[alias].vendor, "")
-    insert = f"INSERT INTO {quote(row._meta.db_table)} ({columns}) {sql}{lock}"
-    return insert, tuple(parameters)
+    return f"INSERT INTO {quote(row._meta.db_table)} ({columns}) {sql}", tuple(parameters)
+
+
+def _is_counted(field: models.Field[Any, Any]) -> bool:
+    return isinstance(field, models.AutoField)
 
 
 def _stored(value: Any, field: models.Field[Any, Any]) -> Expression:

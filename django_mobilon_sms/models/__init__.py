@@ -39,6 +39,7 @@ from .counting import (
     tally,
 )
 from .daily_totals import CountedDay, DailyTotal, day_of
+from .events import EventFeed, SmsEvent
 from .idempotency_keys import IdempotencyKey
 from .mailings import SmsMailing
 from .messages import (
@@ -69,11 +70,13 @@ from .webhooks import (
 __all__ = [
     "CountedDay",
     "DailyTotal",
+    "EventFeed",
     "GatewayState",
     "IdempotencyKey",
     "NumberLock",
     "SenderPace",
     "SmsBatch",
+    "SmsEvent",
     "SmsMailing",
     "SmsMessage",
     "StoppedNumber",

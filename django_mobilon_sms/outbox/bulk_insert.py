@@ -50,6 +50,7 @@ def insert_messages(messages: Sequence[SmsMessage], *, using: str) -> None:
     """
     for chunk in chunked(messages):
         _insert(chunk, using)
+        SmsMessage.objects.using(using).record_new(message.pk for message in chunk)
 
 
 @lru_cache

@@ -146,6 +146,7 @@ WRONG = {
     ("E028", "REST_OWN_MESSAGES_ONLY"): [None, 0, 1, "False", "True", ""],
     ("E029", "HOURLY_PER_NUMBER"): [0, -1, 1001, "10", 10.0, True, math.nan],
     ("E032", "WAKE_UP"): ["", 5, "celery", "django_mobilon_sms.contrib.celery.no_such", print],
+    ("E034", "EVENTS"): ["", 30, "30", "0d", "30 d", b"30d"],
     ("E040", "WEBHOOKS"): ["", [], {"": {}}, {"a b": {}}, {"я": {}}, {"x" * 33: {}}, {"a": "b"}],
 }
 
@@ -187,6 +188,7 @@ RIGHT = {
     "REST_OWN_MESSAGES_ONLY": [True, False],
     "HOURLY_PER_NUMBER": [None, 1, 10, 1000],
     "WAKE_UP": [None, "django_mobilon_sms.contrib.celery.wake_up"],
+    "EVENTS": [None, "1h", "30d"],
     "WEBHOOKS": [None, {}],
 }
 

@@ -22,7 +22,7 @@ FLOORS = (
     ("rest", "admin", "management", "contrib"),
     ("mailings", "webhooks"),
     ("outbox", "worker", "operations", "testing"),
-    ("limits",),
+    ("limits", "events"),
     ("models",),
     ("signals", "gateway", "database"),
     ("conf",),

@@ -8,15 +8,16 @@ number of messages that it changed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models, router, transaction
+from django.db import connections, models, router, transaction
 from django.db.models import Case, Expression, F, Q, When
 
 from ...choices import ErrorCode, Resolution, Status
+from ...conf import conf
 from ...database import (
     INTEGER,
     TEXT,
@@ -29,12 +30,14 @@ from ...database import (
     chunked,
     db_now,
     quoting_no_row,
+    select,
     update,
 )
 from ...exceptions import MessageIsWritten
 from ...signals import call_or_hold, status_changed
 from ..batches import SmsBatch
 from ..daily_totals import CountedDay
+from ..events import SmsEvent
 from ..wake_up import wake_up_after_commit
 from .forgetting_texts import forget_from, unless_sensitive
 from .queries import MessageQueries, asked_statuses, ended
@@ -54,7 +57,15 @@ class MessageQuerySet(MessageQueries):
     @quoting_no_row
     def bulk_create(self, *args: Any, **kwargs: Any) -> list[Any]:
         """Insert new messages; an error quotes none of them."""
-        return super().bulk_create(*args, **kwargs)
+        with transaction.atomic(using=self.db, savepoint=False):
+            messages = super().bulk_create(*args, **kwargs)
+            self.record_new(message.pk for message in messages)
+        return messages
+
+    def record_new(self, pks: Iterable[int]) -> None:
+        """Write the events of new messages, if events are kept."""
+        if conf.EVENTS is not None:
+            SmsEvent.objects.record_new(self.model, pks)
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete these messages if all of them have ended; else raise ``ProtectedError``.
@@ -75,9 +86,14 @@ class MessageQuerySet(MessageQueries):
             raise models.ProtectedError("Only ended messages can be deleted.", alive)
         return super().delete()[1]
 
-    def claim(self, batch: SmsBatch, pks: Iterable[int]) -> int:
-        """Move unexpired messages from ``pending`` to ``sending``, in this batch."""
-        return self.change_prepared(_claim, batch=batch_key(batch), pks=PrimaryKeys(pks))
+    @quoting_no_row
+    def claim(self, batch: SmsBatch, pks: Sequence[int]) -> int:
+        """Move unexpired messages from ``pending`` to ``sending``, in this new batch."""
+        key = batch_key(batch)
+        count = update(_claim, self.model, batch=key, pks=PrimaryKeys(pks))
+        if count and conf.EVENTS is not None:
+            SmsEvent.objects.record_claim(self.model, key, pks)
+        return count
 
     def accept(
         self, batch: SmsBatch, ids: Mapping[int, str], codes: Mapping[int, int | None]
@@ -174,33 +190,68 @@ class MessageQuerySet(MessageQueries):
 
     @quoting_no_row
     def change_prepared(self, build: Build, **expressions: Expression) -> int:
-        """Do as ``change()``, but by cached SQL, on the messages that ``build`` chooses."""
+        """Do as ``change()``, but by cached SQL, on the messages that ``build`` chooses.
+
+        ``build`` chooses them by an expression ``pks``, among other conditions.
+        """
         if status_changed.has_listeners(self.model):
             rows, values = build(self.for_write(), **expressions)
             return int(rows.change(**values))
-        return update(build, self.model, **expressions)
+        if conf.EVENTS is None:
+            return update(build, self.model, **expressions)
+        with transaction.atomic(using=self.for_write().db, savepoint=False):
+            self._begin_write()
+            before = dict(select(_locked(build), self.model, **expressions))
+            if before:
+                update(build, self.model, **{**expressions, "pks": PrimaryKeys(before)})
+                SmsEvent.objects.record_changes(self.model, before)
+        return len(before)
 
     @quoting_no_row
     def change(self, **values: Any) -> int:
-        """Update these messages, and send ``status_changed`` after the commit.
+        """Update these messages, write their events, and send ``status_changed`` after the commit.
 
         For the methods of this class: their filters are the condition of the update.
         """
         new = values.get("status")
-        if new in (None, Status.SENDING) or not status_changed.has_listeners(self.model):
+        has_listeners = new != Status.SENDING and status_changed.has_listeners(self.model)
+        if new is None or not (has_listeners or conf.EVENTS is not None):
             return super().update(**values)
         rows = self.for_write()
-        with transaction.atomic(using=rows.db):
-            # An UPDATE comes first, because a transaction that reads first cannot write on SQLite
-            # once another has written.
-            super(MessageQuerySet, rows).update(status=F("status"))
+        with transaction.atomic(using=rows.db, savepoint=False):
+            rows._begin_write()
             before = dict(rows.select_for_update().values_list("pk", "status"))
-            written = self.model.objects.using(rows.db).filter(pk__in=before)
-            super(MessageQuerySet, written).update(**values)
-            # Read here: after the commit another may have changed them again.
-            changed = [message for message in written if message.status != before[message.pk]]
-            transaction.on_commit(lambda: _send_signals(changed, before), using=rows.db)
+            for pks in chunked(before):
+                written = self.model.objects.using(rows.db).filter(PkIn(PrimaryKeys(pks)))
+                super(MessageQuerySet, written).update(**values)
+                old = {pk: before[pk] for pk in pks}
+                if conf.EVENTS is not None:
+                    SmsEvent.objects.record_changes(self.model, old)
+                if has_listeners:
+                    # Read here: after the commit another may have changed them again.
+                    changed = [message for message in written if message.status != old[message.pk]]
+                    transaction.on_commit(partial(_send_signals, changed, old), using=rows.db)
         return len(before)
+
+    def _begin_write(self) -> None:
+        """Take SQLite's lock: a transaction that reads first cannot write there once another has.
+
+        The other databases lock the rows that are read.
+        """
+        rows = self.for_write()
+        if not connections[rows.db].features.has_select_for_update:
+            super(MessageQuerySet, rows.model.objects.using(rows.db).filter(pk=0)).update(status="")
+
+
+@cache
+def _locked(build: Build) -> Build:
+    """Return the query for the keys and statuses of the messages that ``build`` changes."""
+
+    def locked(messages: MessageQuerySet, **expressions: Expression) -> Any:
+        rows, _values = build(messages, **expressions)
+        return rows.select_for_update().values_list("pk", "status")
+
+    return locked
 
 
 def _claim(messages: MessageQuerySet, *, batch: Expression, pks: Expression) -> Change:

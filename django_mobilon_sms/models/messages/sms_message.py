@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from django.core.checks import CheckMessage
-from django.db import models, router
+from django.db import models, router, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -219,7 +219,10 @@ class SmsMessage(models.Model):
         """Insert a new row. Raise ``MessageIsWritten`` for one that exists."""
         if not self._state.adding:
             raise MessageIsWritten
-        super().save(*args, **kwargs)
+        alias = kwargs.get("using") or router.db_for_write(SmsMessage, instance=self)
+        with transaction.atomic(using=alias, savepoint=False):
+            super().save(*args, **kwargs)
+            SmsMessage.objects.using(alias).record_new([self.pk])
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete an ended message. Raise ``ProtectedError`` for any other."""
