@@ -109,6 +109,7 @@ class _Delivery:
         self.began = self.renewed = began
         self.stopping = stopping
         self.poster = Poster(webhook.url, most=CONCURRENCY)
+        self.are_new = True  # the events of this step are tried for the first time
         self.ended = False  # the consumer is left alone for a while
 
     def run(self) -> None:
@@ -155,6 +156,7 @@ class _Delivery:
         self, deliveries: Sequence[WebhookDelivery], *, held: Collection[UUID], cursor: str
     ) -> None:
         """Make the requests of a step, but none for the held messages, and record it."""
+        self.are_new = not any(row.pk for row in deliveries)
         answers = request_in_order(
             [row for row in deliveries if row.guid not in held],
             self._prepare,
@@ -173,7 +175,7 @@ class _Delivery:
         """Return whether another request may begin; one at a time while the consumer fails."""
         if self.stopping() or any(answer.error == WebhookError.GONE for answer in answers):
             return False
-        if failures_after(self.consumer, answers) >= FAILING_AFTER:
+        if failures_after(self.consumer, answers, are_new=self.are_new) >= FAILING_AFTER:
             return not answers and not under_way
         return under_way < CONCURRENCY
 
@@ -197,7 +199,7 @@ class _Delivery:
         consumer, was_failing = self.consumer, self.consumer.is_failing
         now = consumer.now + timedelta(seconds=uptime() - self.began)
         kept = list(still_to_deliver(consumer, deliveries, answers, now))
-        values = changes(consumer, [*answers.values()]) | {"cursor": cursor}
+        values = changes(consumer, [*answers.values()], are_new=self.are_new) | {"cursor": cursor}
         is_back = was_failing and not consumer.is_failing
         replaced = [row.pk for row in deliveries if row.pk]
         for row in kept:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import F
 
 from ..choices import WebhookError
-from ..models import WebhookConsumer, WebhookDelivery, db_now
+from ..models import FAILING_AFTER, WebhookConsumer, WebhookDelivery, db_now
 from .answers import Answer
 from .retry_schedule import next_delay, pause_after
 
@@ -35,20 +35,27 @@ def still_to_deliver(
             yield row
 
 
-def failures_after(consumer: WebhookConsumer, answers: Sequence[Answer]) -> int:
-    """Return the number of failures in a row, after these answers in their order."""
-    failures = consumer.failures
+def failures_after(consumer: WebhookConsumer, answers: Sequence[Answer], *, are_new: bool) -> int:
+    """Return the number of failures in a row, after these answers in their order.
+
+    Failures of events that are not ``are_new`` count only while the consumer fails, so that one
+    event that is tried again and again does not hold back the others.
+    """
+    failures, counted = consumer.failures, are_new or consumer.is_failing
     for answer in answers:
-        failures = failures + 1 if answer.error else 0
-    return failures
+        failures = failures + counted if answer.error else 0
+    # Requests that were under way together count as one more failure at most.
+    return min(failures, max(FAILING_AFTER, consumer.failures + 1))
 
 
-def changes(consumer: WebhookConsumer, answers: Sequence[Answer]) -> dict[str, Any]:
+def changes(
+    consumer: WebhookConsumer, answers: Sequence[Answer], *, are_new: bool
+) -> dict[str, Any]:
     """Return the new values of the consumer's row, and count its failures."""
     if not answers:
         return {}
     failed = [answer for answer in answers if answer.error]
-    consumer.failures = failures_after(consumer, answers)
+    consumer.failures = failures_after(consumer, answers, are_new=are_new)
     pause = pause_after(consumer.failures)
     values: dict[str, Any] = {"failures": consumer.failures}
     values["next_try_at"] = pause and db_now() + pause
