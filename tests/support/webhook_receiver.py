@@ -26,8 +26,9 @@ class Receiver:
     """Hears events; ``answer`` gives the HTTP code for each, and may wait before it does."""
 
     def __init__(self, answer: Callable[[Heard], int] = lambda heard: 204) -> None:
-        self.heard: list[Heard] = []  # in the order of their answers, each with its code in codes
+        self.heard: list[Heard] = []  # in the order of their answers
         self.codes: list[int] = []
+        self.bodies: list[bytes] = []
         self.answer = answer
         self.headers: dict[str, str] = {}  # to send
         self.most_at_once = 0
@@ -55,6 +56,15 @@ class Receiver:
         both = zip(self.heard, self.codes)
         return [h.data["status"] for h, code in both if code < 300 and h.data["guid"] == str(guid)]
 
+    def of_all(self) -> list[str]:
+        """The statuses that were taken, in order."""
+        return [h.data["status"] for h, code in zip(self.heard, self.codes) if code < 300]
+
+    @property
+    def begun(self) -> int:
+        """The number of requests that wait for their answers."""
+        return self._at_once
+
     def __enter__(self) -> Receiver:
         return self
 
@@ -72,6 +82,7 @@ class Receiver:
         code = self.answer(heard)
         with self._lock:
             self._at_once -= 1
+            self.bodies.append(body)
             self.heard.append(heard)
             self.codes.append(code)
         return code
