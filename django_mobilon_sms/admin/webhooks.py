@@ -13,11 +13,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from django.views.decorators.http import require_POST
 
-from ..conf import configured_webhooks, show_time
+from ..conf import conf, configured_webhooks, show_time
 from ..models import WebhookConsumer
 from ..webhooks import COUNT_LIMIT, ConsumerState, deliver_again, state_of
 from . import history
@@ -92,6 +93,10 @@ class WebhookAdmin(NonAtomic, TranslatedHistory, ConsumerModelAdmin):
             path("<int:pk>/start/", view(self.start_view), name="mobilon_sms_webhook_start"),
         ]
 
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Return whether the start page names webhooks: not while none are configured."""
+        return bool(conf.WEBHOOKS) and self.has_view_permission(request)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return ``False``: the settings name the consumers."""
         return False
@@ -111,6 +116,13 @@ class WebhookAdmin(NonAtomic, TranslatedHistory, ConsumerModelAdmin):
     def may_act(self, request: HttpRequest) -> bool:
         """Return whether this person may use the buttons."""
         return request.user.has_perm("mobilon_sms.change_webhookconsumer")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list under its own name."""
+        context = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
+        return super().changelist_view(request, context)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -185,7 +197,7 @@ class WebhookAdmin(NonAtomic, TranslatedHistory, ConsumerModelAdmin):
         """Return the number of events that it has not had."""
         return _number(_state(consumer).behind)
 
-    @admin.display(description=_("given up"))
+    @admin.display(description=pgettext_lazy("webhook", "given up"))
     def given_up(self, consumer: WebhookConsumer) -> str:
         """Return the number of events that were given up after three days."""
         return _number(_state(consumer).given_up)

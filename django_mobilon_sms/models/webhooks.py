@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from ..choices import Status, WebhookError
 from ..database import PrimaryQuerySet, db_now
@@ -111,7 +112,7 @@ class ConsumerQuerySet(PrimaryQuerySet):
 class WebhookConsumer(models.Model):
     """A consumer that ``MOBILON_SMS_WEBHOOKS`` names: how far it has got, and its last error."""
 
-    name = models.CharField(_("name"), max_length=32, unique=True)
+    name = models.CharField(pgettext_lazy("webhook", "name"), max_length=32, unique=True)
     #: Of the feed of events; empty: before the oldest one.
     cursor = models.CharField(_("cursor"), max_length=64, default="")
     #: The worker that delivers now, and until when no other may.
@@ -122,7 +123,7 @@ class WebhookConsumer(models.Model):
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
     #: While the consumer fails, when one event is tried next.
     next_try_at = models.DateTimeField(_("next try"), null=True)
-    delivered = models.PositiveBigIntegerField(_("delivered"), default=0)
+    delivered = models.PositiveBigIntegerField(pgettext_lazy("webhook", "delivered"), default=0)
     last_success_at = models.DateTimeField(_("last success"), null=True)
     last_error_at = models.DateTimeField(_("last error at"), null=True)
     last_error = models.CharField(
@@ -211,7 +212,7 @@ class WebhookDelivery(models.Model):
     #: Of the first failed attempt; empty while an earlier event of the message is waited for.
     failed_at = models.DateTimeField(_("failed at"), null=True)
     next_attempt_at = models.DateTimeField(_("next attempt"))
-    given_up_at = models.DateTimeField(_("given up at"), null=True)
+    given_up_at = models.DateTimeField(pgettext_lazy("webhook", "given up at"), null=True)
 
     objects = DeliveryQuerySet.as_manager()
 
