@@ -1,6 +1,10 @@
 """The feed of events: every change of a status, in an order that no late commit changes."""
 
+from .holding_back import held_back
+from .purging import GRACE, Deleted, count_old, delete_old
 from .reading import Page, newest, read
-from .seeking import count_after, since
+from .restoring import begin_anew
+from .seeking import count_after, oldest, since
 
-__all__ = ["Page", "newest", "read"]
+#: Public; the other names are for the rooms of this package.
+__all__ = ["newest", "read"]

@@ -8,6 +8,7 @@ at a time. MariaDB shows uncommitted rows to whoever asks for them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.db import connections, router
@@ -16,7 +17,7 @@ from django.db.models import BigIntegerField, Func, QuerySet
 from ..models import SmsEvent
 from .positions import GREATEST, After, Position
 
-#: How many of the last events ``newest_position()`` searches for uncommitted ones, on MariaDB.
+#: How many of the last events are searched for uncommitted ones, on MariaDB.
 UNCOMMITTED_AMONG = 10_000
 
 
@@ -40,19 +41,31 @@ def next_events(after: Position, limit: int) -> list[SmsEvent]:
 
 def newest_position(deleted: Position) -> Position:
     """Return the place from which a reader gets the events that are committed from now on."""
-    events = SmsEvent.objects.for_write()
     if vendor() == "postgresql":
-        with connections[events.db].cursor() as cursor:
+        with connections[router.db_for_write(SmsEvent)].cursor() as cursor:
             cursor.execute(f"SELECT {OldestOpen.template}")
             return Position(cursor.fetchone()[0] - 1, GREATEST)
-    last = events.order_by("-id").values_list("id", flat=True)
-    newest = max(last.first() or 0, deleted.id)
+    newest = newest_id()
     if vendor() == "mysql":
-        first = max(0, newest - UNCOMMITTED_AMONG)
-        written = _with_uncommitted(first, UNCOMMITTED_AMONG)
-        known = set(events.filter(id__gt=first).values_list("id", flat=True))
-        newest = min((id_ - 1 for id_ in written if id_ not in known), default=newest)
+        newest = min((id_ - 1 for id_ in uncommitted(newest)), default=newest)
     return Position(0, max(newest, deleted.id))
+
+
+def newest_id() -> int:
+    """Return the id of the newest committed event, or 0."""
+    return SmsEvent.objects.for_write().order_by("-id").values_list("id", flat=True).first() or 0
+
+
+def uncommitted(newest: int) -> dict[int, datetime]:
+    """Return the ids and the times of the last events of open transactions, on MariaDB.
+
+    ``newest`` is the id of the newest committed event. An event may have been committed or rolled
+    back since.
+    """
+    first = max(0, newest - UNCOMMITTED_AMONG)
+    written = _with_uncommitted(first, UNCOMMITTED_AMONG)
+    known = set(_by_id(first).values_list("id", flat=True))
+    return {id_: at for id_, at in written.items() if id_ not in known}
 
 
 def _before_oldest_open(after: Position, limit: int) -> list[SmsEvent]:
@@ -73,7 +86,7 @@ def _up_to_uncommitted(after: Position, limit: int) -> list[SmsEvent]:
     written = _with_uncommitted(after.id, limit)
     if not written:
         return []
-    committed = {event.id: event for event in _by_id(after.id).filter(id__lte=written[-1])}
+    committed = {event.id: event for event in _by_id(after.id).filter(id__lte=max(written))}
     found = []
     for id_ in written:
         if id_ not in committed:
@@ -82,20 +95,20 @@ def _up_to_uncommitted(after: Position, limit: int) -> list[SmsEvent]:
     return found
 
 
-def _with_uncommitted(after: int, limit: int) -> list[int]:
-    """Return the ids of the next events, also of transactions that are still open.
+def _with_uncommitted(after: int, limit: int) -> dict[int, datetime]:
+    """Return the ids and times of the next events, also of transactions that are still open.
 
     On a connection of its own inside a transaction, because that keeps its isolation level.
     """
     connection: Any = connections[router.db_for_write(SmsEvent)]
     is_ours = not connection.in_atomic_block and connection.get_autocommit()
     reader = connection if is_ours else connection.copy()
-    sql, parameters = _by_id(after).values_list("id")[:limit].query.sql_with_params()
+    sql, parameters = _by_id(after).values_list("id", "created_at")[:limit].query.sql_with_params()
     try:
         with reader.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED")
             cursor.execute(sql, parameters)
-            return [id_ for (id_,) in cursor.fetchall()]
+            return dict(cursor.fetchall())
     finally:
         if not is_ours:
             reader.close()

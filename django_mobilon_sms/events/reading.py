@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ..conf import conf
 from ..models import EventFeed, SmsEvent
-from . import pages
+from . import pages, restoring
 from .positions import Position, check_not_expired, cursor_of, parse_cursor
 
 #: The most events of a page.
@@ -36,7 +36,7 @@ def read(after: str | None = None, limit: int = 100, *, created_by: Any = None) 
 
     Raises ``CursorExpired`` if events after the cursor were deleted, ``InvalidCursor`` for another
     string, ``ValueError`` for a limit outside 1 to 1000, and ``ImproperlyConfigured`` while
-    ``MOBILON_SMS_EVENTS`` is not set.
+    ``MOBILON_SMS_EVENTS`` is not set or a restored database waits for ``manage.py hold_sms``.
     """
     _require_events()
     if not 1 <= limit <= MAX_LIMIT:
@@ -44,12 +44,14 @@ def read(after: str | None = None, limit: int = 100, *, created_by: Any = None) 
     generation, position = parse_cursor(after) if after is not None else (None, Position(0, 0))
     found = pages.next_events(position, limit if created_by is None else SEARCHED)
     # After the page: an event that was deleted before it was read is known by now.
-    feed = current_feed()
+    feed = EventFeed.objects.current()
     if generation is not None:
         check_not_expired(generation, position, feed, pages.vendor())
     elif not found:
         position = Position(feed.deleted_order, feed.deleted_id)
-    events = []
+    if not found:
+        restoring.check_not_restored(position)
+    events: list[SmsEvent] = []
     for event in found:
         if len(events) == limit:
             break
@@ -62,14 +64,9 @@ def read(after: str | None = None, limit: int = 100, *, created_by: Any = None) 
 def newest() -> str:
     """Return a cursor from which ``read()`` gives the events that are committed from now on."""
     _require_events()
-    feed = current_feed()
+    feed = EventFeed.objects.current()
     deleted = Position(feed.deleted_order, feed.deleted_id)
     return cursor_of(pages.newest_position(deleted), feed)
-
-
-def current_feed() -> EventFeed:
-    """Return the row of the feed; an unsaved one before anything was deleted."""
-    return EventFeed.objects.for_write().filter(pk=1).first() or EventFeed(pk=1)
 
 
 def _require_events() -> None:

@@ -1,13 +1,18 @@
-"""The place of a time in the feed, and the number of events after a place."""
+"""Cursors for the oldest event and for a time, and the number of events after a cursor."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from ..models import SmsEvent
+from ..models import EventFeed, SmsEvent
 from . import pages
 from .positions import After, Position, cursor_of, parse_cursor
-from .reading import current_feed
+
+
+def oldest() -> str:
+    """Return a cursor from which ``read()`` gives all events that are kept."""
+    feed = EventFeed.objects.current()
+    return cursor_of(Position(feed.deleted_order, feed.deleted_id), feed)
 
 
 def since(time: datetime) -> str:
@@ -15,7 +20,7 @@ def since(time: datetime) -> str:
 
     Earlier events may be among them, because the feed has the order of the commits.
     """
-    feed = current_feed()
+    feed = EventFeed.objects.current()
     # Before the first transaction that is open: its events may be of this time, too.
     first = pages.newest_position(Position(feed.deleted_order, feed.deleted_id))
     events = SmsEvent.objects.for_write().filter(created_at__gte=time)
@@ -25,8 +30,8 @@ def since(time: datetime) -> str:
     return cursor_of(first, feed)
 
 
-def count_after(cursor: str | None, most: int) -> int:
+def count_after(cursor: str, most: int) -> int:
     """Return the number of events after a cursor that are committed, but at most ``most``."""
-    position = Position(0, 0) if cursor is None else parse_cursor(cursor)[1]
+    _generation, position = parse_cursor(cursor)
     after = SmsEvent.objects.for_write().filter(After(position))
     return after.order_by().values("pk")[:most].count()

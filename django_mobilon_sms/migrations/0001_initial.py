@@ -261,7 +261,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=32, unique=True, verbose_name='name')),
-                ('cursor', models.CharField(default='', max_length=64, verbose_name='cursor')),
+                ('cursor', models.CharField(max_length=64, verbose_name='cursor')),
                 ('lease', models.UUIDField(null=True, verbose_name='lease')),
                 ('lease_until', models.DateTimeField(null=True, verbose_name='lease until')),
                 ('stopped_at', models.DateTimeField(null=True, verbose_name='stopped at')),

@@ -39,7 +39,7 @@ from .counting import (
     tally,
 )
 from .daily_totals import CountedDay, DailyTotal, day_of
-from .events import EventFeed, SmsEvent
+from .events import CommitOrder, EventFeed, SmsEvent
 from .idempotency_keys import IdempotencyKey
 from .mailings import SmsMailing
 from .messages import (

@@ -124,6 +124,20 @@ class SmsEvent(models.Model):
         return f"message.{self.status}"
 
 
+class FeedQuerySet(PrimaryQuerySet):
+    """The one row."""
+
+    def current(self) -> EventFeed:
+        """Return the row; an unsaved one before anything was deleted."""
+        return self.for_write().filter(pk=1).first() or EventFeed(pk=1)
+
+    def made(self) -> FeedQuerySet:
+        """Return the row as a queryset; insert it if there is none."""
+        rows = self.for_write()
+        rows.get_or_create(pk=1)
+        return rows.filter(pk=1)
+
+
 class EventFeed(models.Model):
     """One row: how far the events have been deleted, and how many a consumer never had."""
 
@@ -136,7 +150,7 @@ class EventFeed(models.Model):
     dropped = models.PositiveBigIntegerField(_("dropped events"), default=0)
     dropped_at = models.DateTimeField(_("dropped at"), null=True, blank=True)
 
-    objects = PrimaryQuerySet.as_manager()
+    objects = FeedQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("feed of events")
@@ -161,4 +175,6 @@ def _changed(messages: Any, *, pks: Expression, old: Expression) -> tuple[SmsEve
 def _claimed(
     messages: Any, *, pks: Expression, old: Expression, batch: Expression
 ) -> tuple[SmsEvent, Any]:
-    return _event(old), messages.filter(PkIn(pks), batch=batch)
+    event = _event(old)
+    event.error_code = ""  # the row's is that of an earlier attempt
+    return event, messages.filter(PkIn(pks), batch=batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -41,6 +41,11 @@ class ConsumerQuerySet(PrimaryQuerySet):
         found = self.for_write().filter(name=name).annotate(now=db_now())
         consumer: WebhookConsumer | None = found.first()
         return consumer
+
+    def cursors(self, names: Iterable[str]) -> list[str]:
+        """Return how far these consumers have read the events."""
+        rows = self.for_write().filter(name__in=[*names])
+        return list(rows.values_list("cursor", flat=True))
 
     def take(self, name: str) -> WebhookConsumer | None:
         """Take the lease of a consumer; return ``None`` if another worker has it."""
@@ -113,8 +118,8 @@ class WebhookConsumer(models.Model):
     """A consumer that ``MOBILON_SMS_WEBHOOKS`` names: how far it has got, and its last error."""
 
     name = models.CharField(pgettext_lazy("webhook", "name"), max_length=32, unique=True)
-    #: Of the feed of events; empty: before the oldest one.
-    cursor = models.CharField(_("cursor"), max_length=64, default="")
+    #: After the last event that was read for it.
+    cursor = models.CharField(_("cursor"), max_length=64)
     #: The worker that delivers now, and until when no other may.
     lease = models.UUIDField(_("lease"), null=True)
     lease_until = models.DateTimeField(_("lease until"), null=True)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet, Sum
 
+from .. import events
 from ..choices import Outcome, Priority, Status
 from ..conf import conf
 from ..limits import loud_since, pace, quiet_until
-from ..models import GatewayState, MessageQuerySet, SmsBatch, SmsMessage, db_now
+from ..models import EventFeed, GatewayState, MessageQuerySet, SmsBatch, SmsMessage, db_now
 from ..worker import senders
 
 #: A count is exact up to this number of rows; ``COUNT_LIMIT + 1`` means more.
@@ -66,6 +67,8 @@ class Snapshot:
     rate: float
     time_to_empty: timedelta | None
     last_requests: Sequence[LastRequest]
+    events_held_back: timedelta | None = None  # by an open transaction, for so long
+    events_dropped: int = 0  # deleted before a consumer had them
 
 
 def observe() -> Snapshot:
@@ -86,8 +89,16 @@ def observe() -> Snapshot:
         asked_for=_count(messages.asked_for()),
         unknown=_count(messages.filter(status=Status.UNKNOWN, resolution="")),
         last_requests=_last_requests(),
+        **_feed(),
         **figures._asdict(),
     )
+
+
+def _feed() -> dict[str, Any]:
+    if conf.EVENTS is None:
+        return {}
+    dropped = EventFeed.objects.current().dropped
+    return {"events_held_back": events.held_back(), "events_dropped": dropped}
 
 
 def queue(now: datetime) -> Queue:

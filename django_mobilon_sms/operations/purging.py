@@ -10,11 +10,15 @@ from typing import Any, NamedTuple
 from django.db import router, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from .. import events
+from ..conf import conf, parse_duration
 from ..models import (
     RETRY_SECONDS,
     IdempotencyKey,
     SmsBatch,
     SmsMessage,
+    WebhookConsumer,
+    WebhookDelivery,
     chunked,
     db_now,
     retry_on_lock,
@@ -26,17 +30,23 @@ ROWS_PER_TRANSACTION = 500
 
 
 class Purged(NamedTuple):
-    """The numbers of deleted messages, forgotten texts and deleted batches."""
+    """The numbers of deleted messages, forgotten texts, deleted batches and deleted events.
+
+    ``dropped`` events are deleted ones that a configured consumer never had.
+    """
 
     messages: int = 0
     texts: int = 0
     batches: int = 0
+    events: int = 0
+    dropped: int = 0
 
 
 def purge(older_than: timedelta, *, only_text: bool = False, dry_run: bool = False) -> Purged:
     """Delete ended messages that were written longer ago than this, and the batches of that time.
 
-    An idempotency key of that time goes after the last of its messages.
+    An idempotency key of that time goes after the last of its messages. Events have an age of
+    their own, ``MOBILON_SMS_EVENTS``.
     ``only_text``: empty the texts and delete nothing. ``dry_run``: only count. A batch stays as
     long as one of its messages, or while its outcome is not applied. Deleted messages stay in the
     daily totals.
@@ -48,14 +58,31 @@ def purge(older_than: timedelta, *, only_text: bool = False, dry_run: bool = Fal
         return Purged(texts=texts.count() if dry_run else _in_chunks(texts, _forget_texts))
     if dry_run:
         kept = SmsMessage.objects.for_write().exclude(pk__in=ended.values("pk"))
-        return Purged(messages=ended.count(), batches=_batches_without(kept, before).count())
+        without = _batches_without(kept, before)
+        return Purged(ended.count(), 0, without.count(), *events.count_old(_cursors()))
     # A day keeps the names of the tags that it was counted with.
     count_days()
     messages = _in_chunks(ended, _delete_messages)
     count_days()
     _in_chunks(IdempotencyKey.objects.for_write().filter(created_at__lt=before), _delete_keys)
     batches = _batches_without(SmsMessage.objects.for_write(), before)
-    return Purged(messages=messages, batches=_in_chunks(batches, _delete_batches))
+    batch_count = _in_chunks(batches, _delete_batches)
+    deleted = events.delete_old(_cursors())
+    _forget_given_up()
+    return Purged(messages, 0, batch_count, *deleted)
+
+
+def _cursors() -> list[str]:
+    """Return how far the configured consumers of webhooks have read the events."""
+    return WebhookConsumer.objects.cursors(conf.WEBHOOKS) if conf.WEBHOOKS else []
+
+
+def _forget_given_up() -> None:
+    """Delete the events that were given up, once they are as old as the oldest event can be."""
+    if conf.WEBHOOKS and conf.EVENTS is not None:
+        rows = WebhookDelivery.objects.for_write().given_up()
+        old = rows.filter(occurred_at__lt=db_now() - parse_duration(conf.EVENTS) - events.GRACE)
+        retry_on_lock(old.delete, using=rows.db, seconds=RETRY_SECONDS)
 
 
 def _batches_without(messages: QuerySet[SmsMessage], before: Any) -> QuerySet[SmsBatch]:

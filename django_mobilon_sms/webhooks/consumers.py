@@ -45,7 +45,7 @@ def state_of(consumer: WebhookConsumer, webhook: Webhook | None) -> ConsumerStat
         return ConsumerState(consumer, webhook, "new", 0, 0)
     deliveries = WebhookDelivery.objects.for_write().of(consumer)
     waiting, given_up = deliveries.waiting(), deliveries.given_up()
-    behind = events.count_after(consumer.cursor or None, COUNT_LIMIT)
+    behind = events.count_after(consumer.cursor, COUNT_LIMIT)
     behind = min(behind + waiting[:COUNT_LIMIT].count(), COUNT_LIMIT)
     given_up_count = given_up[:COUNT_LIMIT].count()
     return ConsumerState(consumer, webhook, _word(consumer, webhook), behind, given_up_count)

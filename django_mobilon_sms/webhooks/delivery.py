@@ -89,7 +89,7 @@ def _anything_due(consumer: WebhookConsumer) -> bool:
     if (deliveries.waiting() if consumer.is_failing else deliveries.due()).exists():
         return True
     try:
-        return bool(events.read(after=consumer.cursor or None, limit=1).events)
+        return bool(events.read(after=consumer.cursor, limit=1).events)
     except CursorExpired:
         return True
 
@@ -138,7 +138,7 @@ class _Delivery:
 
     def _read(self) -> bool:
         try:
-            page = events.read(after=self.consumer.cursor or None, limit=STEP)
+            page = events.read(after=self.consumer.cursor, limit=STEP)
         except CursorExpired:
             return self._begin_anew()
         if not page.events:
@@ -213,9 +213,9 @@ class _Delivery:
         """Go on with the oldest event, because those after the cursor were deleted."""
         lost = {"last_error": WebhookError.EXPIRED, "last_http_code": None}
         logger.error("webhook.events_lost consumer=%s", self.consumer.name)
-        renew = partial(WebhookConsumer.objects.renew, self.consumer, cursor="", **lost)
-        self._renew(partial(renew, last_error_at=db_now()))
-        self.consumer.cursor = ""
+        self.consumer.cursor = events.oldest()
+        renew = partial(WebhookConsumer.objects.renew, self.consumer, last_error_at=db_now())
+        self._renew(partial(renew, cursor=self.consumer.cursor, **lost))
         return True
 
     def _give_up_overdue(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
@@ -11,17 +13,11 @@ from django_mobilon_sms.choices import ErrorCode
 from django_mobilon_sms.exceptions import CursorExpired, InvalidCursor
 from django_mobilon_sms.models import EventFeed, SmsEvent, SmsMessage
 from tests.events.feed import changes, read_on
-from tests.models.factories import GUID
 from tests.support.lock_waits import held, in_threads, waiting
 from tests.support.messages import write
 from tests.support.workers import PATIENCE, wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _events_are_kept(settings):
-    settings.MOBILON_SMS_EVENTS = "30d"
+pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
 
 def has_many_writers() -> bool:
@@ -44,7 +40,8 @@ def test_creation_and_changes_come_in_order_with_their_reasons():
 
 def test_open_transaction_holds_back_what_committed_after_it_began():
     before = events.newest()
-    with held(lambda: write(guid=GUID)) as commit:
+    guid = uuid4()
+    with held(lambda: write(guid=guid)) as commit:
         if has_many_writers():
             [second] = write()
         for _ in range(3):
@@ -52,7 +49,7 @@ def test_open_transaction_holds_back_what_committed_after_it_began():
         commit()
     if not has_many_writers():
         [second] = write()
-    first = SmsMessage.objects.get(guid=GUID)
+    first = SmsMessage.objects.get(guid=guid)
     found = read_on(2, before).events
     assert changes(found) == [(first.pk, "", "pending"), (second.pk, "", "pending")]
 
@@ -117,7 +114,7 @@ def test_reader_in_a_transaction_skips_nothing():
     if not has_many_writers():
         pytest.skip("a reader's transaction keeps writers from committing")
     cursor = events.newest()
-    with held(lambda: write(guid=GUID)) as commit, transaction.atomic():
+    with held(write) as commit, transaction.atomic():
         assert not SmsMessage.objects.exists()  # its snapshot
         with in_threads() as start:
             start(write).result(PATIENCE)
@@ -130,12 +127,13 @@ def test_reader_in_a_transaction_skips_nothing():
 
 
 def test_new_reader_begins_with_what_is_open_now():
-    with held(lambda: write(guid=GUID)) as commit:
+    guid = uuid4()
+    with held(lambda: write(guid=guid)) as commit:
         if has_many_writers():
             write()
         cursor = events.newest()
         commit()
-    assert GUID in {event.guid for event in read_on(1, cursor).events}
+    assert guid in {event.guid for event in read_on(1, cursor).events}
 
 
 def test_reader_begins_with_the_oldest_event_or_after_the_newest():

@@ -87,6 +87,8 @@ def test_everything_is_counted_where_it_belongs(sandbox, worker):
         "asked_for": 3,
         "unknown": 1,
         "rate": 0.3,
+        "events_held_back": None,
+        "events_dropped": 0,
     }
 
 

@@ -83,7 +83,7 @@ def write_rows() -> None:
     common = {"number": NUMBER, "text": WORDS, "created_by": author}
     rows = [message(pk=pk, guid=GUIDS[pk], **common, **values) for pk, values in states.items()]
     StoppedNumber.objects.create(pk=STOPPED, number=STOPPED_NUMBER, note="Olusha")
-    WebhookConsumer.objects.create(pk=WEBHOOK, name="shop")
+    WebhookConsumer.objects.create(pk=WEBHOOK, name="shop", cursor="0.0.0")
     GatewayState.objects.current()
     LogEntry.objects.log_actions(author.pk, rows, CHANGE, "Cancelled it.")
 

@@ -17,6 +17,7 @@ from django_mobilon_sms.models import (
     WebhookDelivery,
     db_now,
 )
+from django_mobilon_sms.operations import purge
 from django_mobilon_sms.webhooks import consumer_states, deliver_again
 from django_mobilon_sms.webhooks.delivery import CONCURRENCY
 from tests.support.messages import write
@@ -270,3 +271,47 @@ def test_deleted_events_are_said_to_be_lost_and_the_rest_is_delivered(receiver, 
     assert len(receiver.taken) == 1
     assert only().last_error == "expired"
     assert "webhook.events_lost consumer=shop" in caplog.messages
+
+
+def test_purge_keeps_what_a_consumer_has_not_had_and_old_rows_until_then(receiver, settings):
+    settings.MOBILON_SMS_EVENTS = "1d"
+    [had] = write()
+    work()
+    [waits] = write()
+    SmsEvent.objects.update(created_at=db_now() - 2 * DAYS / 3)
+    assert purge(DAYS).events == 1
+    assert list(SmsEvent.objects.values_list("guid", flat=True)) == [waits.guid]
+    receiver.answer = lambda heard: 500
+    work()
+    assert purge(DAYS).events == 1  # the row repeats the event
+    receiver.answer = lambda heard: 204
+    pass_time(SECONDS)
+    work()
+    assert receiver.of(waits.guid) == ["pending"]
+    assert receiver.of(had.guid) == ["pending"]
+
+
+def test_purge_counts_what_a_consumer_missed(receiver, settings):
+    settings.MOBILON_SMS_EVENTS = "1d"
+    write(2)
+    SmsEvent.objects.update(created_at=db_now() - 5 * DAYS / 3)
+    assert purge(DAYS)[3:] == (2, 2)
+    work()
+    assert only().last_error == "expired"
+    assert state() == ("works", 0, 0)
+
+
+def test_purge_forgets_given_up_events_when_all_of_their_age_are_gone(receiver, settings):
+    settings.MOBILON_SMS_EVENTS = "1d"
+    receiver.answer = lambda heard: 500
+    write(3)
+    work()
+    ages = [timedelta(days=3), timedelta(days=5), timedelta(days=5)]
+    for row, age in zip(WebhookDelivery.objects.order_by("event"), ages):
+        WebhookDelivery.objects.filter(pk=row.pk).update(
+            given_up_at=db_now(), occurred_at=db_now() - age
+        )
+    WebhookDelivery.objects.filter(pk=row.pk).update(given_up_at=None)
+    purge(DAYS)
+    assert WebhookDelivery.objects.given_up().count() == 1
+    assert WebhookDelivery.objects.waiting().count() == 1

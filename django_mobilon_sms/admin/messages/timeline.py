@@ -13,7 +13,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.utils.translation import gettext_lazy as _
 
 from ...choices import ErrorCode, Status
-from ...models import SmsBatch, SmsMessage, StoppedNumber, asked_statuses
+from ...conf import conf
+from ...models import SmsBatch, SmsEvent, SmsMessage, StoppedNumber, asked_statuses
 from .. import history
 from ..badges import sentence
 
@@ -41,10 +42,14 @@ def steps(message: SmsMessage, now: datetime) -> list[Step]:
     """Return what happened in its order, then what is planned."""
     entries = _log_entries(message)
     program = [*_written(message), *_batches(message, entries), *_reported(message)]
+    if changes := list(_changes(message)):
+        program = [*_batches(message, entries), *changes]
+        written = Step(message.created_at, _("Written"), message.created_by or "")
+        program = [written, *sorted(program, key=attrgetter("when"))]
     # These steps keep their order, even if the gateway's clock is behind the database's.
     moments = accumulate((step.when for step in program), max)
     logged = (Step(entry.action_time, history.shown(entry), entry.user) for entry in entries)
-    people = [*_decision(message, entries), *_stopped(message), *logged]
+    people = [*_decision(message, entries), *logged, *([] if changes else _stopped(message))]
     past = [*zip(moments, program), *((step.when, step) for step in people)]
     in_order = [step for _moment, step in sorted(past, key=itemgetter(0))]
     return in_order + sorted(_ahead(message, now), key=attrgetter("when"))
@@ -54,6 +59,17 @@ def _written(message: SmsMessage) -> Iterator[Step]:
     yield Step(message.created_at, _("Written"), message.created_by or "")
     if message.status == Status.EXPIRED and message.expires_at:
         yield Step(message.expires_at, _("Expired before it was sent"))
+
+
+def _changes(message: SmsMessage) -> Iterator[Step]:
+    """Yield the events of the message, where events are kept."""
+    if conf.EVENTS is None:
+        return
+    changes = SmsEvent.objects.filter(message_id=message.pk).exclude(old_status="").order_by("id")
+    for event in changes:
+        what = f"{Status(event.old_status).label} → {Status(event.status).label}"
+        details = sentence(event.error_code) if event.error_code else ""
+        yield Step(event.created_at, what, details=details)
 
 
 def _batches(message: SmsMessage, entries: list[LogEntry]) -> Iterator[Step]:

@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ... import events
 from ...choices import ErrorCode, Status
 from ...models import SmsMessage
 from ..output import WorkingCommand
@@ -19,6 +20,7 @@ class Command(WorkingCommand):
     help = (
         "Makes every pending message 'unknown' (held), so that a restored backup or a copied"
         " database sends no message twice. People then decide about them in the admin."
+        " Cursors of events that were given out before are refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,5 +39,6 @@ class Command(WorkingCommand):
             if input(question % count) != "yes":
                 self.stdout.write(_("Nothing was changed."))
                 return
+        events.begin_anew()
         held = pending.hold(ErrorCode.HELD)
         self.stdout.write(ngettext("Held %d message.", "Held %d messages.", held) % held)

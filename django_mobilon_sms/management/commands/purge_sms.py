@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 from django.utils.translation import ngettext
 
-from ...conf import database_trouble
+from ...conf import conf, database_trouble
 from ...operations import Purged, purge
 from ..arguments import duration
 from ..output import WorkingCommand
@@ -59,4 +60,24 @@ def summary(purged: Purged, *, only_text: bool, dry_run: bool) -> str:
             "Would delete %d message.", "Would delete %d messages.", purged.messages
         )
         batches = ngettext("Would delete %d request.", "Would delete %d requests.", purged.batches)
-    return f"{messages % purged.messages}\n{batches % purged.batches}"
+    lines = [messages % purged.messages, batches % purged.batches]
+    return "\n".join([*lines, *event_lines(purged, dry_run=dry_run)])
+
+
+def event_lines(purged: Purged, *, dry_run: bool) -> Iterator[str]:
+    """Yield what became of events, if any are kept."""
+    if conf.EVENTS is None:
+        return
+    text = ngettext("Deleted %d event.", "Deleted %d events.", purged.events)
+    if dry_run:
+        text = ngettext("Would delete %d event.", "Would delete %d events.", purged.events)
+    yield text % purged.events
+    if purged.dropped:
+        yield (
+            ngettext(
+                "%d of them was never read by a consumer.",
+                "%d of them were never read by a consumer.",
+                purged.dropped,
+            )
+            % purged.dropped
+        )

@@ -25,6 +25,9 @@ from ..output import WorkingCommand
 #: After this time without a request a person reads that nothing is sent although messages wait.
 LONG_IDLE = timedelta(minutes=5)
 
+#: A person reads of a transaction that has been open for longer than this.
+LONG_OPEN = timedelta(seconds=5)
+
 #: By the word of ``Snapshot.gateway``.
 GATEWAY = {
     "ready": gettext_lazy("ready"),
@@ -121,6 +124,12 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
     yield _("Messages a minute: %s") % localize(round(snapshot.rate, 1))
     if snapshot.time_to_empty:
         yield _("Time to empty: %s") % show_duration(snapshot.time_to_empty)
+    if snapshot.events_held_back and snapshot.events_held_back > LONG_OPEN:
+        yield _("An open transaction has held the events back for %s.") % show_duration(
+            snapshot.events_held_back
+        )
+    if snapshot.events_dropped:
+        yield _("Events deleted before a consumer read them: %d") % snapshot.events_dropped
     if snapshot.last_requests:
         yield _("Last requests:")
         yield from (request_line(request) for request in snapshot.last_requests)

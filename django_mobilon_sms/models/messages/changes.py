@@ -201,7 +201,8 @@ class MessageQuerySet(MessageQueries):
             return update(build, self.model, **expressions)
         with transaction.atomic(using=self.for_write().db, savepoint=False):
             self._begin_write()
-            before = dict(select(_locked(build), self.model, **expressions))
+            found: Any = select(_locked(build), self.model, **expressions)
+            before: dict[int, str] = dict(found)
             if before:
                 update(build, self.model, **{**expressions, "pks": PrimaryKeys(before)})
                 SmsEvent.objects.record_changes(self.model, before)
