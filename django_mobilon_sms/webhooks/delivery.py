@@ -36,7 +36,7 @@ from ..models import (
 )
 from .answers import Answer
 from .ordered_requests import request_in_order
-from .results import changes, failures_after, still_to_deliver
+from .results import changes, failures_after, log_given_up, still_to_deliver
 from .signed_request import body_of, headers_of
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def deliver(webhook: Webhook, *, stopping: Stopping) -> None:
     try:
         _Delivery(webhook, taken, began, stopping).run()
     except LeaseLost:
-        logger.warning("webhook.lease_lost consumer=%s", webhook.name)
+        logger.warning("webhook.overtaken consumer=%s", webhook.name)
     finally:
         with suppress(Error):  # the lease also ends after its time
             WebhookConsumer.objects.release(taken)
@@ -198,7 +198,7 @@ class _Delivery:
         """Record the answers, the events that are still to be delivered, and the cursor."""
         consumer, was_failing = self.consumer, self.consumer.is_failing
         now = consumer.now + timedelta(seconds=uptime() - self.began)
-        kept = list(still_to_deliver(consumer, deliveries, answers, now))
+        kept = still_to_deliver(consumer, deliveries, answers, now)
         values = changes(consumer, [*answers.values()], are_new=self.are_new) | {"cursor": cursor}
         is_back = was_failing and not consumer.is_failing
         replaced = [row.pk for row in deliveries if row.pk]
@@ -212,7 +212,7 @@ class _Delivery:
     def _begin_anew(self) -> bool:
         """Go on with the oldest event, because those after the cursor were deleted."""
         lost = {"last_error": WebhookError.EXPIRED, "last_http_code": None}
-        logger.error("webhook.events_lost consumer=%s", self.consumer.name)
+        logger.error("webhook.missed consumer=%s", self.consumer.name)
         self.consumer.cursor = events.oldest()
         renew = partial(WebhookConsumer.objects.renew, self.consumer, last_error_at=db_now())
         self._renew(partial(renew, cursor=self.consumer.cursor, **lost))
@@ -220,11 +220,9 @@ class _Delivery:
 
     def _give_up_overdue(self) -> None:
         """Give up what waited for a failing consumer for too long."""
-        if not self.consumer.is_failing:
-            return
-        rows = WebhookDelivery.objects.for_write().of(self.consumer)
-        if count := _retried(rows.give_up_overdue):
-            logger.error("webhook.given_up consumer=%s events=%d", self.consumer.name, count)
+        if self.consumer.is_failing:
+            rows = WebhookDelivery.objects.for_write().of(self.consumer)
+            log_given_up(self.consumer, _retried(rows.give_up_overdue))
 
 
 def _retried(function: Callable[[], T]) -> T:

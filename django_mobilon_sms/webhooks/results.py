@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,17 +22,24 @@ def still_to_deliver(
     deliveries: Sequence[WebhookDelivery],
     answers: Mapping[int, Answer],
     now: datetime,
-) -> Iterator[WebhookDelivery]:
-    """Yield the events that the consumer has not taken, with their next attempt.
+) -> list[WebhookDelivery]:
+    """Return the events that the consumer has not taken, with their next attempt.
 
     ``now`` is the time of the database.
     """
+    kept = []
     for row in deliveries:
         answer = answers.get(row.event)
         if answer and answer.error:
-            _plan_next_attempt(consumer, row, answer, now)
+            _plan_next_attempt(row, now)
+            logger.warning(
+                "webhook.failed consumer=%s event=%s attempts=%d error=%s http_code=%s",
+                consumer.name, row.webhook_id, row.attempts, answer.error, answer.http_code,
+            )  # fmt: skip
         if not answer or answer.error:
-            yield row
+            kept.append(row)
+    log_given_up(consumer, sum(row.given_up_at is not None for row in kept))
+    return kept
 
 
 def failures_after(consumer: WebhookConsumer, answers: Sequence[Answer], *, are_new: bool) -> int:
@@ -70,9 +77,13 @@ def changes(
     return values
 
 
-def _plan_next_attempt(
-    consumer: WebhookConsumer, row: WebhookDelivery, answer: Answer, now: datetime
-) -> None:
+def log_given_up(consumer: WebhookConsumer, count: int) -> None:
+    """Log that events were given up after three days."""
+    if count:
+        logger.error("webhook.undelivered consumer=%s events=%d", consumer.name, count)
+
+
+def _plan_next_attempt(row: WebhookDelivery, now: datetime) -> None:
     row.attempts += 1
     delay = next_delay(row.attempts, now - row.failed_at if row.failed_at else timedelta())
     row.failed_at = row.failed_at or db_now()
@@ -80,13 +91,3 @@ def _plan_next_attempt(
         row.given_up_at = db_now()
     else:
         row.next_attempt_at = db_now() + delay
-    logger.log(
-        logging.ERROR if delay is None else logging.WARNING,
-        "webhook.%s consumer=%s event=%s attempts=%d error=%s http_code=%s",
-        "given_up" if delay is None else "failed",
-        consumer.name,
-        row.webhook_id,
-        row.attempts,
-        answer.error,
-        answer.http_code,
-    )

@@ -13,11 +13,11 @@ from ..models import WebhookDelivery
 def body_of(delivery: WebhookDelivery) -> str:
     """Return the payload: no text and no phone number."""
     data = {
+        "id": delivery.event,
         "guid": str(delivery.guid),
-        "status": delivery.status,
         "old_status": delivery.old_status,
+        "status": delivery.status,
         "error_code": delivery.error_code,
-        "sequence": delivery.event,
     }
     moment = delivery.occurred_at.isoformat().replace("+00:00", "Z")
     return json.dumps({"type": delivery.type, "timestamp": moment, "data": data})

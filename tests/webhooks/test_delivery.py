@@ -157,7 +157,7 @@ def test_events_of_a_kind_that_fails_do_not_keep_back_the_others_for_long(receiv
     assert receiver.of(message.guid) == ["pending"]
 
 
-def test_event_is_given_up_after_three_days_and_counted(receiver):
+def test_event_is_given_up_after_three_days_and_counted(receiver, caplog):
     [bad] = write_and_cancel(1)
     receiver.answer = lambda heard: 500 if heard.data["status"] == "pending" else 204
     passed = timedelta()
@@ -167,6 +167,7 @@ def test_event_is_given_up_after_three_days_and_counted(receiver):
         passed += HOUR
     assert DAYS <= passed <= DAYS + 2 * HOUR
     assert 10 <= receiver.codes.count(500) <= 14
+    assert "webhook.undelivered consumer=shop events=1" in caplog.messages
     assert state() == ("works", 0, 1)
     assert receiver.of(bad.guid) == ["cancelled"]
     pass_time(DAYS)
@@ -270,7 +271,7 @@ def test_deleted_events_are_said_to_be_lost_and_the_rest_is_delivered(receiver, 
     assert receiver.of(message.guid) == ["pending"]
     assert len(receiver.taken) == 1
     assert only().last_error == "expired"
-    assert "webhook.events_lost consumer=shop" in caplog.messages
+    assert "webhook.missed consumer=shop" in caplog.messages
 
 
 def test_purge_keeps_what_a_consumer_has_not_had_and_old_rows_until_then(receiver, settings):

@@ -40,7 +40,7 @@ def test_payload_is_thin(receiver):
             "status": event.status,
             "old_status": event.old_status,
             "error_code": event.error_code,
-            "sequence": event.pk,
+            "id": event.pk,
         }
         for event in (created, held)
     ]

@@ -123,7 +123,7 @@ def test_worker_that_lost_its_lease_records_nothing(receiver, caplog):
     work()
     assert (only().cursor, only().lease, only().failures) == (cursor, lease, 0)
     assert WebhookDelivery.objects.count() == 0
-    assert "webhook.lease_lost consumer=shop" in caplog.messages
+    assert "webhook.overtaken consumer=shop" in caplog.messages
 
 
 def test_events_that_a_person_wants_again_outlast_a_delivery_under_way(receiver):
