@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection
 
-from django_mobilon_sms.conf import require_fit, require_valid
+from django_mobilon_sms.conf import database_checks, require_fit, require_valid
 from django_mobilon_sms.conf.settings import declared
 from django_mobilon_sms.conf.start_checks import setting_problems
 from django_mobilon_sms.gateway import MobilonGateway
@@ -146,7 +146,7 @@ WRONG = {
     ("E028", "REST_OWN_MESSAGES_ONLY"): [None, 0, 1, "False", "True", ""],
     ("E029", "HOURLY_PER_NUMBER"): [0, -1, 1001, "10", 10.0, True, math.nan],
     ("E032", "WAKE_UP"): ["", 5, "celery", "django_mobilon_sms.contrib.celery.no_such", print],
-    ("E034", "EVENTS"): ["", 30, "30", "0d", "30 d", b"30d"],
+    ("E034", "EVENTS"): [30, "", "30", "30 days", "0d", "-1d", "1.5d"],
     ("E040", "WEBHOOKS"): ["", [], {"": {}}, {"a b": {}}, {"я": {}}, {"x" * 33: {}}, {"a": "b"}],
 }
 
@@ -188,7 +188,7 @@ RIGHT = {
     "REST_OWN_MESSAGES_ONLY": [True, False],
     "HOURLY_PER_NUMBER": [None, 1, 10, 1000],
     "WAKE_UP": [None, "django_mobilon_sms.contrib.celery.wake_up"],
-    "EVENTS": [None, "1h", "30d"],
+    "EVENTS": [None, "30d", "12h", "2w"],
     "WEBHOOKS": [None, {}],
 }
 
@@ -357,6 +357,24 @@ def test_session_in_another_time_zone_is_an_error(mariadb, sandbox, worker):
     mariadb.execute("SET time_zone = '+00:00'")
     assert list(SmsMessage.objects.values_list("status")) == [("pending",)]
     assert sandbox.exchanges == []
+
+
+@pytest.mark.databases
+@pytest.mark.django_db(transaction=True)
+def test_numbers_that_statements_interleave_are_an_error_with_events(
+    mariadb, settings, monkeypatch
+):
+    mode = "@@innodb_autoinc_lock_mode"  # only a restart of the server changes it
+    mariadb.execute(f"SELECT {mode}")
+    assert mariadb.fetchone() == (1,)
+    monkeypatch.setattr(
+        database_checks, "_QUESTIONS", database_checks._QUESTIONS.replace(mode, "2")
+    )
+    assert database_ids() == []
+    settings.MOBILON_SMS_EVENTS = "30d"
+    assert database_ids() == ["mobilon_sms.E035"]
+    with pytest.raises(ImproperlyConfigured, match=r"^\(E035\) .*innodb_autoinc_lock_mode = 1"):
+        require_fit("default")
 
 
 @pytest.mark.databases

@@ -7,6 +7,7 @@ import pytest
 from django_mobilon_sms.choices import Status
 from tests.endurance.chaos.cells import ALONE, EVERY_TIME, around, long, short
 from tests.endurance.chaos.invariants import ALLOWED, Change, Findings, Row, find
+from tests.endurance.chaos.reader import Readings, Seen, compare
 from tests.endurance.chaos.storm import SIGNALS, Storm
 
 
@@ -84,6 +85,27 @@ def test_late_acceptance_may_move_a_message_that_was_resolved():
 def test_every_status_has_allowed_changes_or_is_final():
     ends = {"delivered", "failed", "expired", "cancelled"}
     assert set(ALLOWED) == set(Status.values) - ends
+
+
+ONE, TWO = Seen(1, 7, "", "pending"), Seen(2, 7, "pending", "sending")
+
+
+@pytest.mark.parametrize(
+    ("read", "found"),
+    [
+        ([ONE, TWO], Readings(2)),
+        ([ONE], Readings(2, missed=1)),
+        ([ONE, ONE, TWO], Readings(2, twice=1)),
+        ([TWO, ONE], Readings(2, unordered=1)),
+    ],
+)
+def test_events_are_compared_with_what_was_read(read, found):
+    assert compare([ONE, TWO], read, [("pending", "sending")], 1) == found
+
+
+@pytest.mark.parametrize(("changes", "created"), [([], 1), ([("pending", "sending")] * 2, 1)])
+def test_change_without_an_event_is_found_and_an_event_without_a_change(changes, created):
+    assert compare([ONE, TWO], [ONE, TWO], changes, created).unwritten == 1
 
 
 def test_findings_add_up():

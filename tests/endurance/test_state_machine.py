@@ -14,6 +14,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.db.models import QuerySet
+from django.test import override_settings
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -28,7 +29,7 @@ from hypothesis.stateful import (
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution
 from django_mobilon_sms.exceptions import NeverLeft, OutcomeUnknown, Refused
 from django_mobilon_sms.gateway import SendResult, StatusReport
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.models import GatewayState, SmsBatch, SmsEvent, SmsMessage, db_now
 from django_mobilon_sms.signals import status_changed
 from django_mobilon_sms.worker import (
     outcome_recording,
@@ -75,7 +76,10 @@ def _a_code_for_each_word(settings):
 class Outbox:
     """The database and the model, side by side: each method changes both."""
 
-    def __init__(self, *, listens: bool) -> None:
+    def __init__(self, *, listens: bool, keeps_events: bool = False) -> None:
+        self.setting = override_settings(MOBILON_SMS_EVENTS="30d" if keeps_events else None)
+        self.setting.enable()
+        self.keeps_events = keeps_events
         self.model = State(())
         self.messages = []
         self.unfit = set()
@@ -92,6 +96,8 @@ class Outbox:
         status_changed.disconnect(self.hear)
         QuerySet(SmsMessage).delete()  # because the app's own refuses messages that have not ended
         SmsBatch.objects.all().delete()
+        SmsEvent.objects.all().delete()
+        self.setting.disable()
 
     def hear(self, message, old, new, **kwargs):
         self.signalled[message.pk] = new
@@ -135,6 +141,7 @@ class Outbox:
         if self.listens:
             for pk, status, *_rest in real_statuses():
                 assert self.signalled.get(pk, "pending") == status or status == "sending"
+        assert one_event_a_change() == (dict(real_statuses()) if self.keeps_events else {})
 
     # Callers and workers
 
@@ -288,6 +295,16 @@ class Outbox:
             self.model = PROTOCOL.report(self.model, index, word)
 
 
+def one_event_a_change():
+    """Return the last status of each message by its events, which follow one from another."""
+    last = {}
+    for event in SmsEvent.objects.order_by("id"):
+        assert event.old_status == last.get(event.message_id, "")
+        assert event.old_status != event.status
+        last[event.message_id] = event.status
+    return last
+
+
 def real_statuses():
     return SmsMessage.objects.order_by("pk").values_list("pk", "status")
 
@@ -421,7 +438,7 @@ def test_each_kind_of_step_in_the_model_does_the_same_to_real_rows():
     found = ways(most_resends=1)
     assert len(found) > 250
     for variant, (last, way) in enumerate(found.items()):
-        outbox = Outbox(listens=variant % 2 == 0)
+        outbox = Outbox(listens=variant % 2 == 0, keeps_events=variant % 4 < 2)
         try:
             walk(outbox, way, last, variant)
             [row] = outbox.model.rows
@@ -511,9 +528,9 @@ class AnyOrder(RuleBasedStateMachine):
 
     outbox: Outbox | None = None
 
-    @initialize(listens=st.booleans(), fit=st.lists(st.booleans(), max_size=2))
-    def begin(self, listens, fit):
-        self.outbox = Outbox(listens=listens)
+    @initialize(listens=st.booleans(), keeps=st.booleans(), fit=st.lists(st.booleans(), max_size=2))
+    def begin(self, listens, keeps, fit):
+        self.outbox = Outbox(listens=listens, keeps_events=keeps)
         for one in (True, *fit):
             self.outbox.write(expires=True, fit=one)
 

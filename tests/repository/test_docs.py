@@ -178,7 +178,8 @@ def test_a_message_that_may_have_left_is_never_called_free():
 def options_of(add_arguments: Callable[[ArgumentParser], None]) -> list[str]:
     parser = ArgumentParser(add_help=False)
     add_arguments(parser)
-    return [action.option_strings[-1] for action in parser._actions]  # --x, not -x
+    # --x, not -x; the name of an argument without an option
+    return [(action.option_strings or [str(action.metavar)])[-1] for action in parser._actions]
 
 
 @pytest.mark.parametrize("name", OWN_COMMANDS)

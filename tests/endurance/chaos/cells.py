@@ -54,6 +54,9 @@ PROVABLE = {
 #: Kinds that widen a hole which the protocol leaves, until a person falls in.
 HOLES = {"suspended", "clock jumps"}
 
+#: Kinds of storms in which events are written, and read by a reader that is killed.
+WITH_READER = {"killed", "database", "lost commits"}
+
 PEOPLE = ("resend", "resolve", "cancel", "pause")
 KILLS = (*(f"KILL {point}" for point in POINTS), "KILL", "KILL", "TERM")
 
@@ -82,6 +85,11 @@ class Cell:
     def may_overtake(self) -> bool:
         """Whether copies may arrive after a resend, by the holes that the protocol leaves."""
         return self.kind in HOLES
+
+    @property
+    def has_reader(self) -> bool:
+        """Whether events are written and read; without them the app updates differently."""
+        return self.kind in WITH_READER and self.batch > 1
 
     @property
     def suspension(self) -> float:

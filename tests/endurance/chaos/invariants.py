@@ -70,11 +70,18 @@ class Findings:
     paused_claims: int = 0
     needless: int = 0
     ended: int = 0
+    events: int = 0
+    reader_kills: int = 0
+    events_missed: int = 0
+    events_twice: int = 0
+    events_unordered: int = 0
+    events_unwritten: int = 0
 
     FAULTS = (
         *("extra_copies", "false_sent", "false_unsent", "lost", "stuck"),
         *("nameless", "uncommitted", "wrong_changes"),
         *("overtaken", "paused_claims", "needless", "ended"),
+        *("events_missed", "events_twice", "events_unordered", "events_unwritten"),
     )
 
     @property

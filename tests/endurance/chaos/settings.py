@@ -11,6 +11,7 @@ if "CELERY_BROKER_URL" in os.environ:
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.endurance.chaos"]
 
+MOBILON_SMS_EVENTS = os.environ.get("MOBILON_SMS_EVENTS")
 MOBILON_SMS_RATE = os.environ.get("MOBILON_SMS_RATE")
 
 MOBILON_SMS_TIMEOUT = 2

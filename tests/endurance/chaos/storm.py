@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from django.db import DatabaseError
+from django.test import override_settings
 
 from django_mobilon_sms.choices import Status
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now, retry_on_lock
@@ -28,6 +29,7 @@ from .cells import Cell
 from .database_faults import PATIENCE, USER, DatabaseStrikes, bound_user
 from .invariants import Findings, Row, find
 from .people import PeoplesActs
+from .reader import KilledReader, compare, read_events, written_events
 from .settings import MOBILON_SMS_LEASE
 from .surroundings import AROUND, UNWRITABLE, output
 
@@ -49,6 +51,7 @@ def run(cell: Cell, folder: Path) -> Findings:
         url = stack.enter_context(gateway(cell, folder))
         storm = Storm(cell, folder, url)
         stack.enter_context(storm.surrounded())
+        stack.enter_context(storm.with_events())
         stack.callback(storm.end)
         storm.blow()
         storm.calm(url)
@@ -99,6 +102,22 @@ class Storm(DatabaseStrikes, PeoplesActs):
         self.workers: list[subprocess.Popen[str]] = []
         self.stopped: dict[int, float] = {}
         self.environment: dict[str, str] = {}
+        self.reader: KilledReader | None = None
+
+    @contextmanager
+    def with_events(self) -> Iterator[None]:
+        """Write events, and read them, if the cell has a reader."""
+        kept = "30d" if self.cell.has_reader else None
+        if kept:
+            self.environment["MOBILON_SMS_EVENTS"] = kept
+            self.reader = KilledReader(self.start_reader, self.cell.seed)
+        with override_settings(MOBILON_SMS_EVENTS=kept):
+            yield
+
+    def start_reader(self) -> subprocess.Popen[str]:
+        """Start a process that reads the events."""
+        environment = {"MOBILON_SMS_EVENTS": "30d"}
+        return process("reader", self.folder, "-m", "tests.endurance.chaos.reader", **environment)
 
     def blow(self) -> None:
         """Carry out every strike, and write messages before each."""
@@ -172,6 +191,8 @@ class Storm(DatabaseStrikes, PeoplesActs):
         while len(self.workers) < self.cell.workers:
             options = ("--loop", "--interval=0.05", f"--batch-size={self.cell.batch}")
             self.workers.append(self.start(*options))
+        if self.reader:
+            self.reader.tend()
         self.try_now()
         time.sleep(0.02)
 
@@ -240,6 +261,8 @@ class Storm(DatabaseStrikes, PeoplesActs):
         for worker in self.workers:
             worker.kill()
             worker.wait()
+        if self.reader:
+            self.reader.end()
 
     def pending(self) -> int:
         """Return the number of pending messages, and make all of them due."""
@@ -280,8 +303,24 @@ class Storm(DatabaseStrikes, PeoplesActs):
             setattr(findings, name, self.counts[name])
         noted = notes.counted(self.folder)
         findings.faults = self.counts["faults"] + noted["fault"]
+        if self.reader:
+            self.compare_events(self.reader, findings)
         findings.deadlocks, findings.locked = noted["deadlock"], noted["locked"]
         return findings
+
+    def compare_events(self, reader: KilledReader, findings: Findings) -> None:
+        """Let the reader read the rest, and compare what it read with the table and the trigger."""
+        written = written_events()
+        deadline = time.monotonic() + PATIENCE
+        while not reader.has_read(self.folder, len(written)) and time.monotonic() < deadline:
+            pass
+        reader.end()
+        changes = [(change.old, change.new) for change in history.changes()]
+        compared = compare(written, read_events(self.folder), changes, self.created)
+        findings.events, findings.reader_kills = compared.events, reader.kills
+        findings.events_missed, findings.events_twice = compared.missed, compared.twice
+        findings.events_unordered = compared.unordered
+        findings.events_unwritten = compared.unwritten
 
 
 def through(port: int) -> str:

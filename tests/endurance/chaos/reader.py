@@ -1,0 +1,144 @@
+"""A reader of the events, killed at any moment: ``python -m tests.endurance.chaos.reader``.
+
+It keeps every page with its cursor in one file, so that what it has read and how far it has come
+are written together. A new process goes on from the last file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+#: The reader is killed after so many seconds, on average.
+LIFE = 0.7
+#: Few, so that a storm has many pages.
+LIMIT = 7
+
+
+class Seen(NamedTuple):
+    """An event."""
+
+    id: int
+    message: int
+    old: str
+    new: str
+
+
+class Readings(NamedTuple):
+    """The comparison of all events with those that were read, and with the changes."""
+
+    events: int = 0
+    missed: int = 0
+    twice: int = 0
+    unordered: int = 0
+    unwritten: int = 0
+
+
+def compare(
+    written: Iterable[Seen], read: Iterable[Seen], changes: Iterable[tuple[str, str]], created: int
+) -> Readings:
+    """Compare the events of the table with those read, and with the changes of a trigger."""
+    written, read = list(written), list(read)
+    times = Counter(event.id for event in read)
+    last: dict[int, int] = {}
+    unordered = 0
+    for event in read:
+        unordered += event.id < last.get(event.message, 0)
+        last[event.message] = event.id
+    known = Counter(changes) + Counter({("", "pending"): created})
+    by_event = Counter((event.old, event.new) for event in written)
+    return Readings(
+        events=len(written),
+        missed=sum(event.id not in times for event in written),
+        twice=sum(count - 1 for count in times.values()),
+        unordered=unordered,
+        unwritten=((known - by_event) + (by_event - known)).total(),
+    )
+
+
+def pages(folder: Path) -> list[Path]:
+    """Return the pages that were read, in order."""
+    return sorted(folder.glob("page-*.json"))
+
+
+def read_events(folder: Path) -> list[Seen]:
+    """Return all that was read, in order."""
+    return [Seen(*event) for page in pages(folder) for event in json.loads(page.read_text())[0]]
+
+
+def written_events() -> list[Seen]:
+    """Return all events of the table."""
+    from django_mobilon_sms.models import SmsEvent
+
+    rows = SmsEvent.objects.order_by("id")
+    return [Seen(*row) for row in rows.values_list("id", "message_id", "old_status", "status")]
+
+
+class KilledReader:
+    """The process that reads, and its end now and then."""
+
+    def __init__(self, start: Callable[[], subprocess.Popen[str]], seed: int) -> None:
+        self.start = start
+        self.random = random.Random(seed)
+        self.process: subprocess.Popen[str] | None = None
+        self.kills = 0
+        self.killed_at = 0.0
+
+    def tend(self) -> None:
+        """Kill the reader when its time has come, and start another."""
+        if self.process and self.process.poll() is None:
+            if time.monotonic() < self.killed_at:
+                return
+            self.end()
+        self.process = self.start()
+        # Django takes a part of it to start.
+        self.killed_at = time.monotonic() + 0.5 + self.random.expovariate(1 / LIFE)
+
+    def end(self) -> None:
+        """Kill the reader."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+            self.kills += 1
+            self.process.wait()
+
+    def has_read(self, folder: Path, count: int) -> bool:
+        """Return whether there are so many events in its pages."""
+        self.tend()
+        time.sleep(0.1)
+        return len(read_events(folder)) >= count
+
+
+def main() -> None:
+    """Read page after page, for ever."""
+    import django
+
+    django.setup()
+    from django_mobilon_sms import events
+
+    folder = Path(os.environ["CHAOS_FOLDER"])
+    done = pages(folder)
+    cursor, number = (json.loads(done[-1].read_text())[1], len(done)) if done else (None, 0)
+    while True:
+        page = events.read(after=cursor, limit=LIMIT)
+        cursor = page.cursor
+        if not page.events:
+            time.sleep(0.02)
+            continue
+        found = [(one.id, one.message_id, one.old_status, one.status) for one in page.events]
+        part = folder / f"part-{os.getpid()}"
+        part.write_text(json.dumps([found, cursor]))
+        part.rename(folder / f"page-{number:06}.json")
+        number += 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
