@@ -151,14 +151,15 @@ class WebhookAdmin(NonAtomic, TranslatedHistory, ConsumerModelAdmin):
             return self._page(consumer)
         since = form.cleaned_data["since"]
         write(partial(deliver_again, consumer, since), WebhookConsumer)
-        words = _("The events since %(time)s are delivered again.") % {"time": show_time(since)}
-        self._done(request, consumer, AGAIN, words)
+        notice = _("The events since %(time)s are delivered again.") % {"time": show_time(since)}
+        self._done(request, consumer, AGAIN, notice)
         return self._page(consumer)
 
     def _consumer(self, request: HttpRequest, pk: int) -> WebhookConsumer:
         if not self.may_act(request):
             raise PermissionDenied
-        return get_object_or_404(WebhookConsumer.objects.for_write(), pk=pk)
+        consumer: WebhookConsumer = get_object_or_404(WebhookConsumer.objects.for_write(), pk=pk)
+        return consumer
 
     def _done(
         self, request: HttpRequest, consumer: WebhookConsumer, entry: Any, notice: Any
@@ -216,10 +217,11 @@ class WebhookAdmin(NonAtomic, TranslatedHistory, ConsumerModelAdmin):
 
 def _state(consumer: WebhookConsumer) -> ConsumerState:
     """Return the state of a consumer, which is read once for all its columns."""
-    if not hasattr(consumer, "seen_state"):
-        consumer.seen_state = state_of(consumer, configured_webhooks().get(consumer.name))
-    state: ConsumerState = consumer.seen_state
-    return state
+    seen: ConsumerState | None = vars(consumer).get("_seen")
+    if seen is None:
+        webhook = configured_webhooks().get(consumer.name)
+        vars(consumer)["_seen"] = seen = state_of(consumer, webhook)
+    return seen
 
 
 def _number(count: int) -> str:

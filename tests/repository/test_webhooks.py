@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ import requests
 from standardwebhooks.webhooks import Webhook
 from werkzeug.serving import make_server
 
-from django_mobilon_sms.models import GIVE_UP_AFTER
+from django_mobilon_sms.models import GIVE_UP_AFTER, WebhookDelivery
 from django_mobilon_sms.webhooks import retry_schedule
 from django_mobilon_sms.webhooks.delivery import CONCURRENCY, TIMEOUT
+from django_mobilon_sms.webhooks.signed_request import body_of
 from tests.support.documents import DOCS, blocks
 from tests.support.new_project import NewProject, file_of
 from tests.support.webhook_receiver import SECRET
