@@ -43,8 +43,11 @@ class Webhook(NamedTuple):
 
 
 def configured_webhooks() -> dict[str, Webhook]:
-    """Return the consumers of the setting by name, whose values ``manage.py check`` accepts."""
-    return {name: _webhook(name, values) for name, values in (conf.WEBHOOKS or {}).items()}
+    """Return the consumers of the setting by name, without those that ``check`` complains of."""
+    if not isinstance(conf.WEBHOOKS, Mapping):
+        return {}
+    right = {name: values for name, values in conf.WEBHOOKS.items() if not [*_faults(values)]}
+    return {name: _webhook(name, values) for name, values in right.items()}
 
 
 def webhook_problems(wrong: Collection[str]) -> Iterator[Problem]:

@@ -60,6 +60,7 @@ def test_right_consumer_is_accepted(settings, values):
 )
 def test_wrong_value_is_named_with_its_consumer(settings, values, words):
     [(id_, message)] = found(settings, **values)
+    assert configured_webhooks() == {}
     assert id_ == "E041"
     assert message.startswith(f"MOBILON_SMS_WEBHOOKS['shop']{words}")
     assert "Zq7" not in message

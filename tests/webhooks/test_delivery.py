@@ -161,7 +161,7 @@ def test_event_is_given_up_after_three_days_and_counted(receiver, caplog):
     [bad] = write_and_cancel(1)
     receiver.answer = lambda heard: 500 if heard.data["status"] == "pending" else 204
     passed = timedelta()
-    while state() == ("works", 2, 0):
+    while state() == ("works", 2, 0) and passed < 2 * DAYS:
         work()
         pass_time(HOUR)
         passed += HOUR

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from ...conf import database_trouble, show_time
 from ...models import WebhookConsumer
@@ -21,7 +21,7 @@ from ..output import WorkingCommand
 
 #: By the word of ``ConsumerState.state``.
 STATES = {
-    "works": gettext_lazy("works"),
+    "works": pgettext_lazy("webhook", "works"),
     "failing": gettext_lazy("fails; the next try is at %(time)s"),
     "stopped": gettext_lazy("stopped: it answered 410 at %(time)s"),
     "new": gettext_lazy("new: it gets the events from now on"),
