@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: How often a thread looks for new events, in seconds.
 POLL_SECONDS = 1.0
+#: How soon a signal ends a task or a run of cron, in seconds.
+LOOK_SECONDS = 0.2
 #: How long a task or a run of cron takes up new work, in seconds.
 ROUND_SECONDS = 20.0
 
@@ -83,7 +85,9 @@ def _start(work: Callable[[Webhook], None], webhooks: Iterable[Webhook]) -> list
 def _join(threads: Iterable[threading.Thread]) -> None:
     """Wait until the requests under way are recorded."""
     for thread in threads:
-        thread.join()
+        while thread.is_alive():
+            # Python runs the handlers of signals only between two waits of the main thread.
+            thread.join(LOOK_SECONDS)
 
 
 def _deliver(webhook: Webhook, stopping: Stopping) -> None:

@@ -53,6 +53,38 @@ def test_timeline_of_a_sent_message(sandbox, client, worker):
     assert link in client.get(page(message)).content.decode()
 
 
+def test_timeline_shows_the_events_where_they_are_kept(sandbox, client, worker, settings):
+    settings.MOBILON_SMS_EVENTS = "30d"
+    [message] = write(created_by=client.get(LIST).wsgi_request.user)
+    SmsMessage.objects.filter(pk=message.pk).cancel()
+    [other] = write()
+    worker("--no-refresh")
+    assert [(what, who) for what, _, who, _ in shown_steps(client, message)] == [
+        ("Written", "anna"),
+        ("pending → cancelled", ""),
+    ]
+    [batch] = SmsBatch.objects.all()
+    assert [step[:3] for step in shown_steps(client, other)[:5]] == [
+        ("Written", "", ""),
+        ("Taken into a batch", "", batch.worker),
+        ("pending → sending", "", ""),
+        ("The request ended: answered", "", ""),
+        ("sending → accepted", "", ""),
+    ]
+
+
+def test_timeline_of_an_event_names_its_reason(client, settings):
+    settings.MOBILON_SMS_EVENTS = "30d"
+    [message] = write()
+    stop([message.number])
+    stopped = "The number is on the stop list."
+    assert ("pending → cancelled", stopped, "", False) in shown_steps(client, message)
+    SmsMessage.objects.filter(pk=write(number="+79029801212")[0].pk).hold(ErrorCode.TIMEOUT)
+    held = SmsMessage.objects.get(status="unknown")
+    reason = "The gateway did not answer in time."
+    assert ("pending → unknown", reason, "", False) in shown_steps(client, held)
+
+
 def test_batch_is_no_link_for_those_who_may_not_see_it(client):
     [message] = unknown()
     reader = person("view_smsmessage", name="reader")

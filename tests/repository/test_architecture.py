@@ -34,6 +34,7 @@ def documented(page: str) -> set[str]:
 def public() -> set[str]:
     """Return what a project may import, by its dotted name."""
     names = {f"{PACKAGE}.outbox.{name}" for name in ("send_sms", "send_many", "stop")}
+    names |= {f"{PACKAGE}.events.{name}" for name in ("read", "newest")}
     names |= {
         f"{PACKAGE}.models.{m.__name__}" for m in apps.get_app_config("mobilon_sms").get_models()
     }
