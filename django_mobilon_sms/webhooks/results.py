@@ -33,7 +33,7 @@ def still_to_deliver(
         if answer and answer.error:
             _plan_next_attempt(row, now)
             logger.warning(
-                "webhook.failed consumer=%s event=%s attempts=%d error=%s http_code=%s",
+                "webhook.failed consumer=%s event=%s attempts=%d reason=%s http_code=%s",
                 consumer.name, row.webhook_id, row.attempts, answer.error, answer.http_code,
             )  # fmt: skip
         if not answer or answer.error:
