@@ -163,3 +163,18 @@ def explain(code: str, http_code: int | None = None) -> str:
     error = ErrorCode(code)
     http = f"HTTP {http_code}." if http_code else ""
     return " ".join(filter(None, (str(error.label), http, str(WAYS_OUT[error]))))
+
+
+class WebhookError(models.TextChoices):
+    """Why an event could not be delivered to a consumer of webhooks."""
+
+    CONNECTION = "connection", _("No connection to the consumer could be made.")
+    CERTIFICATE = "certificate", _("The consumer's TLS certificate is not trusted.")
+    REQUEST = "request", _("The request to the consumer could not be prepared.")
+    TIMEOUT = "timeout", _("The consumer did not answer in time.")
+    BROKEN = "broken", _("The connection broke before the consumer answered.")
+    HTTP_ERROR = "http_error", _("The consumer answered with an HTTP error.")
+    REDIRECT = "redirect", _("The consumer answered with a redirect, which is not followed.")
+    GONE = "gone", _("The consumer answered 410: it wants no more events.")
+    EXPIRED = "expired", _("Events were deleted before they could be delivered.")
+    UNFORESEEN = "unforeseen", _("An unexpected error occurred.")

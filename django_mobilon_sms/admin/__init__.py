@@ -4,5 +4,6 @@ from .batches import JournalAdmin
 from .mailings.admin import MailingAdmin
 from .messages.admin import MessageAdmin
 from .stop_list import StopListAdmin
+from .webhooks import WebhookAdmin
 
-__all__ = ["JournalAdmin", "MailingAdmin", "MessageAdmin", "StopListAdmin"]
+__all__ = ["JournalAdmin", "MailingAdmin", "MessageAdmin", "StopListAdmin", "WebhookAdmin"]

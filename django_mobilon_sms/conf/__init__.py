@@ -8,3 +8,4 @@ from .secret_key import keyed_digests
 from .settings import conf
 from .start_checks import require_fit, require_valid
 from .validators import is_loopback, is_source
+from .webhooks import Webhook, configured_webhooks

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from .declaration import PREFIX, Problem
 from .settings import GATEWAY, conf, declared
+from .webhooks import webhook_problems
 
 SOURCE, LEASE, TIMEOUT = (f"{PREFIX}{name}" for name in ("SOURCE", "LEASE", "TIMEOUT"))
 
@@ -19,6 +20,7 @@ def cross_problems(wrong: Collection[str]) -> Iterator[Problem]:
     if not {LEASE, TIMEOUT} & set(wrong):
         yield from _short_lease()
     yield from _unknown_names()
+    yield from webhook_problems(wrong)
     if not settings.USE_TZ:
         message = "USE_TZ must be True: times are compared with the database's clock, in UTC."
         yield Problem("E021", "USE_TZ", message, "Set USE_TZ = True.")

@@ -301,6 +301,16 @@ class Conf:
         hint="None writes no events; '30d' keeps them for 30 days.",
         use="policy",
     )
+    WEBHOOKS = Setting[Mapping[str, Mapping[str, Any]] | None](
+        None,
+        "E040",
+        validators.named_dicts(32),
+        doc="Consumers to which events are delivered: for each name a dict with ``URL``, ``SECRET``"
+        " and ``EVENTS``; ``None``: none.",
+        more="See :doc:`/howto/webhooks`. It needs ``MOBILON_SMS_EVENTS`` and the extra"
+        " ``webhooks``.",
+        hint="Write {'shop': {'URL': 'https://...', 'SECRET': 'whsec_...'}}.",
+    )
 
 
 conf = Conf()

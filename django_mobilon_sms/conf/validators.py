@@ -70,6 +70,19 @@ def code_map(*meanings: str) -> Allowed:
     return Allowed(accepts, f"a dict from the gateway's code to {', '.join(first)} or {last}")
 
 
+def named_dicts(longest: int) -> Allowed:
+    """Allow a dict from names to dicts; a name has letters, digits, "-" and "_"."""
+    name = re.compile(rf"[A-Za-z0-9_-]{{1,{longest}}}")
+
+    def accepts(value: Any) -> bool:
+        return isinstance(value, Mapping) and all(
+            isinstance(key, str) and name.fullmatch(key) and isinstance(item, Mapping)
+            for key, item in value.items()
+        )
+
+    return Allowed(accepts, f"a dict from names of at most {longest} letters or digits to dicts")
+
+
 def parsed_by(parse: Callable[[str], object], words: str) -> Allowed:
     """Allow the strings that ``parse`` reads without ``ValueError``."""
     return Allowed(lambda value: read(parse, value, ValueError) is not None, words)

@@ -30,6 +30,12 @@ def refresh() -> dict[str, Any]:
     return jobs.refresh_statuses(*SIGNALS)
 
 
+@shared_task(name="mobilon_sms.webhooks", acks_late=True, ignore_result=True)
+def webhooks() -> None:
+    """Deliver events to the consumers of webhooks; the next scheduled task delivers the rest."""
+    jobs.deliver_webhooks(*SIGNALS)
+
+
 @shared_task(name="mobilon_sms.purge", acks_late=True, ignore_result=True)
 def purge(older_than: str, *, only_text: bool = False) -> dict[str, int]:
     """Delete ended messages, or only their texts, that are older than for example ``"180d"``."""

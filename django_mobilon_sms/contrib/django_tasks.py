@@ -33,6 +33,12 @@ def refresh() -> dict[str, Any]:
 
 
 @task
+def webhooks() -> None:
+    """Deliver events to the consumers of webhooks."""
+    jobs.deliver_webhooks(signal.SIGTERM)
+
+
+@task
 def purge(older_than: str, *, only_text: bool = False) -> dict[str, int]:
     """Delete ended messages, or only their texts, that are older than for example ``"180d"``."""
     return jobs.purge_ended(older_than, only_text=only_text)

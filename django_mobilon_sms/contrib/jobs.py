@@ -1,4 +1,4 @@
-"""The jobs of a task queue, whichever it is: send, refresh statuses, purge.
+"""The jobs of a task queue, whichever it is: send, refresh statuses, deliver webhooks, purge.
 
 All state is in the database, so each job may run twice, at the same time, on many hosts, and may be
 killed, like ``manage.py send_sms``. A job works for a limited time and leaves the rest to the next.
@@ -22,6 +22,7 @@ from ..choices import WorkerKind
 from ..conf import database_trouble, parse_duration
 from ..models import SmsMailing
 from ..operations import JOB_SECONDS, count_days, purge
+from ..webhooks import deliver_once
 from ..worker import beat, deliver, refresh
 
 #: How long a job takes up new work, in seconds; a deploy waits for this time and the last request.
@@ -62,6 +63,12 @@ def refresh_statuses(*signals: int) -> dict[str, Any]:
         SmsMailing.objects.forget()
         count_days(seconds=JOB_SECONDS)
     return report.as_dict()
+
+
+def deliver_webhooks(*signals: int) -> None:
+    """Deliver events to the consumers of webhooks, until one of the signals."""
+    with without_database_text(), limited_run(*signals) as stopping:
+        deliver_once(stopping=stopping)
 
 
 def purge_ended(older_than: str, *, only_text: bool = False) -> dict[str, int]:

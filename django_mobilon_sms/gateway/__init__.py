@@ -11,10 +11,12 @@ __all__ = [
     "MAX_OBJECTS",
     "Backend",
     "Call",
+    "Connections",
     "MobilonGateway",
     "OutgoingMessage",
     "SendResult",
     "StatusReport",
+    "transport_error",
     "uptime",
     "with_call",
 ]
@@ -22,8 +24,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import the client on first use, because it imports ``requests``, which is slow."""
-    if name == "MobilonGateway":
-        from .client import MobilonGateway  # noqa: PLC0415
+    if name in ("Connections", "MobilonGateway", "transport_error"):
+        from . import client  # noqa: PLC0415
 
-        return MobilonGateway
+        return getattr(client, name)
     raise AttributeError(name)

@@ -129,7 +129,7 @@ class MobilonGateway:
         except GatewayError:
             raise
         except Exception as error:
-            raise _transport_error(error, call) from None
+            raise transport_error(error, call) from None
         finally:
             call.close()
         return parse(body, response.status_code)
@@ -213,7 +213,7 @@ def _retry_after(value: str) -> float | None:
     return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
-def _transport_error(error: Exception, call: Call) -> Exception:
+def transport_error(error: Exception, call: Call) -> Exception:
     """Return what a transport error proves, or the error itself if it is unforeseen.
 
     The inner errors give the name, because ``requests`` raises the same ``ConnectionError`` for

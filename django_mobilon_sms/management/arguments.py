@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from argparse import ArgumentTypeError
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_naive, make_aware
 from django.utils.translation import gettext as _
 
 from ..conf import conf, parse_duration
@@ -51,6 +53,18 @@ def port(value: str) -> int:
     if not 0 <= number <= 65_535:
         raise ArgumentTypeError(_("must be between 0 and 65535"))
     return number
+
+
+def moment(value: str) -> datetime | timedelta:
+    """Return a time, in the project's time zone unless it names another, or a length of time."""
+    try:
+        time = parse_datetime(value)
+        if time is None:
+            return duration(value)
+        return make_aware(time) if is_naive(time) else time
+    except (ArgumentTypeError, ValueError):
+        message = _("must be a time like 2026-11-29T12:00, or a length of time like 2h")
+        raise ArgumentTypeError(message) from None
 
 
 def duration(value: str) -> timedelta:

@@ -58,6 +58,15 @@ from .rest_clients import DailyBudget, IdempotencyKey
 from .sender_pace import SenderPace
 from .stopped_numbers import StoppedNumber
 from .wake_up import CHANNEL, DEBOUNCE, wake_up_after_commit
+from .webhooks import (
+    FAILING_AFTER,
+    GIVE_UP_AFTER,
+    LEASE,
+    LeaseLost,
+    WebhookConsumer,
+    WebhookDelivery,
+    waiting_guids,
+)
 
 #: Public; the other names are for the rooms of this package.
 __all__ = [
@@ -76,4 +85,6 @@ __all__ = [
     "SmsMailing",
     "SmsMessage",
     "StoppedNumber",
+    "WebhookConsumer",
+    "WebhookDelivery",
 ]

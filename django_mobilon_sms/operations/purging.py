@@ -11,11 +11,14 @@ from django.db import router, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from .. import events
+from ..conf import conf, parse_duration
 from ..models import (
     RETRY_SECONDS,
     IdempotencyKey,
     SmsBatch,
     SmsMessage,
+    WebhookConsumer,
+    WebhookDelivery,
     chunked,
     db_now,
     retry_on_lock,
@@ -56,14 +59,30 @@ def purge(older_than: timedelta, *, only_text: bool = False, dry_run: bool = Fal
     if dry_run:
         kept = SmsMessage.objects.for_write().exclude(pk__in=ended.values("pk"))
         without = _batches_without(kept, before)
-        return Purged(ended.count(), 0, without.count(), *events.count_old())
+        return Purged(ended.count(), 0, without.count(), *events.count_old(_cursors()))
     # A day keeps the names of the tags that it was counted with.
     count_days()
     messages = _in_chunks(ended, _delete_messages)
     count_days()
     _in_chunks(IdempotencyKey.objects.for_write().filter(created_at__lt=before), _delete_keys)
     batches = _batches_without(SmsMessage.objects.for_write(), before)
-    return Purged(messages, 0, _in_chunks(batches, _delete_batches), *events.delete_old())
+    batch_count = _in_chunks(batches, _delete_batches)
+    deleted = events.delete_old(_cursors())
+    _forget_given_up()
+    return Purged(messages, 0, batch_count, *deleted)
+
+
+def _cursors() -> list[str]:
+    """Return how far the configured consumers of webhooks have read the events."""
+    return WebhookConsumer.objects.cursors(conf.WEBHOOKS) if conf.WEBHOOKS else []
+
+
+def _forget_given_up() -> None:
+    """Delete the events that were given up, once they are as old as the oldest event can be."""
+    if conf.WEBHOOKS and conf.EVENTS is not None:
+        rows = WebhookDelivery.objects.for_write().given_up()
+        old = rows.filter(occurred_at__lt=db_now() - parse_duration(conf.EVENTS) - events.GRACE)
+        retry_on_lock(old.delete, using=rows.db, seconds=RETRY_SECONDS)
 
 
 def _batches_without(messages: QuerySet[SmsMessage], before: Any) -> QuerySet[SmsBatch]:

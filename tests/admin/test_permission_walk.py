@@ -23,7 +23,7 @@ from django.test import Client, RequestFactory
 from django.urls import URLPattern, reverse
 
 from django_mobilon_sms.admin import database_busy
-from django_mobilon_sms.models import GatewayState, SmsMailing, db_now
+from django_mobilon_sms.models import GatewayState, SmsMailing, WebhookConsumer, db_now
 from tests.support.admin_door import text_of
 from tests.support.permission_walk import (
     ASKED,
@@ -38,12 +38,14 @@ from tests.support.permission_walk import (
     SEE,
     SEE_STOPPED,
     SEND,
+    START_WEBHOOK,
     STOP,
     STOPPED,
     TEXT,
     UNKNOWN,
     UNSTOP,
     WAITING,
+    WEBHOOK,
     WORD,
     WRITE,
     dump,
@@ -93,6 +95,10 @@ def write(button: str, *needs: set[str], **fields: Any) -> Post:
 def switch(name: str, **state: Any) -> Post:
     """Return the POST of a switch, where the gateway is in this state."""
     return Post({}, ({SEND},), (name,), lambda user: GatewayState.objects.update(**state))
+
+
+def stopped_webhook(user: Any) -> None:
+    WebhookConsumer.objects.update(stopped_at=db_now())
 
 
 def own_mailing(user: Any) -> None:
@@ -173,6 +179,19 @@ POSTS: dict[str, list[Post]] = {
     "stoppednumber_history": [],
     "stoppednumber_delete": [Post({"post": "yes"}, ({UNSTOP},), (STOPPED,))],
     "stoppednumber_change": [],
+    "webhookconsumer_changelist": [],
+    "webhookconsumer_add": [],
+    "webhookconsumer_history": [],
+    "webhookconsumer_delete": [],
+    "webhookconsumer_change": [],
+    "webhook_again": [
+        Post({"since": "2026-11-29T10:00"}, ({START_WEBHOOK},), (WEBHOOK,)),
+        Post({"since": "yesterday"}, NOBODY, (WEBHOOK,)),
+    ],
+    "webhook_start": [
+        Post({}, ({START_WEBHOOK},), (WEBHOOK,), stopped_webhook),
+        Post({}, NOBODY, (WEBHOOK,)),  # it is not stopped
+    ],
 }
 
 #: What else is asked by GET, beside the address alone.
@@ -194,6 +213,7 @@ VALUES: dict[str, list[Any]] = {
     "smsbatch": [BATCH],
     "smsmailing": [WAITING, CONFIRMED],
     "stoppednumber": [STOPPED],
+    "webhookconsumer": [WEBHOOK],
 }
 
 

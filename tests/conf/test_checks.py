@@ -151,6 +151,7 @@ WRONG = {
     ("E037", "REST_DAILY_SEGMENTS"): [0, -1, 1_000_000, "10", 10.0, True, {"shop": 10}],
     ("E032", "WAKE_UP"): ["", 5, "celery", "django_mobilon_sms.contrib.celery.no_such", print],
     ("E034", "EVENTS"): [30, "", "30", "30 days", "0d", "-1d", "1.5d"],
+    ("E040", "WEBHOOKS"): ["", [], {"": {}}, {"a b": {}}, {"я": {}}, {"x" * 33: {}}, {"a": "b"}],
 }
 
 # Allowed values of each setting, the extreme ones above all.
@@ -194,6 +195,7 @@ RIGHT = {
     "REST_DAILY_SEGMENTS": [None, 1, 999_999],
     "WAKE_UP": [None, "django_mobilon_sms.contrib.celery.wake_up"],
     "EVENTS": [None, "30d", "12h", "2w"],
+    "WEBHOOKS": [None, {}],
 }
 
 

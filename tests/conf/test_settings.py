@@ -45,6 +45,8 @@ DEFAULTS = {
     "REST_OWN_MESSAGES_ONLY": False,
     "HOURLY_PER_NUMBER": None,
     "WAKE_UP": None,
+    "EVENTS": None,
+    "WEBHOOKS": None,
 }
 
 

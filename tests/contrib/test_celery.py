@@ -59,7 +59,7 @@ def test_settings_in_the_docs_name_existing_tasks():
     assert named["MOBILON_SMS_WAKE_UP"] == WAKE_UP
     assert named["CELERY_IMPORTS"] == [tasks.__name__]
     schedule = named["CELERY_BEAT_SCHEDULE"].values()
-    ours = [tasks.send, tasks.refresh, tasks.purge]
+    ours = [tasks.send, tasks.refresh, tasks.webhooks, tasks.purge]
     assert [entry["task"] for entry in schedule] == [task.name for task in ours]
     assert parse_duration(*next(entry["args"] for entry in schedule if "args" in entry))
 

@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parents[2] / "django_mobilon_sms"
 FLOORS = (
     ("apps", "templatetags"),
     ("rest", "admin", "management", "contrib"),
-    ("mailings",),
+    ("mailings", "webhooks"),
     ("outbox", "worker", "operations", "testing"),
     ("limits", "events"),
     ("models",),

@@ -41,7 +41,7 @@ def public() -> set[str]:
     for module in ("choices", "exceptions", "testing"):
         names |= {name for name in classes_of(f"{PACKAGE}.{module}") if "._" not in name}
     for module in ("celery", "django_tasks"):
-        tasks = ("send", "refresh", "purge", "wake_up")
+        tasks = ("send", "refresh", "webhooks", "purge", "wake_up")
         names |= {f"{PACKAGE}.contrib.{module}.{name}" for name in tasks}
     names |= {f"{PACKAGE}.signals.status_changed", f"{PACKAGE}.sandbox.Sandbox"}
     names |= {f"{PACKAGE}.operations.{name}" for name in ("observe", "Snapshot")}

@@ -19,7 +19,7 @@ from docutils import nodes
 from django_mobilon_sms.choices import WAYS_OUT, ErrorCode, Outcome, Status
 from django_mobilon_sms.conf.settings import Conf, declared
 from django_mobilon_sms.gateway.client import REFUSALS
-from django_mobilon_sms.models import SmsBatch, SmsMessage, StoppedNumber
+from django_mobilon_sms.models import SmsBatch, SmsMessage, StoppedNumber, WebhookConsumer
 from django_mobilon_sms.operations import COUNT_LIMIT
 from django_mobilon_sms.operations.monitoring import Snapshot
 from django_mobilon_sms.worker import exit_codes
@@ -181,7 +181,8 @@ def test_a_message_that_may_have_left_is_never_called_free():
 def options_of(add_arguments: Callable[[ArgumentParser], None]) -> list[str]:
     parser = ArgumentParser(add_help=False)
     add_arguments(parser)
-    return [action.option_strings[-1] for action in parser._actions]  # --x, not -x
+    # --x, not -x; the name of an argument without an option
+    return [(action.option_strings or [str(action.metavar)])[-1] for action in parser._actions]
 
 
 @pytest.mark.parametrize("name", OWN_COMMANDS)
@@ -224,7 +225,8 @@ def test_permissions_are_those_of_the_code():
     custom = [codename for codename, _ in SmsMessage._meta.permissions]
     own = {*custom, "view_smsmessage", "add_smsmessage", "delete_smsmessage", "view_smsbatch"}
     own |= {f"{what}_stoppednumber" for what in StoppedNumber._meta.default_permissions}
-    models = [SmsMessage, SmsBatch, StoppedNumber]
+    own |= {f"{what}_webhookconsumer" for what in WebhookConsumer._meta.default_permissions}
+    models = [SmsMessage, SmsBatch, StoppedNumber, WebhookConsumer]
     names = dict(pair for model in models for pair in _get_all_permissions(model._meta))
     rows = table(DOCS / "reference/permissions.rst", "permissions-table")
     assert {code: label for code, label, _ in rows} == {

@@ -17,7 +17,7 @@ FOUND = list(imports.imports(KNOWN))
 
 #: Who alone may import what, by top room.
 RESERVED = {
-    "requests": {"gateway"},
+    "requests": {"gateway", "webhooks"},
     "urllib3": {"gateway"},
     "rest_framework": {"rest"},
     "drf_spectacular": {"rest"},
@@ -35,6 +35,8 @@ WITHOUT_DOOR = ("admin", "contrib", "management", "migrations", "rest")
 INSIDE_FUNCTIONS = {
     ("apps", "conf"): "checks register by being imported, once the apps are loaded",
     ("gateway", "client"): "a process that only writes must not wait for requests",
+    ("webhooks.delivery", "http_post"): "a process that only writes must not wait for requests",
+    ("webhooks.signed_request", "standardwebhooks.webhooks"): "an extra",
     ("templatetags.mobilon_sms_admin", "admin"): "a project may have templates and no admin",
     (
         "templatetags.mobilon_sms_admin",

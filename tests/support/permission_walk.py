@@ -17,7 +17,14 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection, transaction
 
 from django_mobilon_sms.choices import Outcome, Status
-from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMailing, StoppedNumber, db_now
+from django_mobilon_sms.models import (
+    GatewayState,
+    SmsBatch,
+    SmsMailing,
+    StoppedNumber,
+    WebhookConsumer,
+    db_now,
+)
 from tests.models.factories import ACCEPTED as TAKEN
 from tests.models.factories import message
 from tests.support.messages import asked_batch, journal
@@ -26,11 +33,12 @@ HOUR = timedelta(hours=1)
 SEE, TEXT, WRITE = "view_smsmessage", "view_smsmessage_text", "add_smsmessage"
 SEND, RESEND = "send_smsmessage", "resend_smsmessage"
 DELETE, MODIFY = "delete_smsmessage", "change_smsmessage"
+START_WEBHOOK = "change_webhookconsumer"
 SEE_STOPPED, STOP, UNSTOP = "view_stoppednumber", "add_stoppednumber", "delete_stoppednumber"
 
 #: Primary keys, above those of rows that a request writes on PostgreSQL.
 PENDING, FAILED, UNKNOWN, ASKED, OF_MAILING = range(1001, 1006)
-WAITING, CONFIRMED, STOPPED = 1001, 1002, 1001
+WAITING, CONFIRMED, STOPPED, WEBHOOK = 1001, 1002, 1001, 1001
 BATCH = UUID("5f0c1c1e-6c1f-4a0e-9d8a-0f4b7a5f1c01")
 GUIDS = {pk: UUID(int=pk) for pk in (PENDING, FAILED, UNKNOWN, ASKED, OF_MAILING)}
 
@@ -76,6 +84,7 @@ def write_rows() -> None:
     common = {"number": NUMBER, "text": WORDS, "created_by": author}
     rows = [message(pk=pk, guid=GUIDS[pk], **common, **values) for pk, values in states.items()]
     StoppedNumber.objects.create(pk=STOPPED, number=STOPPED_NUMBER, note="Olusha")
+    WebhookConsumer.objects.create(pk=WEBHOOK, name="shop", cursor="0.0.0")
     GatewayState.objects.current()
     LogEntry.objects.log_actions(author.pk, rows, CHANGE, "Cancelled it.")
 

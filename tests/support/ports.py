@@ -96,10 +96,12 @@ def https(
     *,
     answer: Callable[[list[dict[str, str]]], bytes] = take,
     unencrypted: bytes = b"",
+    end: bytes = b"]",
 ) -> Iterator[tuple[str, list[bytes]]]:
     """Its address and what it heard.
 
-    Without a certificate it closes in the handshake. ``unencrypted`` comes after the answer.
+    Without a certificate it closes in the handshake. ``unencrypted`` comes after the answer, and
+    ``end`` is the end of a request.
     """
     heard: list[bytes] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -114,7 +116,7 @@ def https(
                 return
             try:
                 with context.wrap_socket(connection.dup(), server_side=True) as secure:
-                    while not b"".join(heard).endswith(b"]"):
+                    while not b"".join(heard).endswith(end):
                         heard.append(secure.recv(65536))
                     body = b"".join(heard).partition(b"\r\n\r\n")[2]
                     secure.sendall(answer(json.loads(body)))

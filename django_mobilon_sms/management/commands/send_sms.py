@@ -22,6 +22,7 @@ from ...choices import WorkerKind
 from ...conf import database_trouble
 from ...models import DEBOUNCE, SmsBatch, SmsMailing, SmsMessage
 from ...operations import JOB_SECONDS, RECENT_AGE, count_days
+from ...webhooks import deliver_once, delivering
 from ...worker import (
     BEAT_SECONDS,
     RunReport,
@@ -90,12 +91,15 @@ class Command(WorkingCommand):
         # A signal is what ends a loop. A single run leaves it to whoever called the command.
         with stop_on_signals(hand_on=not (self.is_process or options["loop"])) as stop:
             if options["loop"]:
-                with listener(stop.wake) as hears:
+                with listener(stop.wake) as hears, delivering():
                     self.hears = hears()
                     self.stderr.write(how_it_waits(options["interval"], hears=self.hears))
                     self.loop(options, stop, hears)
-            elif code := self.run(options, stop.is_set).exit_code:
-                sys.exit(code)
+                return
+            code = self.run(options, stop.is_set).exit_code
+            deliver_once(stopping=stop.is_set)
+        if code:
+            sys.exit(code)
 
     def loop(
         self, options: dict[str, Any], stop: Stop, hears: Callable[[], bool] = lambda: False

@@ -1,0 +1,64 @@
+"""The state of every consumer, and the two things that a person can do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from .. import events
+from ..conf import Webhook, configured_webhooks
+from ..models import WebhookConsumer, WebhookDelivery
+
+#: A count is exact up to this number of rows.
+COUNT_LIMIT = 10_000
+
+
+class ConsumerState(NamedTuple):
+    """A consumer with what waits for it. ``webhook`` is ``None`` if it is not configured."""
+
+    consumer: WebhookConsumer
+    webhook: Webhook | None
+    #: "works", "failing", "stopped", "new" or "not_configured"
+    state: str
+    #: Events that it has not had: in the feed, or waiting for another attempt.
+    behind: int
+    given_up: int
+
+    @property
+    def name(self) -> str:
+        """The name of the consumer."""
+        return self.consumer.name
+
+
+def consumer_states() -> Iterator[ConsumerState]:
+    """Yield the state of every consumer that is configured or has a row; write nothing."""
+    webhooks = configured_webhooks()
+    rows = {consumer.name: consumer for consumer in WebhookConsumer.objects.for_write()}
+    for name in sorted({*webhooks, *rows}):
+        yield state_of(rows.get(name) or WebhookConsumer(name=name), webhooks.get(name))
+
+
+def state_of(consumer: WebhookConsumer, webhook: Webhook | None) -> ConsumerState:
+    """Return the state of a consumer, whose row may be unsaved."""
+    if consumer.pk is None:
+        return ConsumerState(consumer, webhook, "new", 0, 0)
+    deliveries = WebhookDelivery.objects.for_write().of(consumer)
+    waiting, given_up = deliveries.waiting(), deliveries.given_up()
+    behind = events.count_after(consumer.cursor, COUNT_LIMIT)
+    behind = min(behind + waiting[:COUNT_LIMIT].count(), COUNT_LIMIT)
+    given_up_count = given_up[:COUNT_LIMIT].count()
+    return ConsumerState(consumer, webhook, _word(consumer, webhook), behind, given_up_count)
+
+
+def deliver_again(consumer: WebhookConsumer, since: datetime) -> None:
+    """Deliver all events from this time on again; an event that is under way may come before."""
+    WebhookConsumer.objects.deliver_again(consumer, since, events.since(since))
+
+
+def _word(consumer: WebhookConsumer, webhook: Webhook | None) -> str:
+    if webhook is None:
+        return "not_configured"
+    if consumer.stopped_at:
+        return "stopped"
+    return "failing" if consumer.is_failing else "works"

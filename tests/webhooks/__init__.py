@@ -1,0 +1,1 @@
+"""Tests of django_mobilon_sms.webhooks."""
