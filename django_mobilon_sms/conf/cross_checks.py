@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator
 from django.conf import settings
 
 from .declaration import PREFIX, Problem
-from .settings import GATEWAY, conf, declared
+from .gateway_settings import GATEWAY
+from .settings import conf, declared
 from .webhooks import webhook_problems
 
 SOURCE, LEASE, TIMEOUT = (f"{PREFIX}{name}" for name in ("SOURCE", "LEASE", "TIMEOUT"))

@@ -24,21 +24,6 @@ from ..database import (
     update,
 )
 from .batches import RESEND_MARGIN, BatchQuerySet, SmsBatch
-from .counting import (
-    NONE,
-    REASON,
-    SECONDS,
-    SENT,
-    SOURCE,
-    STATUS,
-    TAG,
-    Key,
-    Tallies,
-    Tally,
-    UnixTime,
-    tally,
-)
-from .daily_totals import CountedDay, DailyTotal, day_of
 from .events import CommitOrder, EventFeed, SmsEvent
 from .heartbeats import Heartbeat
 from .mailings import SmsMailing
@@ -57,6 +42,23 @@ from .reported_errors import REPORT_EVERY, ReportedError
 from .rest_clients import DailyBudget, IdempotencyKey
 from .sender_pace import SenderPace
 from .stopped_numbers import StoppedNumber
+from .totals import (
+    NONE,
+    REASON,
+    SECONDS,
+    SENT,
+    SOURCE,
+    STATUS,
+    TAG,
+    CountedDay,
+    DailyTotal,
+    Key,
+    Tallies,
+    Tally,
+    UnixTime,
+    day_of,
+    tally,
+)
 from .wake_up import CHANNEL, DEBOUNCE, wake_up_after_commit
 from .webhooks import (
     FAILING_AFTER,

@@ -69,7 +69,7 @@ WRONG = {
     ("E008", "BATCH_SIZE"): [None, 0, -1, 101, "100", 1.0, True],
     ("E009", "CONCURRENCY"): [None, 0, -1, 65, "4", 4.0, True],
     ("E010", "LEASE"): [None, 0, -1, 86_401, "300", True, math.inf, math.nan],
-    ("E034", "WORKER_SILENCE"): [None, 0, 89, 86_401, "300", True, math.inf, math.nan],
+    ("E036", "WORKER_SILENCE"): [None, 0, 89, 86_401, "300", True, math.inf, math.nan],
     ("E011", "REFUSED_HTTP_CODES"): [
         None,
         401,

@@ -36,8 +36,8 @@ from ...database import (
 from ...exceptions import MessageIsWritten
 from ...signals import call_or_hold, status_changed
 from ..batches import SmsBatch
-from ..daily_totals import CountedDay
 from ..events import SmsEvent
+from ..totals.daily_totals import CountedDay
 from ..wake_up import wake_up_after_commit
 from .forgetting_texts import forget_from, unless_sensitive
 from .queries import MessageQueries, asked_statuses, ended

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from django.db.models import Case, Count, F, Func, IntegerField, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Greatest
 
-from ..choices import Status
+from ...choices import Status
 
 #: The kinds of a count: what its name is. The name of ``STATUS`` is empty.
 STATUS, SOURCE, TAG, REASON, SECONDS = "status", "source", "tag", "error_code", "seconds"

@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from django.utils.timezone import get_default_timezone, localtime
 from django.utils.translation import gettext_lazy as _
 
-from ..database import PrimaryQuerySet
+from ...database import PrimaryQuerySet
 from .counting import TAG, Key, Tallies, Tally, tally
 
 
