@@ -158,7 +158,7 @@ class MessageViewSet(
         data: Any = WrittenMessageSerializer(rows, many=many, context=context).data
         if options.skip:
             data = partly_written(written, data)
-        if not any(message.was_written for message in messages):
+        if not written.is_new:
             return Response(data, headers={"Idempotency-Replayed": "true"})
         headers = {}
         if not many:
