@@ -171,9 +171,9 @@ class MessageViewSet(
     def _written(self, written: Written, *, many: bool) -> Response:
         messages = written.messages
         context = self.get_serializer_context()
-        rows = WrittenMessageSerializer(messages, many=True, context=context).data
+        rows: Any = WrittenMessageSerializer(messages, many=True, context=context).data
         answer = with_bad_rows(written, rows) if many else rows[0]
-        if not any(message.was_written for message in messages):
+        if not written.is_new:
             return Response(answer, headers={"Idempotency-Replayed": "true"})
         headers = {}
         if not many:
