@@ -72,7 +72,9 @@ COMMON_FAULTS = (401, 403, 406, 429, 500, 503)
 BODY_FAULTS = (400, 411, 413, 415)
 
 
-def _operation(summary: str, description: str, answers: Any, *faults: int, **more: Any) -> Any:
+def _operation(
+    summary: str, description: str, answers: Any, *faults: int, **more: Any
+) -> dict[str, Any]:
     """Return the description of an operation, with its own faults added to the common ones."""
     codes = (*faults, *COMMON_FAULTS)
     refused = {
@@ -84,7 +86,7 @@ def _operation(summary: str, description: str, answers: Any, *faults: int, **mor
     return {"summary": summary, "description": description, "responses": responses, **more}
 
 
-def _action(summary: str, description: str, request: Any, code: int = 200) -> Any:
+def _action(summary: str, description: str, request: Any, code: int = 200) -> dict[str, Any]:
     answers = {
         code: OpenApiResponse(MessageSerializer, "The message as it is now."),
         (409, MEDIA_TYPE): OpenApiResponse(BlockedSerializer, "Its state does not allow this."),
