@@ -14,7 +14,7 @@ from django.db import Error
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from ...choices import ErrorCode
+from ...choices import explain
 from ...conf import database_trouble, show_time
 from ...operations import Watch, watch
 from ...phone_numbers import mask_number
@@ -117,7 +117,7 @@ def lines(found: Watch, number: str) -> Iterator[str]:
     if found.is_late and not values["sent"]:
         yield _("The last message, of %(created)s, was not sent in time: %(status)s.") % values
         if found.last.error_code:
-            yield str(ErrorCode(found.last.error_code).label)
+            yield explain(found.last.error_code)
     elif found.is_late:
         yield _("The last message, of %(created)s, was sent late, at %(sent)s.") % values
     else:
