@@ -170,7 +170,7 @@ class MessageViewSet(
     def _written(self, written: Written, *, many: bool) -> Response:
         messages = written.messages
         context = self.get_serializer_context()
-        rows = WrittenMessageSerializer(messages, many=True, context=context).data
+        rows: Any = WrittenMessageSerializer(messages, many=True, context=context).data
         answer = with_bad_rows(written, rows) if many else rows[0]
         if not any(message.was_written for message in messages):
             return Response(answer, headers={"Idempotency-Replayed": "true"})
