@@ -155,7 +155,7 @@ def test_reading_needs_the_permission_to_see():
     assert read(APIClient()).status_code == 403
 
 
-def test_confined_client_reads_its_own_and_passes_over_the_others(settings, monkeypatch):
+def test_confined_client_reads_its_own_and_passes_over_the_others(settings, monkeypatch, clock):
     settings.MOBILON_SMS_REST_OWN_MESSAGES_ONLY = True
     monkeypatch.setattr("django_mobilon_sms.events.reading.SEARCHED", 2)
     mine, theirs = login(*ALL), login(*ALL, name="shop")
@@ -165,8 +165,11 @@ def test_confined_client_reads_its_own_and_passes_over_the_others(settings, monk
     own.append(post(mine, GOOD).json()["guid"])
     assert [event["guid"] for event in follow(mine, 2)[0]] == own
     assert len(follow(theirs, 5)[0]) == 5
-    everything = read(mine, wait=1).json()["events"]
-    assert {event["guid"] for event in everything} <= set(own)
+    assert read(mine, limit=1).json()["events"][0]["guid"] == own[0]
+    waiting, cursor = clock(), read(mine, limit=1).json()["cursor"]
+    assert read(mine, after=cursor).json()["events"] == []
+    [event] = read(mine, after=cursor, wait=5).json()["events"]
+    assert (event["guid"], waiting.now) == (own[1], 0)
 
 
 def test_reading_takes_as_many_statements_for_many_events(client):

@@ -96,7 +96,7 @@ def _action(summary: str, description: str, request: Any, code: int = 200) -> di
     )
 
 
-def _writing(summary: str, description: str, shapes: Any, **more: Any) -> dict[str, Any]:
+def _writing(summary: str, description: str, shapes: Any, **more: Any) -> Any:
     """Return the description of writing, with the shapes of its answers."""
     answers = {
         201: OpenApiResponse(shapes[201], "Written: it will be sent and paid for."),
