@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: How often a thread looks for new events, in seconds.
 POLL_SECONDS = 1.0
+#: How long a thread waits after an error, in seconds.
+TROUBLE_SECONDS = 15.0
 #: How soon a signal ends a task or a run of cron, in seconds.
 LOOK_SECONDS = 0.2
 #: How long a task or a run of cron takes up new work, in seconds.
@@ -31,8 +33,8 @@ def delivering() -> Iterator[None]:
 
     def follow(webhook: Webhook) -> None:
         while not ended.is_set():
-            _deliver(webhook, ended.is_set)
-            ended.wait(POLL_SECONDS)
+            went_well = _deliver(webhook, ended.is_set)
+            ended.wait(POLL_SECONDS if went_well else TROUBLE_SECONDS)
 
     threads = _start(follow, _valid_webhooks())
     try:
@@ -90,12 +92,14 @@ def _join(threads: Iterable[threading.Thread]) -> None:
             thread.join(LOOK_SECONDS)
 
 
-def _deliver(webhook: Webhook, stopping: Stopping) -> None:
-    """Deliver, and log what went wrong; the events wait for the next time."""
+def _deliver(webhook: Webhook, stopping: Stopping) -> bool:
+    """Deliver and return whether that went well; after an error the events wait."""
     try:
         deliver(webhook, stopping=stopping)
+        return True
     except Exception as error:
         name = type(error).__name__
         logger.warning("webhook.interrupted consumer=%s error=%s", webhook.name, name)
         for connection in connections.all(initialized_only=True):
             connection.close_if_unusable_or_obsolete()
+        return False

@@ -195,4 +195,5 @@ def test_python_of_the_docs_names_what_there_is():
     )
     exec(code.text)
     paths = DBTaskResult.objects.order_by("enqueued_at").values_list("task_path", flat=True)
-    assert list(paths) == [f"{django_tasks.__name__}.{name}" for name in ("refresh", "purge")]
+    names = ("refresh", "webhooks", "purge")
+    assert list(paths) == [f"{django_tasks.__name__}.{name}" for name in names]

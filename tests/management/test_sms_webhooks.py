@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from django_mobilon_sms.models import SmsEvent, WebhookConsumer, WebhookDelivery, db_now
 from tests.support.messages import write
+from tests.support.webhook_receiver import SECRET
 from tests.webhooks.conftest import only, receiver, settle
 
 __all__ = ["receiver"]
@@ -116,7 +117,9 @@ def test_wrong_usage_says_the_way_out(receiver, words, error):
 def test_without_consumers_it_says_so(settings, db):
     assert (command(), as_json()) == ("There are no consumers.", [])
     settings.MOBILON_SMS_EVENTS = "30d"
-    settings.MOBILON_SMS_WEBHOOKS = {"shop": {"URL": "https://shop.example/", "SECRET": "x"}}
+    settings.MOBILON_SMS_WEBHOOKS = {"shop": {"URL": "https://shop.example/", "SECRET": SECRET}}
     assert command() == "shop: new: it gets the events from now on\n  Delivered: 0"
+    settings.MOBILON_SMS_WEBHOOKS["shop"]["SECRET"] = "x"
+    assert command() == "There are no consumers."
     with pytest.raises(CommandError, match="E041"):
         command("--deliver")
