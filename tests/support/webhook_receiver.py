@@ -22,6 +22,13 @@ class Heard(NamedTuple):
     headers: dict[str, str]
 
 
+class Server(ThreadingHTTPServer):
+    """A server that takes as many connections at once as a worker makes."""
+
+    daemon_threads = True
+    request_queue_size = 64  # the default of 5 makes a sixth wait for a second
+
+
 class Receiver:
     """Hears events; ``answer`` gives the HTTP code for each, and may wait before it does."""
 
@@ -34,8 +41,7 @@ class Receiver:
         self.most_at_once = 0
         self._at_once = 0
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, args=[0.01], daemon=True).start()
 
     @property
