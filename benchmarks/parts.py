@@ -22,6 +22,7 @@ from django_mobilon_sms.worker import refresh as ask
 
 from . import rows
 from .doors import doors, importing, mailing
+from .events import events
 from .measure import Bench, Figure, database_name, ratio
 from .processes import killed, processes
 from .reports import reports
@@ -268,7 +269,19 @@ PARTS: dict[str, Callable[..., Iterator[Figure]]] = {
     part.__name__: part
     for part in (
         *(gateway, statements, drain, profile, latency, hidden, processes, size, huge, refresh),
-        *(memory, writing, single, mailing, importing, doors, reports, urgent, killed, rivals),
+        *(
+            events,
+            memory,
+            writing,
+            single,
+            mailing,
+            importing,
+            doors,
+            reports,
+            urgent,
+            killed,
+            rivals,
+        ),
     )
 }
 POSTGRESQL_ONLY = {"latency", "processes", "doors", "urgent", "killed", "rivals"}

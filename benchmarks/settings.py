@@ -24,6 +24,7 @@ if env.bool("BENCH_WAL", default=False):
         "init_command": "PRAGMA journal_mode=wal; PRAGMA synchronous=full"
     }
 
+MOBILON_SMS_EVENTS = env("MOBILON_SMS_EVENTS", default=None)
 MOBILON_SMS_RATE = env("MOBILON_SMS_RATE", default=None)
 MOBILON_SMS_TIMEOUT = env.float("MOBILON_SMS_TIMEOUT", default=20)
 MOBILON_SMS_LEASE = env.float("MOBILON_SMS_LEASE", default=300)

@@ -74,7 +74,7 @@ def test_three_tasks_do_what_their_commands_do_at_once(sandbox, immediate):
     assert statuses() == {"sent": 3}
     SmsBatch.objects.update(created_at=ago)
     purged = django_tasks.purge.enqueue("30s").return_value
-    assert purged == {"messages": 3, "texts": 0, "batches": 1}
+    assert purged == {"messages": 3, "texts": 0, "batches": 1, "events": 0, "dropped": 0}
 
 
 def test_commit_sends_where_tasks_run_at_once(sandbox, immediate, settings):

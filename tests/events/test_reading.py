@@ -118,6 +118,7 @@ def test_reader_in_a_transaction_skips_nothing():
         assert not SmsMessage.objects.exists()  # its snapshot
         with in_threads() as start:
             start(write).result(PATIENCE)
+        assert events.read(after=cursor) == events.Page([], cursor)
         commit()
         page = events.read(after=cursor, limit=1)
     found = [*page.events, *read_on(1, page.cursor).events]

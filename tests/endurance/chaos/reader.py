@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-#: The reader is killed after so many seconds, on average.
+#: The reader is killed so many seconds after it has begun to read, on average.
 LIFE = 0.7
 #: Few, so that a storm has many pages.
-LIMIT = 7
+LIMIT = 20
 
 
 class Seen(NamedTuple):
@@ -91,17 +91,17 @@ class KilledReader:
         self.random = random.Random(seed)
         self.process: subprocess.Popen[str] | None = None
         self.kills = 0
-        self.killed_at = 0.0
+        self.killed_at: float | None = None
 
-    def tend(self) -> None:
+    def tend(self, folder: Path) -> None:
         """Kill the reader when its time has come, and start another."""
-        if self.process and self.process.poll() is None:
-            if time.monotonic() < self.killed_at:
-                return
+        if self.process is None or self.process.poll() is not None:
+            self.process, self.killed_at = self.start(), None
+        elif self.killed_at is None:
+            if (folder / f"begun-{self.process.pid}").exists():  # a busy machine starts slowly
+                self.killed_at = time.monotonic() + self.random.expovariate(1 / LIFE)
+        elif time.monotonic() > self.killed_at:
             self.end()
-        self.process = self.start()
-        # Django takes a part of it to start.
-        self.killed_at = time.monotonic() + 0.5 + self.random.expovariate(1 / LIFE)
 
     def end(self) -> None:
         """Kill the reader."""
@@ -110,11 +110,18 @@ class KilledReader:
             self.kills += 1
             self.process.wait()
 
-    def has_read(self, folder: Path, count: int) -> bool:
-        """Return whether there are so many events in its pages."""
-        self.tend()
-        time.sleep(0.1)
-        return len(read_events(folder)) >= count
+    def read_all(self, folder: Path, count: int, patience: float) -> None:
+        """Wait until its pages have so many events, and end it.
+
+        Give up when no page has come for ``patience`` seconds: then the rest counts as missed.
+        """
+        known, until = 0, time.monotonic() + patience
+        while len(read_events(folder)) < count and time.monotonic() < until:
+            self.tend(folder)
+            time.sleep(0.2)
+            if len(pages(folder)) > known:
+                known, until = len(pages(folder)), time.monotonic() + patience
+        self.end()
 
 
 def main() -> None:
@@ -127,6 +134,7 @@ def main() -> None:
     folder = Path(os.environ["CHAOS_FOLDER"])
     done = pages(folder)
     cursor, number = (json.loads(done[-1].read_text())[1], len(done)) if done else (None, 0)
+    (folder / f"begun-{os.getpid()}").touch()
     while True:
         page = events.read(after=cursor, limit=LIMIT)
         cursor = page.cursor

@@ -192,7 +192,7 @@ class Storm(DatabaseStrikes, PeoplesActs):
             options = ("--loop", "--interval=0.05", f"--batch-size={self.cell.batch}")
             self.workers.append(self.start(*options))
         if self.reader:
-            self.reader.tend()
+            self.reader.tend(self.folder)
         self.try_now()
         time.sleep(0.02)
 
@@ -311,10 +311,7 @@ class Storm(DatabaseStrikes, PeoplesActs):
     def compare_events(self, reader: KilledReader, findings: Findings) -> None:
         """Let the reader read the rest, and compare what it read with the table and the trigger."""
         written = written_events()
-        deadline = time.monotonic() + PATIENCE
-        while not reader.has_read(self.folder, len(written)) and time.monotonic() < deadline:
-            pass
-        reader.end()
+        reader.read_all(self.folder, len(written), PATIENCE)
         changes = [(change.old, change.new) for change in history.changes()]
         compared = compare(written, read_events(self.folder), changes, self.created)
         findings.events, findings.reader_kills = compared.events, reader.kills
