@@ -43,6 +43,7 @@ DEFAULTS = {
     "LIFETIME": None,
     "REST_OWN_MESSAGES_ONLY": False,
     "HOURLY_PER_NUMBER": None,
+    "REST_DAILY_SEGMENTS": None,
     "WAKE_UP": None,
 }
 

@@ -16,6 +16,11 @@ class Written(NamedTuple):
     messages: list[SmsMessage]
     errors: list[RowError]
 
+    @property
+    def is_new(self) -> bool:
+        """Whether one of the messages did not exist before."""
+        return any(message.was_written for message in self.messages)
+
 
 #: Takes the places of the good rows and the errors of the others; writes all of the good ones or
 #: raises ``InvalidRows``, in which a row is counted among them.

@@ -70,7 +70,11 @@ class KeyedRequest(WriteRequest):
         if (kept := self._kept()) is not None:
             return self._find(kept)
         try:
-            return super().write()
+            written = super().write()
+            if written.errors and not (self.dry_run or written.is_new):
+                # All good rows existed, so no transaction has kept the bad ones with the key.
+                self._keep(written.errors, written.messages)
+            return written
         except (IntegrityError, InvalidRows):
             # The same request may have been faster: then the key is taken, or its messages count.
             if (kept := self._kept()) is None:

@@ -160,7 +160,8 @@ class MessageViewSet(
             write = KeyedRequest(self.user, given, options, key).write
         else:
             write = WriteRequest(self.user, given, options).write
-            if not all(isinstance(one, Mapping) and one.get("guid") for one in given):
+            named = all(isinstance(one, Mapping) and one.get("guid") for one in given)
+            if not (named or options.dry_run):
                 return write()
         # Requests that write the same rows at once may block each other. The key or the guids make
         # it safe to retry.
@@ -172,7 +173,7 @@ class MessageViewSet(
         context = self.get_serializer_context()
         rows: Any = WrittenMessageSerializer(messages, many=True, context=context).data
         answer = with_bad_rows(written, rows) if many else rows[0]
-        if not any(message.was_written for message in messages):
+        if not written.is_new:
             return Response(answer, headers={"Idempotency-Replayed": "true"})
         headers = {}
         if not many:

@@ -61,7 +61,7 @@ class WriteRequest:
     def __init__(self, user: AbstractBaseUser, given: Sequence[Any], options: Options) -> None:
         self.user = user
         self.given = given
-        self.skip = options.skip
+        self.skip, self.dry_run = options.skip, options.dry_run
         # Every bad row has to be known where the others are written.
         self._max_errors = None if options.skip else MAX_ERRORS
         self._write_many = partial(
@@ -69,7 +69,7 @@ class WriteRequest:
             confined_to=confined_to(user),
             past="refuse",
             last_check=charge_to(user.pk),
-            dry_run=options.dry_run,
+            dry_run=self.dry_run,
             max_errors=self._max_errors,
         )
 
