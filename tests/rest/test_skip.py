@@ -142,7 +142,7 @@ def test_repeat_gives_the_same_rows_whatever_has_changed(client, settings):
 def test_bad_rows_stay_bad_where_all_good_ones_existed_before(client):
     body = [GOOD | {"guid": str(uuid4())}, STOPPED]
     assert client.post("/sms/messages/", body[0], format="json").status_code == 201
-    address, headers = "/sms/messages/?on_error=skip&dry_run=true", {"Idempotency-Key": KEY}
+    address, headers = "/sms/messages/many/?on_error=skip&dry_run=true", {"Idempotency-Key": KEY}
     assert client.post(address, body, format="json", headers=headers).status_code == 200
     assert not IdempotencyKey.objects.exists()
     assert skip(client, body, KEY).status_code == 200
@@ -249,5 +249,5 @@ def test_other_values_are_errors(client, value):
 
 
 def test_refuse_is_what_happens_without_it(client):
-    response = client.post("/sms/messages/?on_error=refuse", [GOOD, 5], format="json")
+    response = client.post("/sms/messages/many/?on_error=refuse", [GOOD, 5], format="json")
     assert (response.status_code, SmsMessage.objects.count()) == (400, 0)

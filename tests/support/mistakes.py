@@ -517,6 +517,20 @@ MISTAKES = [
         "rest/test_daily_budget.py::test_segments_beyond_the_budget_are_refused_until_midnight",
     ),
     Mistake(
+        "everybody's events to each client",
+        "rest/events.py",
+        "own = self.request.user.pk if conf.REST_OWN_MESSAGES_ONLY else None",
+        "own = None",
+        "rest/test_events.py::test_confined_client_reads_its_own_and_passes_over_the_others",
+    ),
+    Mistake(
+        "a waiting request that holds its connection",
+        "rest/events.py",
+        "                _close_connections()\n",
+        "",
+        "rest/test_events.py::test_request_waits_for_an_event_without_a_connection",
+    ),
+    Mistake(
         "resend by who may only cancel",
         "rest/messages/views.py",
         'return RESEND if self.action == "resend" else ACT',
