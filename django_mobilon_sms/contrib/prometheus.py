@@ -8,15 +8,15 @@ from typing import Any
 
 from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, Metric
 
-from ..operations import MOST_ANSWERED, MOST_REQUESTS, PERIOD, WORDS, observe
+from ..conf import conf
+from ..operations import WORDS, observe
+from ..webhooks import consumer_states
 
 OPEN = ("waiting", "scheduled", "sending", "asked_for", "unknown")
-RECENT = f"in the last {PERIOD.seconds // 60} minutes, at most the newest"
-TIMES = f"From due to accepted {RECENT} {MOST_ANSWERED} requests"
 
 
 class SmsCollector:
-    """Gives a registry of ``prometheus_client`` the figures of ``observe()`` at each scrape."""
+    """Gives a registry the figures of ``observe()`` and of webhooks at each scrape."""
 
     describe = list[Metric]  # none: a registry would read the database when it is set up
 
@@ -32,16 +32,19 @@ class SmsCollector:
         beats = {(beat.host, beat.kind): seen.now - beat.at for beat in seen.heartbeats}
         yield _gauge("heartbeat_age_seconds", "Age of the last heartbeat", beats, "host", "kind")
         yield _gauge("failures", "Failures in a row of the breaker", {(): seen.failures})
-        about, results = f"Requests begun {RECENT} {MOST_REQUESTS:,}", seen.recent_requests
-        requests = {(result.outcome, result.error_code): result.requests for result in results}
-        yield _gauge("recent_requests", about, requests, "outcome", "error_code")
+        requests = {(row.outcome, row.error_code): row.requests for row in seen.recent_requests}
+        yield _gauge("recent_requests", "Recent requests", requests, "outcome", "error_code")
         buckets, total = list(seen.accepted_after.within.items()), seen.accepted_after.total
-        yield GaugeHistogramMetricFamily(after, TIMES, buckets, total.total_seconds())
+        yield GaugeHistogramMetricFamily(after, "Until accepted", buckets, total.total_seconds())
+        states = [*consumer_states()] if conf.WEBHOOKS else []
+        events = {(c.name, key): getattr(c, key) for c in states for key in ("behind", "given_up")}
+        yield _gauge("webhook_events", "Undelivered, up to 10,000", events, "consumer", "state")
+        now = {(c.name, c.state): 1 for c in states}
+        yield _gauge("webhook_state", "1 for the state of a consumer", now, "consumer", "state")
 
 
 def _gauge(name: str, about: str, values: Mapping[Any, Any], *labels: str) -> Metric:
     metric = GaugeMetricFamily(f"mobilon_sms_{name}", about, labels=labels)
-    for key, value in values.items():
-        number = value.total_seconds() if isinstance(value, timedelta) else value or 0
-        metric.add_metric(key, number)
+    for key, one in values.items():
+        metric.add_metric(key, one.total_seconds() if isinstance(one, timedelta) else one or 0)
     return metric

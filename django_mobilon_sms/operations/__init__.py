@@ -13,6 +13,5 @@ from .daily_totals import (
 )
 from .monitoring import LastRequest, Snapshot, observe
 from .purging import Purged, purge
-from .recent_requests import MOST_ANSWERED, MOST_REQUESTS, PERIOD
 from .sending_state import COUNT_LIMIT, WORDS, SendingState, observe_sending, show_count
 from .watchdog import Watch, watch

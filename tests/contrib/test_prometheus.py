@@ -18,15 +18,30 @@ import yaml
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, WorkerKind
+from django_mobilon_sms.conf import configured_webhooks
 from django_mobilon_sms.contrib.prometheus import SmsCollector
-from django_mobilon_sms.models import GatewayState, Heartbeat, SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.models import (
+    GatewayState,
+    Heartbeat,
+    SmsBatch,
+    SmsMessage,
+    WebhookConsumer,
+    db_now,
+)
+from django_mobilon_sms.operations import observe
+from django_mobilon_sms.outbox import send_many
+from django_mobilon_sms.webhooks import consumer_states, deliver, deliver_again
 from tests.support.documents import DOCS, table
 from tests.support.messages import write
 from tests.support.ports import free_port
+from tests.support.webhook_receiver import Receiver, webhooks
+from tests.support.workers import wait_until
+from tests.webhooks.conftest import only, pass_time, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,7 +49,7 @@ EXECUTED = ["docs/howto/metrics.rst"]
 PAGE = DOCS / "howto/metrics.rst"
 ALERTS = DOCS / "deploy/alerts.yml"
 DASHBOARD = DOCS / "deploy/grafana.json"
-MINUTE = timedelta(minutes=1)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 PATIENCE = 60  # seconds: only a defect takes that long
 CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
@@ -70,7 +85,33 @@ def expressions(node: Any) -> Iterator[str]:
 
 
 PANELS = list(expressions(json.loads(DASHBOARD.read_text(encoding="utf-8"))))
+WEBHOOK_ALERTS = ("SmsWebhookGivenUp", "SmsWebhookDown", "SmsWebhookBehind")
 RULES = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"][0]["rules"]
+
+
+@pytest.fixture
+def receiver(settings: Any) -> Iterator[Receiver]:
+    """A consumer of webhooks named ``shop``, which takes nothing and wants only cancellations."""
+    settings.MOBILON_SMS_EVENTS = "30d"
+    with Receiver(lambda heard: 500) as server:
+        settings.MOBILON_SMS_WEBHOOKS = webhooks(server, EVENTS=["message.cancelled"])
+        yield server
+
+
+def cancelled() -> SmsMessage:
+    """A message that was never due. It has two events."""
+    [message] = write(send_at=timezone.now() + DAY)
+    SmsMessage.objects.filter(pk=message.pk).cancel()
+    return message
+
+
+def give_up() -> SmsMessage:
+    """Let the consumer fail for one event until that is given up."""
+    message = cancelled()
+    work()
+    pass_time(3 * DAY)
+    work()
+    return message
 
 
 @pytest.mark.databases
@@ -94,7 +135,40 @@ def test_figures_are_those_of_the_outbox(shop, sandbox, worker):
     assert (kind, 0 <= age < 9) == ("cron", True)
 
 
-def test_page_lists_the_metrics_with_their_labels(shop, sandbox, worker):
+@pytest.mark.databases
+def test_webhooks_have_figures_for_each_consumer(shop, receiver):
+    assert scraped()["mobilon_sms_webhook_state"] == {("shop", "new"): 1}
+    work()
+    give_up()
+    write(2, send_at=timezone.now() + DAY)
+    found = scraped()
+    assert found["mobilon_sms_webhook_state"] == {("shop", "works"): 1}
+    events = {("shop", "behind"): 2, ("shop", "given_up"): 1}
+    assert found["mobilon_sms_webhook_events"] == events
+    receiver.answer = lambda heard: 410
+    cancelled()
+    work()
+    assert scraped()["mobilon_sms_webhook_state"] == {("shop", "stopped"): 1}
+
+
+def test_webhooks_cost_three_statements_each_and_nothing_without(shop, receiver, settings):
+    def cost(call: Callable[[], object]) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            call()
+        return len(captured)
+
+    work()
+    for count in (0, 300):
+        send_many(
+            [{"number": "+79135292926", "text": "Да", "send_at": timezone.now() + DAY}] * count
+        )
+        assert cost(scraped) - cost(observe) == 1 + 3
+    settings.MOBILON_SMS_WEBHOOKS = None
+    assert cost(scraped) == cost(observe)
+    assert "mobilon_sms_webhook_state" not in scraped()
+
+
+def test_page_lists_the_metrics_with_their_labels(shop, sandbox, worker, receiver):
     write()
     worker()
     reply = Client().get("/metrics").text
@@ -228,7 +302,7 @@ def test_alerts_and_dashboard_are_right_on_real_output(
     assert {
         expression: server.value(expression)
         for expression in PANELS
-        if not server.value(expression)
+        if "webhook" not in expression and not server.value(expression)
     } == {}
     GatewayState.objects.pause(by=None)
     server.wait_for(*lasting, "SmsGatewayTrouble", "SmsPaused")
@@ -238,7 +312,7 @@ def test_alerts_and_dashboard_are_right_on_real_output(
     server.wait_for(*lasting, "SmsNobodySends")
     states = ("SmsRefused", "SmsPaused", "SmsNobodySends", "SmsMetricsMissing")
     named = {*lasting, "SmsGatewayTrouble", *states}
-    assert {rule["alert"] for rule in RULES} == named
+    assert {rule["alert"] for rule in RULES} == named | {*WEBHOOK_ALERTS}
     Heartbeat.objects.beat(WorkerKind.LOOP, "h")
     server.wait_for(*lasting)
     # A database that cannot be read fails the scrape, and no figure is made up.
@@ -249,3 +323,29 @@ def test_alerts_and_dashboard_are_right_on_real_output(
     finally:
         with connection.schema_editor() as editor:
             editor.create_model(Heartbeat)
+
+
+@pytest.mark.slow
+def test_alerts_of_webhooks_are_right_on_real_output(prometheus, live_server, shop, receiver):
+    work()
+    server = prometheus(live_server.url)
+    server.wait_for()
+    message = give_up()
+    server.wait_for("SmsWebhookGivenUp")
+    receiver.answer = lambda heard: 410
+    cancelled()
+    work()
+    send_many([{"number": "+79135292926", "text": "Да", "send_at": timezone.now() + DAY}] * 1000)
+    server.wait_for(*WEBHOOK_ALERTS)
+    panels = [expression for expression in PANELS if "webhook" in expression]
+    assert [server.value(expression) for expression in panels] == [["1"], ["1001", "1"]]
+    receiver.answer = lambda heard: 204
+    WebhookConsumer.objects.start(only())
+    deliver_again(only(), message.created_at)
+
+    def is_done() -> bool:
+        deliver(configured_webhooks()["shop"], stopping=lambda: False)
+        return [state.behind for state in consumer_states()] == [0]
+
+    wait_until(is_done)
+    server.wait_for()
