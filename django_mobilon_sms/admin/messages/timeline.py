@@ -49,7 +49,7 @@ def steps(message: SmsMessage, now: datetime) -> list[Step]:
     # These steps keep their order, even if the gateway's clock is behind the database's.
     moments = accumulate((step.when for step in program), max)
     logged = (Step(entry.action_time, history.shown(entry), entry.user) for entry in entries)
-    people = [*_decisions(message, entries), *logged]
+    people = [*_decisions(message, entries, with_changes=bool(changes)), *logged]
     past = [*zip(moments, program), *((step.when, step) for step in people)]
     in_order = [step for _moment, step in sorted(past, key=itemgetter(0))]
     return in_order + sorted(_ahead(message, now), key=attrgetter("when"))
@@ -65,11 +65,17 @@ def _changes(message: SmsMessage) -> Iterator[Step]:
     """Yield the events of the message, where events are kept."""
     if conf.EVENTS is None:
         return
+    people = {
+        Status.CANCELLED: (message.cancelled_at, message.cancelled_by),
+        Status.PENDING: (message.resent_at, message.resent_by),
+    }
     changes = SmsEvent.objects.filter(message_id=message.pk).exclude(old_status="").order_by("id")
     for event in changes:
         what = f"{Status(event.old_status).label} → {Status(event.status).label}"
         details = sentence(event.error_code) if event.error_code else ""
-        yield Step(event.created_at, what, details=details)
+        when, who = people.get(Status(event.status), (None, None))
+        is_theirs = when is not None and abs(event.created_at - when) < SAME_MOMENT
+        yield Step(event.created_at, what, (who if is_theirs else None) or "", details)
 
 
 def _batches(message: SmsMessage, entries: list[LogEntry]) -> Iterator[Step]:
@@ -104,8 +110,13 @@ def _reported(message: SmsMessage) -> Iterator[Step]:
         yield Step(when, what, details=details)
 
 
-def _decisions(message: SmsMessage, entries: list[LogEntry]) -> Iterator[Step]:
-    """Yield the decisions that the log does not have, because they came by REST or a program."""
+def _decisions(
+    message: SmsMessage, entries: list[LogEntry], *, with_changes: bool
+) -> Iterator[Step]:
+    """Yield the decisions that the log does not have, because they came by REST or a program.
+
+    The changes of the status, where they are shown, name those that changed it.
+    """
     decision, cancelled = _("Decision"), _("Cancelled it.")
     if message.error_code == ErrorCode.STOP_LIST:
         cancelled = _("Not sent: its number was added to the stop list")
@@ -115,7 +126,7 @@ def _decisions(message: SmsMessage, entries: list[LogEntry]) -> Iterator[Step]:
         (message.resent_at, decision, message.resent_by, _("send again")),
         (message.cancelled_at, cancelled, message.cancelled_by, ""),
     ]
-    for when, what, who, details in made:
+    for when, what, who, details in made[:1] if with_changes else made:
         if when and not any(abs(entry.action_time - when) < SAME_MOMENT for entry in entries):
             yield Step(when, what, who or "", details)
 
