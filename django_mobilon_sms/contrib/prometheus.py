@@ -39,8 +39,8 @@ class SmsCollector:
         states = [*consumer_states()] if conf.WEBHOOKS else []
         events = {(c.name, key): getattr(c, key) for c in states for key in ("behind", "given_up")}
         yield _gauge("webhook_events", "Undelivered, up to 10,000", events, "consumer", "state")
-        now = {(c.name, c.state): 1 for c in states}
-        yield _gauge("webhook_state", "1 for the state of a consumer", now, "consumer", "state")
+        words = {(c.name, c.state): 1 for c in states}
+        yield _gauge("webhook_state", "1 for the state of a consumer", words, "consumer", "state")
 
 
 def _gauge(name: str, about: str, values: Mapping[Any, Any], *labels: str) -> Metric:

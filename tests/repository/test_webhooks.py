@@ -195,6 +195,7 @@ def test_figures_of_the_page_are_those_of_the_code():
     written = [int(seconds), int(minutes) * 60, int(more) * 60]
     written += [int(hour) * 3600 for hour in re.findall(r"\d+", hours)]
     assert (written, retry_schedule.JITTER, GIVE_UP_AFTER.days) == (delays, 0.2, 3)
+    assert f"and then every {delays[-1] / 3600:.0f} hours" in text
     assert f"none within {TIMEOUT:.0f} seconds" in text
     assert f"at most {CONCURRENCY} requests at once" in text
     first, longest = retry_schedule.FIRST_PAUSE, retry_schedule.LONGEST_PAUSE
