@@ -9,6 +9,7 @@ from django.db import connections, transaction
 from django.db.models import Max
 
 from ..conf import conf
+from ..exceptions import CursorExpired
 from ..models import CommitOrder, EventFeed, SmsEvent
 from .positions import Position
 
@@ -26,10 +27,19 @@ def begin_anew() -> None:
         all_events.update(commit_order=CommitOrder())
 
 
-def check_not_restored(position: Position) -> None:
-    """Raise ``ImproperlyConfigured`` if events, or this place, come from transactions to come.
+#: A transaction that has written and is still open is not below the snapshot's end.
+_NEXT_TRANSACTION = """
+SELECT GREATEST(
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+    pg_current_xact_id_if_assigned()::text::bigint + 1)
+"""
 
-    Only PostgreSQL counts its transactions for each server, not for each database.
+
+def check_not_restored(position: Position) -> None:
+    """Raise ``ImproperlyConfigured`` if there are events of transactions to come.
+
+    Raise ``CursorExpired`` if only the place is: its cursor was not given out here. Only PostgreSQL
+    counts its transactions for each server, not for each database.
     """
     all_events = SmsEvent.objects.for_write()
     connection = connections[all_events.db]
@@ -37,9 +47,11 @@ def check_not_restored(position: Position) -> None:
         return
     newest = all_events.aggregate(newest=Max("commit_order"))["newest"] or 0
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        cursor.execute(_NEXT_TRANSACTION)
         [to_come] = cursor.fetchone()
-    if max(newest, position.order) >= to_come:
+    if newest >= to_come:
         raise ImproperlyConfigured(
             "The events come from another PostgreSQL server. Run: manage.py hold_sms"
         )
+    if position.order >= to_come:
+        raise CursorExpired

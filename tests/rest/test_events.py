@@ -147,6 +147,16 @@ def test_cursor_before_deleted_events_is_refused(client):
     assert read(client, after=begun["cursor"]).json() == {"events": [], **begun}
 
 
+def test_cursor_that_was_not_given_out_is_no_failure_of_the_server(client):
+    write()
+    follow(client, 1)
+    answer = read(client, after="0.9223372036854775807.1")
+    if connection.vendor == "postgresql":
+        assert problem(answer) == (410, "cursor_expired")
+    else:
+        assert answer.status_code == 200
+
+
 def test_reading_needs_the_permission_to_see():
     write()
     for permission in ALL:
