@@ -9,12 +9,10 @@ from uuid import uuid4
 
 from django import forms
 from django.core.cache import cache
-from django.core.exceptions import ValidationError
 from django.db import connections
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, NotFound
-from rest_framework.fields import get_error_detail
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -26,7 +24,7 @@ from ..exceptions import CursorExpired, InvalidCursor
 from ..models import SmsEvent
 from .permissions import SEE, MessagePermission
 from .serializers import IN_UTC, EnumField, ExactSerializer
-from .strict_view import StrictView
+from .strict_view import ParameterForm, StrictView
 
 #: The value of ``after`` that begins with the events from now on.
 NEWEST = "newest"
@@ -81,8 +79,8 @@ class EventPageSerializer(ExactSerializer):
     )
 
 
-class EventForm(forms.Form):
-    """The parameters. One that is given needs a value."""
+class EventForm(ParameterForm):
+    """The query parameters."""
 
     after = forms.CharField(required=False, strip=False)
     limit = forms.IntegerField(required=False, min_value=1, max_value=events.MAX_LIMIT)
@@ -120,10 +118,12 @@ class EventViewSet(StrictView, GenericViewSet[SmsEvent]):
         """Return the events after a cursor, at once or as soon as there is one."""
         if conf.EVENTS is None:
             raise EventsOff
-        page = self._wait(**_read(request))
+        given = EventForm(request.query_params).read()
+        after, limit, wait = given.get("after"), given.get("limit", 100), given.get("wait", 0)
+        page = self._wait(after, limit=limit, wait=wait)
         return Response(self.get_serializer(page).data)
 
-    def _wait(self, *, after: str | None, limit: int, wait: int) -> events.Page:
+    def _wait(self, after: str | None, *, limit: int, wait: int) -> events.Page:
         """Return the first page that has an event, or the last one when the time is over."""
         deadline, turn = time.monotonic() + wait, None
         while True:
@@ -149,21 +149,6 @@ class EventViewSet(StrictView, GenericViewSet[SmsEvent]):
             raise serializers.ValidationError(fault, code="invalid") from error
         except CursorExpired:
             raise CursorGone from None
-
-
-def _read(request: Request) -> dict[str, Any]:
-    """Return the parameters. Raise ``ValidationError`` by parameter."""
-    form = EventForm(request.query_params)
-    for name in set(form.fields) & set(request.query_params):
-        form.fields[name].required = True
-    if not form.is_valid():
-        raise serializers.ValidationError(get_error_detail(ValidationError(form.errors.as_data())))
-    given = form.cleaned_data
-    return {
-        "after": given["after"] or None,
-        "limit": given["limit"] or 100,
-        "wait": given["wait"] or 0,
-    }
 
 
 def _close_connections() -> None:
