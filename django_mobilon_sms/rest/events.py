@@ -26,7 +26,7 @@ from .permissions import SEE, MessagePermission
 from .serializers import IN_UTC, EnumField, ExactSerializer
 from .strict_view import ParameterForm, StrictView
 
-#: The value of ``after`` that begins with the events from now on.
+#: The ``after`` of a reader that wants only the events from now on.
 NEWEST = "newest"
 #: How long a request may wait for an event, in seconds: less than a server's or a proxy's timeout.
 MAX_WAIT = 25
@@ -88,10 +88,10 @@ class EventForm(ParameterForm):
 
 
 class Turn:
-    """The turn of a user's newest waiting request, which ends the turn of an older one.
+    """The turn of a user's newest waiting request; it ends the turn of the older one.
 
-    So a user holds one worker of the web server, however many requests it leaves waiting. Without
-    the cache, or where each process has its own, more of them wait.
+    So a user occupies one worker of the web server. If the cache fails, or if each process has a
+    cache of its own, several requests of the user may wait.
     """
 
     def __init__(self, user: Any) -> None:
@@ -124,7 +124,7 @@ class EventViewSet(StrictView, GenericViewSet[SmsEvent]):
         return Response(self.get_serializer(page).data)
 
     def _wait(self, after: str | None, *, limit: int, wait: int) -> events.Page:
-        """Return the first page that has an event, or the last one when the time is over."""
+        """Return the first page with an event, or the last page when the time or turn is over."""
         deadline, turn = time.monotonic() + wait, None
         while True:
             page = self._page(after, limit)
@@ -152,14 +152,14 @@ class EventViewSet(StrictView, GenericViewSet[SmsEvent]):
 
 
 def _close_connections() -> None:
-    """Hand back the connections of this thread; the next query opens one again."""
+    """Close the connections of this thread, so that none is held; the next query opens one."""
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close()
 
 
 def _quietly(call: Any, *arguments: Any) -> Any:
-    """Return what the cache answers, ``None`` if it fails: waiting does not need it."""
+    """Return the cache's answer; ``None`` if the cache fails, because waiting does not need it."""
     try:
         return call(*arguments)
     except Exception:  # every cache has errors of its own

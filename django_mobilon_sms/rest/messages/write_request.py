@@ -1,4 +1,4 @@
-"""A request that writes messages: what it asks for, and how its rows are written."""
+"""A request that writes messages: its options, and how its rows are written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DRY_RUN, ON_ERROR = "dry_run", "on_error"
 
 
 class Options(NamedTuple):
-    """What the query parameters ask for."""
+    """The options of a request, from its query parameters."""
 
     #: Judge the rows and write none.
     dry_run: bool = False
@@ -51,7 +51,7 @@ class WriteRequest:
         self.user = user
         self.given = given
         self.skip, self.dry_run = options.skip, options.dry_run
-        # Every bad row has to be known where the others are written.
+        # With ``skip``, every bad row must be known before the others are written.
         self._max_errors = None if options.skip else MAX_ERRORS
         self._write_many = partial(
             write_many,
