@@ -39,8 +39,8 @@ class CursorGone(APIException):
 
     status_code = status.HTTP_410_GONE
     default_detail = _(
-        "Events after this cursor have been deleted. Search for the messages that you follow,"
-        " and read on with after=newest or without after."
+        "Events after this cursor have been deleted. Take a new cursor with after=newest, then"
+        " search for the messages that you follow, then read on from the new cursor."
     )
     default_code = "cursor_expired"
 

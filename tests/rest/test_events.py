@@ -141,7 +141,10 @@ def test_cursor_before_deleted_events_is_refused(client):
     last = SmsEvent.objects.get(pk=found[-1]["id"])
     place = {"deleted_order": last.commit_order, "deleted_id": last.pk}
     EventFeed.objects.update_or_create(pk=1, defaults=place)
-    assert problem(read(client, after=cursor)) == (410, "cursor_expired")
+    answer = read(client, after=cursor)
+    assert problem(answer) == (410, "cursor_expired")
+    detail = answer.json()["detail"]  # in the other order, changes in between would be missed
+    assert 0 < detail.index("after=newest") < detail.index("search")
     SmsEvent.objects.all().delete()
     begun = read(client).json()
     assert read(client, after=begun["cursor"]).json() == {"events": [], **begun}
