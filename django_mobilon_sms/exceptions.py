@@ -109,8 +109,8 @@ class CursorExpired(MobilonSmsError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Events after this cursor have been deleted. Read the statuses of your messages, "
-            "then read the events from a new cursor."
+            "Events after this cursor have been deleted. Take a new cursor with events.newest(), "
+            "then read the statuses of your messages, then read the events from the new cursor."
         )
 
 

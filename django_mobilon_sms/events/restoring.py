@@ -9,13 +9,14 @@ from django.db import connections, transaction
 from django.db.models import Max
 
 from ..conf import conf
+from ..exceptions import CursorExpired
 from ..models import CommitOrder, EventFeed, SmsEvent
 from .positions import Position
 
-#: The id of the next transaction on PostgreSQL, as far as is known: a snapshot does not count the
-#: transaction that takes it.
-_TO_COME = """
-SELECT GREATEST(pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+#: A transaction that has written and is still open is not below the snapshot's end.
+_NEXT_TRANSACTION = """
+SELECT GREATEST(
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
     pg_current_xact_id_if_assigned()::text::bigint + 1)
 """
 
@@ -34,9 +35,10 @@ def begin_anew() -> None:
 
 
 def check_not_restored(position: Position) -> None:
-    """Raise ``ImproperlyConfigured`` if events, or this place, come from transactions to come.
+    """Raise ``ImproperlyConfigured`` if there are events of transactions to come.
 
-    Only PostgreSQL counts its transactions for each server, not for each database.
+    Raise ``CursorExpired`` if only the place is: its cursor was not given out here. Only PostgreSQL
+    counts its transactions for each server, not for each database.
     """
     all_events = SmsEvent.objects.for_write()
     connection = connections[all_events.db]
@@ -44,9 +46,11 @@ def check_not_restored(position: Position) -> None:
         return
     newest = all_events.aggregate(newest=Max("commit_order"))["newest"] or 0
     with connection.cursor() as cursor:
-        cursor.execute(_TO_COME)
+        cursor.execute(_NEXT_TRANSACTION)
         [to_come] = cursor.fetchone()
-    if max(newest, position.order) >= to_come:
+    if newest >= to_come:
         raise ImproperlyConfigured(
             "The events come from another PostgreSQL server. Run: manage.py hold_sms"
         )
+    if position.order >= to_come:
+        raise CursorExpired

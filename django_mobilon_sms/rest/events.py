@@ -9,12 +9,10 @@ from uuid import uuid4
 
 from django import forms
 from django.core.cache import cache
-from django.core.exceptions import ValidationError
 from django.db import connections
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, NotFound
-from rest_framework.fields import get_error_detail
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -26,9 +24,9 @@ from ..exceptions import CursorExpired, InvalidCursor
 from ..models import SmsEvent
 from .permissions import SEE, MessagePermission
 from .serializers import IN_UTC, EnumField, ExactSerializer
-from .strict_view import StrictView
+from .strict_view import ParameterForm, StrictView
 
-#: The value of ``after`` that begins with the events from now on.
+#: The ``after`` of a reader that wants only the events from now on.
 NEWEST = "newest"
 #: How long a request may wait for an event, in seconds: less than a server's or a proxy's timeout.
 MAX_WAIT = 25
@@ -41,8 +39,8 @@ class CursorGone(APIException):
 
     status_code = status.HTTP_410_GONE
     default_detail = _(
-        "Events after this cursor have been deleted. Search for the messages that you follow,"
-        " and read on with after=newest or without after."
+        "Events after this cursor have been deleted. Take a new cursor with after=newest, then"
+        " search for the messages that you follow, then read on from the new cursor."
     )
     default_code = "cursor_expired"
 
@@ -81,8 +79,8 @@ class EventPageSerializer(ExactSerializer):
     )
 
 
-class EventForm(forms.Form):
-    """The parameters. One that is given needs a value."""
+class EventForm(ParameterForm):
+    """The query parameters."""
 
     after = forms.CharField(required=False, strip=False)
     limit = forms.IntegerField(required=False, min_value=1, max_value=events.MAX_LIMIT)
@@ -90,10 +88,10 @@ class EventForm(forms.Form):
 
 
 class Turn:
-    """The turn of a user's newest waiting request, which ends the turn of an older one.
+    """The turn of a user's newest waiting request; it ends the turn of the older one.
 
-    So a user holds one worker of the web server, however many requests it leaves waiting. Without
-    the cache, or where each process has its own, more of them wait.
+    So a user occupies one worker of the web server. If the cache fails, or if each process has a
+    cache of its own, several requests of the user may wait.
     """
 
     def __init__(self, user: Any) -> None:
@@ -120,11 +118,13 @@ class EventViewSet(StrictView, GenericViewSet[SmsEvent]):
         """Return the events after a cursor, at once or as soon as there is one."""
         if conf.EVENTS is None:
             raise EventsOff
-        page = self._wait(**_read(request))
+        given = EventForm(request.query_params).read()
+        after, limit, wait = given.get("after"), given.get("limit", 100), given.get("wait", 0)
+        page = self._wait(after, limit=limit, wait=wait)
         return Response(self.get_serializer(page).data)
 
-    def _wait(self, *, after: str | None, limit: int, wait: int) -> events.Page:
-        """Return the first page that has an event, or the last one when the time is over."""
+    def _wait(self, after: str | None, *, limit: int, wait: int) -> events.Page:
+        """Return the first page with an event, or the last page when the time or turn is over."""
         deadline, turn = time.monotonic() + wait, None
         while True:
             page = self._page(after, limit)
@@ -151,30 +151,15 @@ class EventViewSet(StrictView, GenericViewSet[SmsEvent]):
             raise CursorGone from None
 
 
-def _read(request: Request) -> dict[str, Any]:
-    """Return the parameters. Raise ``ValidationError`` by parameter."""
-    form = EventForm(request.query_params)
-    for name in set(form.fields) & set(request.query_params):
-        form.fields[name].required = True
-    if not form.is_valid():
-        raise serializers.ValidationError(get_error_detail(ValidationError(form.errors.as_data())))
-    given = form.cleaned_data
-    return {
-        "after": given["after"] or None,
-        "limit": given["limit"] or 100,
-        "wait": given["wait"] or 0,
-    }
-
-
 def _close_connections() -> None:
-    """Hand back the connections of this thread; the next query opens one again."""
+    """Close the connections of this thread, so that none is held; the next query opens one."""
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close()
 
 
 def _quietly(call: Any, *arguments: Any) -> Any:
-    """Return what the cache answers, ``None`` if it fails: waiting does not need it."""
+    """Return the cache's answer; ``None`` if the cache fails, because waiting does not need it."""
     try:
         return call(*arguments)
     except Exception:  # every cache has errors of its own

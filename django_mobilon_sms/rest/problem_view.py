@@ -1,4 +1,4 @@
-"""What every address of the API does: it answers any error as a problem, under a request id."""
+"""Views that answer every error as a problem, under the id of the request."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ REQUEST_ID = "Request-Id"
 
 
 class ProblemView(APIView):
-    """A view whose errors are all problems, whatever the project's ``EXCEPTION_HANDLER`` is."""
+    """A view whose errors are all problems; the project's ``EXCEPTION_HANDLER`` is not used."""
 
     throttles: Sequence[BaseThrottle] = ()
-    #: An exception that nobody expected.
+    #: The exception behind an answer of 500 or 503.
     failure: Exception | None = None
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        """Name the request, by the client's ``Request-Id`` if it is well-formed."""
+        """Set the request's id: the client's ``Request-Id`` if it is well-formed, or a new one."""
         given = request.headers.get(REQUEST_ID, "")
         self.request_id = given if re.fullmatch("[A-Za-z0-9._:-]{1,64}", given) else str(uuid4())
         return super().initialize_request(request, *args, **kwargs)
@@ -45,15 +45,15 @@ class ProblemView(APIView):
         require_length(request)
 
     def perform_authentication(self, request: Request) -> None:
-        """Authenticate as DRF does, and refuse a name that the database cannot look up (a NUL)."""
+        """Authenticate as DRF does; refuse a user name that the database cannot look up (a NUL)."""
         try:
             super().perform_authentication(request)
         except (DataError, ValueError):
-            request.authenticators = []  # the browsable page asks again who it is
+            request.authenticators = []  # because the browsable page authenticates again
             raise AuthenticationFailed from None
 
     def check_throttles(self, request: Request) -> None:
-        """Raise ``Throttled`` as DRF does, and keep the throttles for the answer's headers."""
+        """Raise ``Throttled`` as DRF does, and keep the throttles for the headers of the answer."""
         self.throttles = self.get_throttles()
         refused = [each for each in self.throttles if not allows(each, request, self)]
         if refused:
@@ -65,7 +65,7 @@ class ProblemView(APIView):
         return exception_handler
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer any exception with a problem; report an unexpected one as Django would."""
+        """Answer any exception with a problem; report a failure as Django would."""
         error = translate(exc)
         response = super().handle_exception(error)
         response.data = problem(error, request_id=self.request_id)
@@ -88,7 +88,7 @@ class ProblemView(APIView):
         return final
 
     def _finalize_problem(self, request: Request, final: Response) -> None:
-        if self.failure:  # the browsable page asks the database, too
+        if self.failure:  # because the browsable page queries the database, too
             final.accepted_renderer, final.accepted_media_type = JSONRenderer(), MEDIA_TYPE
         if final.accepted_renderer.media_type == JSONRenderer.media_type:
             final.content_type = MEDIA_TYPE

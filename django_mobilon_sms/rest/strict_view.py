@@ -1,12 +1,15 @@
-"""What every address with parameters does: it ignores none."""
+"""Query parameters: a view that ignores none, and a form that reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.fields import get_error_detail
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
@@ -39,6 +42,22 @@ class StrictView(ProblemView):
         refuse(set(given) - known, _("There is no such parameter."), code="unknown_parameter")
         repeated = {name for name in given if len(given.getlist(name)) > 1} - REPEATABLE
         refuse(repeated, _("Give this parameter only once."), code="repeated")
+
+
+class ParameterForm(forms.Form):
+    """Query parameters. One that is given needs a value: an empty filter would mean every row."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        for name in set(self.fields) & set(data):
+            self.fields[name].required = True
+
+    def read(self) -> dict[str, Any]:
+        """Return the parameters that are given. Raise ``ValidationError`` by parameter."""
+        if not self.is_valid():
+            faults = ValidationError(self.errors.as_data())
+            raise serializers.ValidationError(get_error_detail(faults))
+        return {name: self.cleaned_data[name] for name in set(self.fields) & set(self.data)}
 
 
 def refuse(names: Collection[str], message: StrPromise, *, code: str) -> None:

@@ -43,13 +43,13 @@ class ActThrottle(MessageThrottle):
 
 
 class OncePerMinute:
-    """A mark of the process that is free once a minute."""
+    """Something that this process does at most once a minute."""
 
     def __init__(self) -> None:
         self.next = -math.inf
 
     def take(self) -> bool:
-        """Return whether the mark was free, and take it."""
+        """Return whether it may be done now; if so, not again for a minute."""
         now = time.monotonic()
         if now < self.next:
             return False
@@ -57,7 +57,7 @@ class OncePerMinute:
         return True
 
 
-#: Taken by a log line about a skipped throttle.
+#: The log line about skipped throttles.
 skipped = OncePerMinute()
 
 
@@ -75,9 +75,9 @@ def allows(throttle: BaseThrottle, request: Request, view: Any) -> bool:
 
 
 def rate_limits(throttles: Iterable[BaseThrottle]) -> dict[str, str]:
-    """Return the headers that say how many requests each throttle still allows.
+    """Return ``RateLimit-Policy`` and ``RateLimit``, for the throttles that counted the request.
 
-    They follow draft-ietf-httpapi-ratelimit-headers-10.
+    The headers follow draft-ietf-httpapi-ratelimit-headers-10.
     """
     counted: list[Any] = [
         each
@@ -94,7 +94,7 @@ def rate_limits(throttles: Iterable[BaseThrottle]) -> dict[str, str]:
 
 
 def _left(throttle: Any) -> str:
-    """Return how many requests are left, and the seconds until there is one more."""
+    """Return the item of ``RateLimit``: the requests left, the seconds until one more is."""
     oldest = throttle.history[-1] if throttle.history else throttle.now
     left = max(0, throttle.num_requests - len(throttle.history))
     seconds = math.ceil(throttle.duration - (throttle.now - oldest))

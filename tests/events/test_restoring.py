@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from django_mobilon_sms import events
 from django_mobilon_sms.exceptions import CursorExpired
@@ -46,3 +46,20 @@ def test_events_of_another_server_are_refused_until_the_backup_is_held():
     assert changes(read_on(2).events)[0] == (one.pk, "", "pending")
     with pytest.raises(CursorExpired):
         events.read(after=f"0.{2**60}.1")
+
+
+def test_cursor_of_another_server_is_refused():
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL counts its transactions for each server")
+    write()
+    read_on(1)
+    with pytest.raises(CursorExpired):
+        events.read(after=f"0.{2**60}.1")
+
+
+def test_transaction_that_has_written_reads_on_before_its_own_events():
+    if connection.vendor != "postgresql":
+        pytest.skip("on the others a transaction sees what it has written")
+    with transaction.atomic():
+        write()
+        assert events.read().events == []

@@ -141,10 +141,23 @@ def test_cursor_before_deleted_events_is_refused(client):
     last = SmsEvent.objects.get(pk=found[-1]["id"])
     place = {"deleted_order": last.commit_order, "deleted_id": last.pk}
     EventFeed.objects.update_or_create(pk=1, defaults=place)
-    assert problem(read(client, after=cursor)) == (410, "cursor_expired")
+    answer = read(client, after=cursor)
+    assert problem(answer) == (410, "cursor_expired")
+    detail = answer.json()["detail"]  # in the other order, changes in between would be missed
+    assert 0 < detail.index("after=newest") < detail.index("search")
     SmsEvent.objects.all().delete()
     begun = read(client).json()
     assert read(client, after=begun["cursor"]).json() == {"events": [], **begun}
+
+
+def test_cursor_that_was_not_given_out_is_no_failure_of_the_server(client):
+    write()
+    follow(client, 1)
+    answer = read(client, after="0.9223372036854775807.1")
+    if connection.vendor == "postgresql":
+        assert problem(answer) == (410, "cursor_expired")
+    else:
+        assert answer.status_code == 200
 
 
 def test_reading_needs_the_permission_to_see():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.core.signals import got_request_exception
 from django.db import connection
+from django.views.debug import ExceptionReporter
 from rest_framework.authentication import BasicAuthentication
 from rest_framework.exceptions import AuthenticationFailed, ErrorDetail, Throttled, ValidationError
 from rest_framework.test import APIClient
@@ -21,7 +22,7 @@ from django_mobilon_sms.rest.messages import MessageViewSet
 from django_mobilon_sms.rest.pagination import RowPagination
 from tests.support.messages import write
 from tests.support.ports import free_port
-from tests.support.rest_door import ALL, GOOD, basic, code, post, with_password
+from tests.support.rest_door import ALL, GOOD, basic, code, login, post, with_password
 
 pytestmark = pytest.mark.django_db
 
@@ -114,6 +115,34 @@ def test_failure_of_the_program_is_reported_and_its_cause_is_not_shown(
     assert len(reported) == 2
     line = "Internal Server Error: /sms/messages/ request_id=r-8"
     assert requests_logged(caplog) == [("ERROR", line, True)]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "called"),
+    [
+        ("messages/", GOOD, "messages.write_request.write_many"),
+        ("messages/many/", [GOOD], "messages.request_rows._read_value"),
+        ("messages/search/", {"number": GOOD["number"]}, "pagination.RowPagination.get_page_size"),
+        ("stop-list/", {"numbers": [GOOD["number"]]}, "stop_list.stop"),
+        ("stop-list/search/", {"number": GOOD["number"]}, "pagination.RowPagination.get_page_size"),
+        ("stop-list/remove/", {"numbers": [GOOD["number"]]}, "stop_list.take_off"),
+    ],
+)
+def test_report_of_a_failure_shows_no_text_and_no_number(monkeypatch, caplog, path, body, called):
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(f"django_mobilon_sms.rest.{called}", fail)
+    client = login(*ALL, "view_stoppednumber", "add_stoppednumber", "delete_stoppednumber")
+    client.raise_request_exception = False
+    assert client.post(f"/sms/{path}", body, format="json").status_code == 500
+    [line] = [record for record in caplog.records if record.name == "django.request"]
+    kind, error, traceback = cast("Any", line.exc_info)
+    report = ExceptionReporter(cast("Any", line).request, kind, error, traceback)
+    shown = report.get_traceback_html() + report.get_traceback_text()
+    assert "RuntimeError" in shown
+    for secret in ("529-29-26", "9135292926", "Ваш заказ готов"):
+        assert secret not in shown
 
 
 def test_error_of_the_client_is_one_line_and_no_failure(client, reported, caplog):

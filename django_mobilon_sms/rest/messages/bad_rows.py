@@ -22,16 +22,16 @@ class Written(NamedTuple):
         return any(message.was_written for message in self.messages)
 
 
-#: Takes the places of the good rows and the errors of the others; writes all of the good ones or
-#: raises ``InvalidRows``, in which a row is counted among them.
+#: Takes the places of the good rows and the errors of the bad ones. Writes all good rows, or raises
+#: ``InvalidRows``, whose indexes count the good rows only.
 Write = Callable[[Sequence[int], Sequence[RowError]], list[SmsMessage]]
 
 
 def skip_bad_rows(count: int, write: Write) -> Written:
     """Write the rows that nothing refuses. Raise ``InvalidRows`` if there is none.
 
-    Rows that are refused are left out, and the others are tried again: a later check may refuse
-    more. Each attempt leaves out one row at least, and only the last one writes.
+    Refused rows are left out, and the rest is tried again, because a later check may refuse more.
+    Each attempt leaves out at least one row, and only the last attempt writes.
     """
     good, errors = list(range(count)), list[RowError]()
     while good:

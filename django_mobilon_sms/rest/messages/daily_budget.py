@@ -38,7 +38,7 @@ def charge_to(user_pk: object) -> Callable[[Sequence[SmsMessage]], Mapping[UUID,
 
 
 def _beyond(new: Sequence[SmsMessage], used: int, most: int) -> dict[UUID, ValidationError]:
-    """Return an error, by guid, for each message that the rest of the budget does not hold."""
+    """Return an error, by guid, for each message that does not fit into the rest of the budget."""
     errors, params = {}, {"most": most}
     total = 0
     for message in new:

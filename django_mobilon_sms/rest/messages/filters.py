@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +9,6 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
-from rest_framework import serializers
-from rest_framework.fields import get_error_detail
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
@@ -20,7 +17,7 @@ from ...conf import conf, parse_duration
 from ...models import SmsEvent, has
 from ...outbox import database_time
 from ..pagination import MessagePagination
-from ..strict_view import refuse
+from ..strict_view import ParameterForm, refuse
 
 #: Parameters of the list that are not filters.
 PAGING = {
@@ -43,8 +40,8 @@ class TimeField(forms.DateTimeField):
         return time
 
 
-class FilterForm(forms.Form):
-    """The filters. One that is given needs a value: an empty one would mean every message."""
+class FilterForm(ParameterForm):
+    """The filters."""
 
     status = forms.MultipleChoiceField(choices=Status.choices, required=False)
     tag = forms.CharField(required=False, strip=False)
@@ -70,11 +67,6 @@ class FilterForm(forms.Form):
         # Not by >=: on SQLite times are texts, some of milliseconds and some of microseconds.
         before = time - timedelta(microseconds=1)
         return SmsEvent.objects.filter(created_at__gt=before).values("message_id")
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        super().__init__(data)
-        for name in set(self.fields) & set(data):
-            self.fields[name].required = True
 
 
 LOOKUPS = {
@@ -108,8 +100,4 @@ class MessageFilter(BaseFilterBackend):
 
 def read(request: Request) -> dict[str, Any]:
     """Return the filters that are given. Raise ``ValidationError`` by parameter."""
-    form = FilterForm(request.query_params)
-    if not form.is_valid():
-        faults = ValidationError(form.errors.as_data())
-        raise serializers.ValidationError(get_error_detail(faults))
-    return {name: form.cleaned_data[name] for name in set(form.fields) & set(request.query_params)}
+    return FilterForm(request.query_params).read()

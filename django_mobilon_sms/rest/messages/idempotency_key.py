@@ -29,7 +29,7 @@ from .write_request import Options, WriteRequest
 
 HEADER = "Idempotency-Key"
 
-#: The fields of faults that say nothing of the request.
+#: Names of fields that are not the client's. A name that a client makes up may hold anything.
 KNOWN_FIELDS = {*WRITABLE, "non_field_errors"}
 OTHER_CONTENT = _("A request with this Idempotency-Key had other content.")
 
@@ -101,7 +101,7 @@ class KeyedRequest(WriteRequest):
         )
 
     def _without_content(self, error: RowError) -> str | int:
-        """Return the field; of a name that the client made up, its place: it may say anything."""
+        """Return the field; instead of a name that the client made up, its place in the row."""
         known = error.field in KNOWN_FIELDS
         return error.field if known else self._names(error.index).index(error.field)
 

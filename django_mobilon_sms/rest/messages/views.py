@@ -181,6 +181,7 @@ class MessageViewSet(
         return Response(answer, status.HTTP_201_CREATED, headers=headers)
 
     @action(detail=False, methods=["post"])
+    @sensitive_variables()
     def search(self, request: Request) -> Response:
         """Find messages by a number or by guids, as the list does, without them in an address."""
         wanted = SearchSerializer(data=request.data)

@@ -1,4 +1,4 @@
-"""A request that writes messages: what it asks for, and how its rows are written."""
+"""A request that writes messages: its options, and how its rows are written."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import ValidationError
 from django.views.decorators.debug import sensitive_variables
-from rest_framework import serializers
-from rest_framework.fields import get_error_detail
 
 from ...exceptions import RowError
 from ...models import SmsMessage
 from ...outbox import MAX_ERRORS, write_many
 from ..permissions import confined_to
+from ..strict_view import ParameterForm
 from .bad_rows import Written, skip_bad_rows
 from .daily_budget import charge_to
 from .request_rows import read_rows
@@ -25,7 +23,7 @@ DRY_RUN, ON_ERROR = "dry_run", "on_error"
 
 
 class Options(NamedTuple):
-    """What the query parameters ask for."""
+    """The options of a request, from its query parameters."""
 
     #: Judge the rows and write none.
     dry_run: bool = False
@@ -33,26 +31,17 @@ class Options(NamedTuple):
     skip: bool = False
 
 
-class OptionsForm(forms.Form):
-    """The query parameters. One that is given needs a value."""
+class OptionsForm(ParameterForm):
+    """The query parameters."""
 
     dry_run = forms.ChoiceField(choices=[(one, one) for one in ("false", "true")], required=False)
     on_error = forms.ChoiceField(choices=[(one, one) for one in ("refuse", "skip")], required=False)
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        super().__init__(data)
-        for name in set(self.fields) & set(data):
-            self.fields[name].required = True
-
 
 def read_options(parameters: Mapping[str, Any]) -> Options:
-    """Return what is asked for. Raise ``ValidationError`` by parameter."""
-    form = OptionsForm(parameters)
-    if not form.is_valid():
-        faults = ValidationError(form.errors.as_data())
-        raise serializers.ValidationError(get_error_detail(faults))
-    given = form.cleaned_data
-    return Options(given[DRY_RUN] == "true", given[ON_ERROR] == "skip")
+    """Return the options of a request. Raise ``ValidationError`` by parameter."""
+    given = OptionsForm(parameters).read()
+    return Options(given.get(DRY_RUN) == "true", given.get(ON_ERROR) == "skip")
 
 
 class WriteRequest:
@@ -62,7 +51,7 @@ class WriteRequest:
         self.user = user
         self.given = given
         self.skip, self.dry_run = options.skip, options.dry_run
-        # Every bad row has to be known where the others are written.
+        # With ``skip``, every bad row must be known before the others are written.
         self._max_errors = None if options.skip else MAX_ERRORS
         self._write_many = partial(
             write_many,

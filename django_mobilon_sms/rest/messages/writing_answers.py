@@ -13,14 +13,14 @@ from .bad_rows import Written
 
 
 def judgement(written: Written) -> dict[str, Any]:
-    """Return what a dry run found: how much would be written, and the bad rows."""
+    """Return the answer to a dry run: how much would be written, and the bad rows."""
     new = {message.guid: message for message in written.messages if message.was_written}
     segments = sum(message.segments for message in new.values())
     return {"messages": len(new), "segments": segments, **_bad_rows(written)}
 
 
 def with_bad_rows(written: Written, messages: Sequence[Any]) -> dict[str, Any]:
-    """Return the messages, which are JSON already, each with the place of its row; the bad rows."""
+    """Return the answer to a list: each message (JSON) with the place of its row; the bad rows."""
     bad = {error.index for error in written.errors}
     good = [place for place in range(len(bad) + len(messages)) if place not in bad]
     results = [{"index": place, **message} for place, message in zip(good, messages)]

@@ -1,10 +1,10 @@
-"""The codes of errors. ``docs/reference/rest.rst`` says what each of them means."""
+"""The codes of errors; ``docs/reference/rest.rst`` explains them."""
 
 from __future__ import annotations
 
 from ...phone_numbers import SENTENCES
 
-#: Of an error.
+#: The ``code`` of a problem.
 PROBLEMS = (
     "validation_error",
     "parse_error",
@@ -30,7 +30,7 @@ PROBLEMS = (
     "server_error",
     "unavailable",
 )
-#: Of a fault in a field.
+#: The ``code`` of a fault.
 FAULTS = (
     *SENTENCES,
     "conflict",

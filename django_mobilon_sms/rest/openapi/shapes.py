@@ -140,7 +140,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField(help_text="The HTTP status.")
     detail = serializers.CharField(help_text="For people, in their language.")
     code = EnumField("ProblemCode", [(code, code) for code in codes.PROBLEMS], help_text=STABLE)
-    errors: Any = FaultSerializer(many=True, help_text="The faults by field: at most 100.")
+    errors: Any = FaultSerializer(
+        many=True, help_text="The faults by field: at most 100, or all with `on_error=skip`."
+    )
     count = serializers.IntegerField(
         required=False, help_text="For a list of messages: how many of them have a fault."
     )
