@@ -105,7 +105,7 @@ def _reported(message: SmsMessage) -> Iterator[Step]:
 
 
 def _decisions(message: SmsMessage, entries: list[LogEntry]) -> Iterator[Step]:
-    """Yield the decisions that the log does not have, because they came by REST or a program."""
+    """Yield the decisions that are not in the admin's log: those made over REST or in code."""
     decision, cancelled = _("Decision"), _("Cancelled it.")
     if message.error_code == ErrorCode.STOP_LIST:
         cancelled = _("Not sent: its number was added to the stop list")
