@@ -103,9 +103,9 @@ _LATE = _(
     "Decide about the messages in the admin. If it repeats, ask the vendor or raise"
     " MOBILON_SMS_TIMEOUT."
 )
-_FIRST_REQUEST = _("Decide about the message: its first request may have brought it.")
+_FIRST_REQUEST = _("Decide about the message: its first request may have sent it.")
 
-#: What a person does next, by error code; it follows the sentence of the code.
+#: The next step for a person, by error code; shown after the sentence of the code.
 WAYS_OUT = {
     ErrorCode.CONNECTION: _(
         "The worker tries again. If it lasts, check the network and MOBILON_SMS_BASE_URL."

@@ -9,7 +9,7 @@
     │   └── OutcomeUnknown  it may have been processed: do not repeat it
     ├── GuidConflict        the message with this guid differs: use another guid
     ├── InvalidRows         some rows are invalid, none was written: correct them
-    ├── InvalidCursor       it is no cursor of the events: pass one unchanged
+    ├── InvalidCursor       not a cursor of the events: pass one unchanged
     ├── CursorExpired       events after the cursor were deleted: begin again
     └── MessageIsWritten    a message cannot be edited: cancel it, or copy it
 

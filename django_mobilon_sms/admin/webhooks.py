@@ -42,15 +42,18 @@ STATES = {
     "not_configured": ("none", pgettext_lazy("webhook", "not in the settings")),
 }
 EXPLANATIONS = {
-    "failing": _("It does not take events. One event is tried at %(time)s; the others wait."),
-    "stopped": _(
-        "It answered 410 at %(time)s and gets no more events. Ask its owner, then start it again."
+    "failing": _(
+        "The consumer does not accept events. Next try, with one event: %(time)s. The others wait."
     ),
-    "not_configured": _("MOBILON_SMS_WEBHOOKS does not name it, so it gets no events."),
+    "stopped": _(
+        "The consumer answered 410 at %(time)s and gets no more events. Ask its owner, then start"
+        " the webhook again."
+    ),
+    "not_configured": _("MOBILON_SMS_WEBHOOKS does not name this webhook: it gets no events."),
 }
-STARTED = _("It was started again.")
-NOT_STOPPED = _("It is not stopped.")
-AGAIN = _("Its events are delivered again from an earlier time.")
+STARTED = _("The webhook was started again.")
+NOT_STOPPED = _("The webhook is not stopped.")
+AGAIN = _("Events are delivered again from an earlier time.")
 
 
 class AgainForm(forms.Form):
@@ -63,7 +66,7 @@ class AgainForm(forms.Form):
 
 @admin.register(WebhookConsumer)
 class WebhookAdmin(NonAtomic, TranslatedHistory, ConsumerModelAdmin):
-    """Consumers are named in the settings; here they can only be started and delivered to again."""
+    """Pages of the consumers, which the settings name, with buttons to start and deliver again."""
 
     actions = None
     list_display = ("name", "state", "behind", "given_up", "last_success", "last_error_sentence")
@@ -94,7 +97,7 @@ class WebhookAdmin(NonAtomic, TranslatedHistory, ConsumerModelAdmin):
         ]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Return whether the start page names webhooks: not while none are configured."""
+        """Return whether the start page lists webhooks: only if some are configured."""
         return bool(conf.WEBHOOKS) and self.has_view_permission(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -195,7 +198,7 @@ class WebhookAdmin(NonAtomic, TranslatedHistory, ConsumerModelAdmin):
 
     @admin.display(description=_("not delivered yet"))
     def behind(self, consumer: WebhookConsumer) -> str:
-        """Return the number of events that it has not had."""
+        """Return the number of events that are not delivered to the consumer yet."""
         return _number(_state(consumer).behind)
 
     @admin.display(description=pgettext_lazy("webhook", "given up"))
@@ -205,7 +208,7 @@ class WebhookAdmin(NonAtomic, TranslatedHistory, ConsumerModelAdmin):
 
     @admin.display(description=_("last success"))
     def last_success(self, consumer: WebhookConsumer) -> Any:
-        """Return when it last took an event."""
+        """Return when the consumer last accepted an event."""
         return short_moment(consumer.last_success_at)
 
     @admin.display(description=_("last error"))

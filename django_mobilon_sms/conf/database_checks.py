@@ -15,11 +15,12 @@ from .settings import conf
 APP = "mobilon_sms"
 MESSAGE = f"{APP}.SmsMessage"
 
-#: The ``innodb_autoinc_lock_mode`` in which a statement may get a number before one that has more.
+#: The ``innodb_autoinc_lock_mode`` in which a row may appear after one with a greater number.
 INTERLEAVED = 2
 
-#: The offset of the session's time zone in minutes, how InnoDB counts, the character set of texts,
-#: and the tables whose engine has no transactions. One statement, because every run begins with it.
+#: The offset of the session's time zone in minutes, how InnoDB numbers rows, the character set of
+#: texts, and the tables whose engine has no transactions. One statement, because every run begins
+#: with it.
 _QUESTIONS = """
 SELECT TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), CURRENT_TIMESTAMP()), @@innodb_autoinc_lock_mode,
     (SELECT character_set_name FROM information_schema.columns
@@ -39,7 +40,7 @@ def database_problems(alias: str) -> Iterator[Problem]:
     tables = [model._meta.db_table for model in apps.get_app_config(APP).get_models()]
     with connections[alias].cursor() as cursor:
         cursor.execute(_QUESTIONS.format(", ".join(["%s"] * len(tables))), [_table(), *tables])
-        minutes, counting, charset, unsafe = cursor.fetchone()
+        minutes, lock_mode, charset, unsafe = cursor.fetchone()
     if minutes != 0:
         message = f"The session of database '{alias}' is not in UTC, so due times would be wrong."
         hint = "Write OPTIONS = {'init_command': \"SET time_zone = '+00:00'\"} in DATABASES."
@@ -54,9 +55,9 @@ def database_problems(alias: str) -> Iterator[Problem]:
         )
         hint = "ALTER TABLE ... ENGINE = InnoDB for each of them."
         yield Problem("E033", alias, message, hint)
-    if conf.EVENTS is not None and counting == INTERLEAVED:
+    if conf.EVENTS is not None and lock_mode == INTERLEAVED:
         message = (
-            f"Database '{alias}' interleaves the numbers of events, so events could be missed."
+            f"Database '{alias}' interleaves the numbers of events, so readers could miss some."
         )
         hint = "Set innodb_autoinc_lock_mode = 1 in the server's configuration, or EVENTS to None."
         yield Problem("E035", alias, message, hint)

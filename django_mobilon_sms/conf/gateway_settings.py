@@ -110,9 +110,9 @@ class GatewaySettings:
         300,
         "E036",
         validators.seconds(DAY, shortest=90),
-        doc="Seconds without a sign of a worker after which nobody counts as sending.",
-        more="A running worker leaves a sign every 30 to 60 seconds, a run of cron when it begins."
-        " Set more than the time between two runs of cron.",
+        doc="Seconds without a heartbeat after which the app says that nobody sends.",
+        more="A running worker writes a heartbeat every 30 to 60 seconds, a run of cron when it"
+        " begins. Set more than the time between two runs of cron.",
         hint="The default is 300.",
     )
     REFUSED_HTTP_CODES = Setting[Collection[int]](

@@ -138,12 +138,12 @@ class Conf(GatewaySettings):
         None,
         "E037",
         validators.whole_number(999_999),
-        doc="Most segments that each REST client writes on a day of ``TIME_ZONE``; ``None``: no"
+        doc="Most segments that each REST client may write in a day of ``TIME_ZONE``; ``None``: no"
         " limit.",
         more="More are refused until midnight. A segment counts when it is written, and none is"
         " given back: not for a message that is cancelled, fails or expires. A repeated request and"
         " a resend count nothing. A client is a user. See :doc:`rest`.",
-        hint="None sets no limit; 5000 refuses what a client writes beyond 5,000 segments a day.",
+        hint="Write None for no limit, or 5000 to refuse more than 5,000 segments a day.",
         use="policy",
     )
     WAKE_UP = Setting[str | None](

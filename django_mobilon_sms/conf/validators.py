@@ -71,7 +71,7 @@ def code_map(*meanings: str) -> Allowed:
 
 
 def named_dicts(longest: int) -> Allowed:
-    """Allow a dict from names to dicts; a name has letters, digits, "-" and "_"."""
+    """Allow a dict of dicts whose keys are names of letters, digits, "-" and "_"."""
     name = re.compile(rf"[A-Za-z0-9_-]{{1,{longest}}}")
 
     def accepts(value: Any) -> bool:
@@ -80,7 +80,9 @@ def named_dicts(longest: int) -> Allowed:
             for key, item in value.items()
         )
 
-    return Allowed(accepts, f"a dict from names of at most {longest} letters or digits to dicts")
+    return Allowed(
+        accepts, f"a dict of dicts, each under a name of at most {longest} letters or digits"
+    )
 
 
 def parsed_by(parse: Callable[[str], object], words: str) -> Allowed:

@@ -1,4 +1,4 @@
-"""Consumers of ``MOBILON_SMS_WEBHOOKS``, parsed; and what can be wrong with them."""
+"""Parse and check the consumers of ``MOBILON_SMS_WEBHOOKS``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Webhook(NamedTuple):
 
 
 def configured_webhooks() -> dict[str, Webhook]:
-    """Return the consumers of the setting by name, without those that ``check`` complains of."""
+    """Return the valid consumers of the setting by name; ``check`` reports the others."""
     if not isinstance(conf.WEBHOOKS, Mapping):
         return {}
     right = {name: values for name, values in conf.WEBHOOKS.items() if not [*_faults(values)]}
@@ -79,10 +79,10 @@ def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if unknown := [key for key in values if key not in ("URL", "SECRET", "EVENTS")]:
         yield f" has the unknown key {unknown[0]!r}.", "The keys are URL, SECRET and EVENTS."
     if not is_base_url(values.get("URL")):
-        yield "['URL'] is not an address that events may be sent to.", URL_HINT
+        yield "['URL'] is not an address that events can be sent to.", URL_HINT
     secrets = _secrets(values.get("SECRET"))
     if not secrets or not all(map(_is_secret, secrets)):
-        yield "['SECRET'] is not a secret by Standard Webhooks.", KEY_HINT
+        yield "['SECRET'] is not a Standard Webhooks secret.", KEY_HINT
     yield from _type_faults(values.get("EVENTS", TYPES))
 
 

@@ -16,7 +16,7 @@ from ..operations import observe
 
 @dataclasses.dataclass
 class Sending(HealthCheck):
-    """Fails if nobody sends or a message waits too long, and warns of unknown messages."""
+    """Check that fails if nobody sends or a message waits too long; warns of unknown messages."""
 
     longest_wait: timedelta = timedelta(minutes=15)
 

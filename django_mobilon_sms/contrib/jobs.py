@@ -43,8 +43,7 @@ Stopping = Callable[[], bool]
 def send(*signals: int, kind: WorkerKind, wake_up: Callable[[], None]) -> dict[str, Any]:
     """Send due messages, until one of the signals; call ``wake_up`` if some may be left.
 
-    ``kind`` is that of its heartbeat. Return the report of the run, as ``send_sms --json`` prints
-    it.
+    ``kind`` goes into the heartbeat. Return the report of the run that ``send_sms --json`` prints.
     """
     with without_database_text(), limited_run(*signals) as stopping:
         report = deliver(stopping=stopping, alive=partial(beat, kind))

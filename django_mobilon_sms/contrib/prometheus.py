@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: every process answers for all, because the figures are the database's."""
+"""Metrics for Prometheus. They come from the database, so one process answers for all workers."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ class SmsCollector:
         seen, after = observe(), "mobilon_sms_accepted_after_seconds"
         counts = {(state,): getattr(seen, state) for state in OPEN}
         yield _gauge("messages", "Open messages by state, counted up to 100,000", counts, "state")
-        yield _gauge("oldest_waiting_seconds", "Wait of the oldest SMS", {(): seen.oldest_waiting})
+        yield _gauge(
+            "oldest_waiting_seconds", "Age of the oldest due SMS", {(): seen.oldest_waiting}
+        )
         yield _gauge("idle_seconds", "How long messages wait without a request", {(): seen.idle})
         now = {(word, seen.error_code * (word == seen.state)): word == seen.state for word in WORDS}
-        yield _gauge("state", "1 for the state of sending", now, "state", "error_code")
+        yield _gauge("state", "1 for the present state", now, "state", "error_code")
         beats = {(beat.host, beat.kind): seen.now - beat.at for beat in seen.heartbeats}
         yield _gauge("heartbeat_age_seconds", "Age of the last heartbeat", beats, "host", "kind")
         yield _gauge("failures", "Failures in a row of the breaker", {(): seen.failures})

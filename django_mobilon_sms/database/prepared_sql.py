@@ -181,9 +181,9 @@ def insert_where(
 
 
 def insert_from(build: BuildInsert, model: type[models.Model], **expressions: Any) -> int:
-    """Insert the row that ``build`` makes for every row of ``model`` that it chooses.
+    """Insert one row for each row of ``model`` that ``build`` chooses; ``build`` makes both.
 
-    Return their number. It takes no lock: the transaction has changed or locked these rows.
+    Return the number of rows. Takes no lock: the transaction has changed or locked the chosen rows.
     """
     alias = router.db_for_write(model)
     prepared = _compile_insert(build, model, alias, db_now(), (), *expressions)
@@ -233,7 +233,7 @@ def _compile_insert(
     *names: str,
 ) -> SQL:
     row, sources = build(model._default_manager.using(alias), *values, **_placeholders(names))
-    written = [field for field in row._meta.concrete_fields if not _is_counted(field)]
+    written = [field for field in row._meta.concrete_fields if not _is_automatic(field)]
     fields = {f"new_{field.attname}": field for field in written}
     stored = {name: _stored(getattr(row, name[4:]), field) for name, field in fields.items()}
     query = sources.annotate(**stored).values_list(*stored).query
@@ -243,7 +243,7 @@ def _compile_insert(
     return f"INSERT INTO {quote(row._meta.db_table)} ({columns}) {sql}", tuple(parameters)
 
 
-def _is_counted(field: models.Field[Any, Any]) -> bool:
+def _is_automatic(field: models.Field[Any, Any]) -> bool:
     return isinstance(field, models.AutoField)
 
 

@@ -1,4 +1,4 @@
-"""Pages of events that no transaction can still write into: a way for each database.
+"""Pages of events that no open transaction can still write into, read in a way for each database.
 
 The ids of events are not the order of their commits, so a reader must not pass an event of a
 transaction that is still open. PostgreSQL knows the oldest open transaction. SQLite has one writer
@@ -35,7 +35,7 @@ def vendor() -> str:
 
 
 def next_events(after: Position, limit: int) -> list[SmsEvent]:
-    """Return the next events, none of which another can still be written before."""
+    """Return the next events, up to the first place where an open transaction may write one."""
     return PAGES[vendor()](after, limit)
 
 
@@ -95,7 +95,7 @@ def _up_to_uncommitted(after: Position, limit: int) -> list[SmsEvent]:
 def _with_uncommitted(after: int, limit: int) -> dict[int, datetime]:
     """Return the ids and times of the next events, also of transactions that are still open.
 
-    On a connection of its own inside a transaction, because that keeps its isolation level.
+    Inside a transaction, use another connection, because the transaction keeps its isolation level.
     """
     connection: Any = connections[router.db_for_write(SmsEvent)]
     is_ours = not connection.in_atomic_block and connection.get_autocommit()

@@ -17,7 +17,7 @@ _CURSOR = re.compile(r"([0-9]{1,19})\.([0-9]{1,19})\.([0-9]{1,19})", re.ASCII)
 
 
 class Position(NamedTuple):
-    """A place in the feed, after an event. The order is that of the feed on PostgreSQL."""
+    """A place in the feed, just after an event. Compares as the feed is ordered on PostgreSQL."""
 
     order: int
     id: int
@@ -38,11 +38,11 @@ class After(Expression):
         self.position = position
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        """Compare the number, because transactions that write come one after another."""
+        """Compare the id, which alone orders the feed on SQLite and MariaDB."""
         return f"{connection.ops.quote_name('id')} > %s", (self.position.id,)
 
     def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        """Compare as the index does."""
+        """Compare both numbers in one row value, so that the index serves."""
         return '("commit_order", "id") > (%s, %s)', tuple(self.position)
 
 

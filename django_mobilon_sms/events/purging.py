@@ -1,4 +1,4 @@
-"""Delete old events, in the order of the feed, so that it is known which cursors skip one."""
+"""Delete old events in the order of the feed, so that one place says which cursors have expired."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from .positions import Position, parse_cursor
 
 logger = logging.getLogger(__name__)
 
-#: So that no transaction holds its locks for long.
+#: Few, because a transaction should not hold its locks for long.
 EVENTS_PER_TRANSACTION = 500
 
-#: How much longer events are kept for a consumer that has not had them.
+#: How much longer events are kept for a consumer that has not read them.
 GRACE = timedelta(days=3)
 
 
 class Deleted(NamedTuple):
-    """The numbers of deleted events, and of those among them that a consumer never had."""
+    """The number of deleted events, and how many of them a consumer never read."""
 
     events: int = 0
     dropped: int = 0
@@ -44,13 +44,13 @@ class Deleted(NamedTuple):
 def delete_old(cursors: Iterable[str] = ()) -> Deleted:
     """Delete the events that are older than ``MOBILON_SMS_EVENTS``.
 
-    ``cursors`` are those of the configured consumers. An event that one of them has not had is
+    ``cursors`` are those of the configured consumers. An event that one of them has not read is
     deleted three days later, counted in ``EventFeed.dropped`` and logged.
     """
-    had = _had_by_all(cursors)
+    read_up_to = _read_by_all(cursors)
     deleted = Deleted()
-    for chunk in chunked(_old(had), EVENTS_PER_TRANSACTION):
-        delete = partial(_delete, chunk, had)
+    for chunk in chunked(_old(read_up_to), EVENTS_PER_TRANSACTION):
+        delete = partial(_delete, chunk, read_up_to)
         alias = SmsEvent.objects.for_write().db
         one = retry_on_lock(delete, using=alias, seconds=RETRY_SECONDS)
         deleted = Deleted(deleted.events + one.events, deleted.dropped + one.dropped)
@@ -61,8 +61,8 @@ def delete_old(cursors: Iterable[str] = ()) -> Deleted:
 
 def count_old(cursors: Iterable[str] = ()) -> Deleted:
     """Count what ``delete_old()`` would delete."""
-    had = _had_by_all(cursors)
-    dropped = [not _is_had(event, had) for event in _old(had)]
+    read_up_to = _read_by_all(cursors)
+    dropped = [not _is_read(event, read_up_to) for event in _old(read_up_to)]
     return Deleted(len(dropped), sum(dropped))
 
 
@@ -83,18 +83,20 @@ def _place(position: Position) -> tuple[int, ...]:
     return tuple(position) if pages.vendor() == "postgresql" else (position.id,)
 
 
-def _is_had(event: SmsEvent, had: Position | None) -> bool:
-    return had is None or _place(Position.of(event)) <= _place(had)
+def _is_read(event: SmsEvent, read_up_to: Position | None) -> bool:
+    return read_up_to is None or _place(Position.of(event)) <= _place(read_up_to)
 
 
-def _old(had: Position | None) -> Iterator[SmsEvent]:
+def _old(read_up_to: Position | None) -> Iterator[SmsEvent]:
     """Yield the events to delete, the oldest first."""
     if conf.EVENTS is None:
         return iter(())
     kept, now = parse_duration(conf.EVENTS), GatewayState.objects.peek().now
 
     def is_old(event: SmsEvent) -> bool:
-        ends: datetime = event.created_at + kept + (timedelta() if _is_had(event, had) else GRACE)
+        ends: datetime = (
+            event.created_at + kept + (timedelta() if _is_read(event, read_up_to) else GRACE)
+        )
         return ends < now
 
     return takewhile(is_old, _from_oldest())
@@ -108,21 +110,21 @@ def _from_oldest() -> Iterator[SmsEvent]:
         position = Position.of(found[-1])
 
 
-def _delete(events: list[SmsEvent], had: Position | None) -> Deleted:
-    """Delete these events and move the end of the feed, unless another purge has."""
+def _delete(events: list[SmsEvent], read_up_to: Position | None) -> Deleted:
+    """Delete these events and begin the feed after them, unless another purge has."""
     last = Position.of(events[-1])
     before = Q(deleted_id__lt=last.id)
     if pages.vendor() == "postgresql":
         same_order = Q(deleted_order=last.order, deleted_id__lt=last.id)
         before = Q(deleted_order__lt=last.order) | same_order
-    feed = EventFeed.objects.made()
+    feed = EventFeed.objects.stored()
     with transaction.atomic(using=feed.db):
         if not feed.filter(before).update(deleted_order=last.order, deleted_id=last.id):
             return Deleted()
         count, _ = (
             SmsEvent.objects.using(feed.db).filter(pk__in=[one.pk for one in events]).delete()
         )
-        dropped = sum(not _is_had(event, had) for event in events)
+        dropped = sum(not _is_read(event, read_up_to) for event in events)
         if dropped:
             feed.update(dropped=F("dropped") + dropped, dropped_at=db_now())
     return Deleted(count, dropped)

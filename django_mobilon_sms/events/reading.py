@@ -29,8 +29,8 @@ def read(after: str | None = None, limit: int = 100, *, created_by: Any = None) 
     """Return the events after a cursor, at most ``limit``, and the cursor after them.
 
     ``None`` begins with the oldest event that is kept. No event is skipped, and every event comes
-    once: the page ends before the first transaction that is open and may have written events. Of
-    one message, events come in the order of their ``id``. ``created_by`` is the primary key of a
+    once: the page ends before the first transaction that is open and may have written events. The
+    events of one message come in the order of their ``id``. ``created_by`` is the primary key of a
     user, for the events of the messages that this user wrote; the page may then be empty although
     its cursor has moved.
 

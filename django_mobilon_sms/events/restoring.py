@@ -28,7 +28,7 @@ def begin_anew() -> None:
     """
     if conf.EVENTS is None:
         return
-    feed, all_events = EventFeed.objects.made(), SmsEvent.objects.for_write()
+    feed, all_events = EventFeed.objects.stored(), SmsEvent.objects.for_write()
     with transaction.atomic(using=all_events.db):
         feed.update(generation=1 + secrets.randbelow(10**9), deleted_order=0, deleted_id=0)
         all_events.update(commit_order=CommitOrder())

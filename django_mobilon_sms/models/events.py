@@ -1,7 +1,7 @@
 """Events: a row for every change of a status, written by the transaction that makes the change.
 
 The order of the feed is ``commit_order``, then ``id``. No transaction that commits later writes an
-event before one that a reader has been given; ``django_mobilon_sms.events`` sees to that.
+event before one that a reader has been given; ``django_mobilon_sms.events`` ensures this.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from ..database import (
 
 
 class CommitOrder(Expression):
-    """What orders the transactions that write events, on PostgreSQL.
+    """The order of the transactions that write events, on PostgreSQL.
 
-    It is the id of the transaction, or the newest one that has ended, if that is greater. So it is
-    never smaller than that of a transaction that changed the message before, and a reader that
-    stops before the oldest open transaction misses nothing. On other databases the id of an event
-    is enough.
+    The value is the id of the transaction, or that of the newest transaction that has ended,
+    whichever is greater. So it never falls from one change of a message to the next, and a reader
+    that stops before the oldest open transaction misses nothing. On other databases the id of an
+    event is enough.
     """
 
     def __init__(self) -> None:
@@ -54,9 +54,10 @@ class EventQuerySet(PrimaryQuerySet):
     """Events, and the ways to write them."""
 
     def record_changes(self, messages: type[models.Model], before: Mapping[int, str]) -> None:
-        """Write an event for every message whose status is another than ``before``, by its key.
+        """Write an event for every message whose status differs from the one in ``before``.
 
-        The transaction has locked the messages since it read these statuses.
+        ``before`` has the old statuses by primary key. The transaction has locked the messages
+        since it read the statuses.
         """
         if before:
             old = CasePerPk(before, TEXT)
@@ -78,7 +79,7 @@ class EventQuerySet(PrimaryQuerySet):
 class SmsEvent(models.Model):
     """A change of a message's status. It holds no text and no number, and outlives its message."""
 
-    #: Rises for a message: a change of it waits until the change before has committed.
+    #: Rises from event to event of a message, because each change waits for the commit of the last.
     id = models.BigAutoField(_("number"), primary_key=True)
     guid = models.UUIDField(_("guid"))
     message_id = models.BigIntegerField(_("message"))
@@ -125,13 +126,13 @@ class SmsEvent(models.Model):
 
 
 class FeedQuerySet(PrimaryQuerySet):
-    """The one row."""
+    """The single row of the feed."""
 
     def current(self) -> EventFeed:
         """Return the row; an unsaved one before anything was deleted."""
         return self.for_write().filter(pk=1).first() or EventFeed(pk=1)
 
-    def made(self) -> FeedQuerySet:
+    def stored(self) -> FeedQuerySet:
         """Return the row as a queryset; insert it if there is none."""
         rows = self.for_write()
         rows.get_or_create(pk=1)
@@ -139,14 +140,14 @@ class FeedQuerySet(PrimaryQuerySet):
 
 
 class EventFeed(models.Model):
-    """One row: how far the events have been deleted, and how many a consumer never had."""
+    """One row: how far the events have been deleted, and how many a consumer never read."""
 
     #: A cursor of another generation is refused: the database was restored since.
     generation = models.PositiveBigIntegerField(_("generation"), default=0)
     #: The place of the newest event that was deleted.
     deleted_order = models.BigIntegerField(_("order of the newest deleted event"), default=0)
     deleted_id = models.BigIntegerField(_("number of the newest deleted event"), default=0)
-    #: Deleted events that a configured consumer never had.
+    #: Deleted events that a configured consumer never read.
     dropped = models.PositiveBigIntegerField(_("dropped events"), default=0)
     dropped_at = models.DateTimeField(_("dropped at"), null=True, blank=True)
 

@@ -32,7 +32,7 @@ class HeartbeatQuerySet(PrimaryQuerySet):
             rows.exclude(beat_at__range=(db_now() - KEPT, db_now() + KEPT)).delete()
 
     def past(self) -> HeartbeatQuerySet:
-        """Heartbeats up to now, the newest first; one dated ahead by a wrong clock says nothing."""
+        """Heartbeats up to now, the newest first; a wrong clock wrote those of the future."""
         return self.for_write().filter(beat_at__lte=db_now()).order_by("-beat_at")
 
 

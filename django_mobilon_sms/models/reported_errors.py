@@ -1,4 +1,4 @@
-"""When somebody was last alerted to an error that a person must end."""
+"""When the log last had an ERROR for each cause that a person must remove."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..database import PrimaryQuerySet, db_now
 
-#: How often the log reports the same error as an ERROR, on all hosts.
+#: The shortest time between two lines with level ERROR for one cause, across all hosts.
 REPORT_EVERY = timedelta(hours=1)
 
 

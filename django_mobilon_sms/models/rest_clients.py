@@ -1,4 +1,4 @@
-"""What is kept of the clients of REST: the keys that they wrote messages under, their budgets."""
+"""Rows about the clients of REST: their idempotency keys and daily budgets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class IdempotencyKey(models.Model):
     request_hash = models.CharField(_("request"), max_length=64)
     #: The guids of the request's messages, in its order.
     guids = models.JSONField(_("guids"), default=list)
-    #: Of each fault of a row that was skipped: its index, field, code and message.
+    #: The index, field, code and message of each fault in the rows that were skipped.
     faults = models.JSONField(_("faults"), default=list)
     created_at = models.DateTimeField(_("created at"), db_default=Now())
 
@@ -67,7 +67,7 @@ class DailyBudgetQuerySet(PrimaryQuerySet):
     """Budgets, and how one is locked."""
 
     def lock(self, user_pk: object) -> DailyBudget:
-        """Return this user's budget, locked until the transaction ends; make its row first.
+        """Return this user's budget, inserted if missing and locked until the transaction ends.
 
         ``now`` is read after the lock was taken, so that two requests at midnight agree on the day.
         """
@@ -84,7 +84,7 @@ class DailyBudgetQuerySet(PrimaryQuerySet):
 
 
 class DailyBudget(models.Model):
-    """The segments that a user has written over REST on one day of ``TIME_ZONE``, the last."""
+    """The segments that a user wrote over REST on the last day with a request, in ``TIME_ZONE``."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,

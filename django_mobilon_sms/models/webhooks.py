@@ -19,7 +19,7 @@ from .events import SmsEvent
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-#: How long a worker has a consumer to itself after each record.
+#: How long a lease lasts after it is taken or renewed.
 LEASE = timedelta(seconds=60)
 #: Leases that end later than this were taken by a clock that was ahead, and count as over. Longer
 #: than a lease, because the statement of a worker that waits has the time when it began.
@@ -28,7 +28,7 @@ LONGEST_LEASE = 2 * LEASE
 FAILING_AFTER = 5
 #: How long a failed delivery is retried.
 GIVE_UP_AFTER = timedelta(days=3)
-#: Waits that end later than this were written by a clock that was ahead, and count as over.
+#: A wait that ends later than this was written by a clock that was ahead, and counts as over.
 LONGEST_RETRY = timedelta(days=2)
 
 
@@ -46,7 +46,7 @@ class ConsumerQuerySet(PrimaryQuerySet):
         return consumer
 
     def cursors(self, names: Iterable[str]) -> list[str]:
-        """Return how far these consumers have read the events."""
+        """Return the cursors of these consumers."""
         rows = self.for_write().filter(name__in=[*names])
         return list(rows.values_list("cursor", flat=True))
 
@@ -81,8 +81,8 @@ class ConsumerQuerySet(PrimaryQuerySet):
     ) -> None:
         """Record a step of a delivery in one transaction, or raise ``LeaseLost``.
 
-        The rows with these keys are replaced by ``kept``, the events that still have to be
-        delivered. ``is_back``: the consumer answers again, so that its waiting events are due now.
+        ``kept``, the events that still have to be delivered, replace the rows with the keys
+        ``replaced``. ``is_back``: the consumer answers again, so its waiting events are due now.
         """
         deliveries = WebhookDelivery.objects.for_write()
         with transaction.atomic(using=deliveries.db):
@@ -106,7 +106,7 @@ class ConsumerQuerySet(PrimaryQuerySet):
     def deliver_again(self, consumer: WebhookConsumer, since: datetime, cursor: str) -> None:
         """Deliver all events since a time again, in order; ``cursor`` stands before the first.
 
-        The lease ends, so that a worker that is delivering does not move the cursor back. An event
+        The lease ends, so that a worker that is delivering cannot overwrite the cursor. An event
         that was given up is delivered too, even if it has been deleted meanwhile.
         """
         with transaction.atomic(using=self.for_write().db):
@@ -217,7 +217,7 @@ class WebhookDelivery(models.Model):
     error_code = models.CharField(_("error"), max_length=20, blank=True)
     occurred_at = models.DateTimeField(_("occurred at"))
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    #: Of the first failed attempt; empty while an earlier event of the message is waited for.
+    #: Time of the first failed attempt; ``None`` while an earlier event of the message waits.
     failed_at = models.DateTimeField(_("failed at"), null=True)
     next_attempt_at = models.DateTimeField(_("next attempt"))
     given_up_at = models.DateTimeField(pgettext_lazy("webhook", "given up at"), null=True)
@@ -268,11 +268,11 @@ class WebhookDelivery(models.Model):
 
 
 def waiting_guids(consumer: WebhookConsumer, guids: Collection[UUID]) -> set[UUID]:
-    """Return the messages that have an event which waits for the consumer."""
+    """Return the guids of the messages that have an event waiting for the consumer."""
     rows = WebhookDelivery.objects.for_write().of(consumer).waiting().filter(guid__in=guids)
     return set(rows.values_list("guid", flat=True))
 
 
 def _is_over(end: str, longest: timedelta) -> Q:
-    """Return the condition that a wait is over; one that ends later than any can is over too."""
+    """Return the condition that a wait is over, or ends later than any wait can."""
     return Q((f"{end}__lte", db_now())) | Q((f"{end}__gt", db_now() + longest))

@@ -1,7 +1,7 @@
 """What the journal says of the last minutes: requests by result, and the time to acceptance.
 
-They are figures of a period and not counters since a start, because a purge would turn counters
-back. Only the newest requests are read, by their index, however long the journal is.
+The figures are of a period and are not counters, because a purge would turn counters back. Only the
+newest requests are read, by their index, however long the journal is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..models import SmsBatch, SmsMessage, db_now
 #: The period of these figures.
 PERIOD = timedelta(minutes=10)
 
-#: The most requests that are counted, and the most whose messages are looked at. The newest count.
+#: How many requests are counted, and of how many the messages are read; the newest ones.
 MOST_REQUESTS, MOST_ANSWERED = 1_000, 100
 
 #: The upper bounds of the histogram, in seconds.
@@ -60,7 +60,7 @@ def recent_requests() -> tuple[list[RequestCount], AcceptedAfter]:
 
 
 def _accepted_after(batches: Sequence[UUID]) -> AcceptedAfter:
-    """Return the times of the messages of these batches, but for those sent before their time."""
+    """Return the times of the messages of these batches, unless accepted before they were due."""
     rows = SmsMessage.objects.for_write().filter(batch__in=batches, accepted_at__gte=F("due_at"))
     names = {str(bound): f"within_{bound}" for bound in BOUNDS} | {"+Inf": "messages"}
     counts: dict[str, Any] = {}

@@ -24,7 +24,7 @@ from ..outbox import send_sms
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
-#: The number of slots in which the last message is looked for.
+#: The number of slots in which the last message is searched for.
 SLOTS = 24
 
 TAG = "watchdog"
@@ -38,7 +38,7 @@ class Watch:
     """The result of one run of the watchdog."""
 
     refusal: str  # why the message of this slot could not be written; empty if it is written
-    last: SmsMessage | None  # the message that is judged; ``None`` if none has had its time
+    last: SmsMessage | None  # the message that is judged; ``None`` if there is none yet
     is_late: bool  # whether that message was not sent in time
 
     @property
@@ -69,13 +69,13 @@ def watch(
     if not any(message.guid in guids[0] for message in found):
         expires_at = slot + every + sent_within
         refusal = _write(number, source, guid=guids[0][0], slot=slot, expires_at=expires_at)
-    judged = (message for message in found if _has_had(message, sent_within, now))
+    judged = (message for message in found if _can_be_judged(message, sent_within, now))
     last = max(judged, key=lambda message: message.created_at, default=None)
     return Watch(refusal, last, last is not None and not _is_sent(last, sent_within))
 
 
 def _guids(number: str, source: str, slot: datetime) -> Iterator[UUID]:
-    """Yield the guid of a slot's message: by today's secret key, then by the former ones."""
+    """Yield the guid of a slot's message: by the present secret key, then by the former ones."""
     value = f"{number} {source} {slot.isoformat()}"
     for digest in keyed_digests(__name__, value):
         yield UUID(bytes=digest[:16], version=4)
@@ -96,14 +96,14 @@ def _write(number: str, source: str, *, guid: UUID, slot: datetime, expires_at: 
             expires_at=expires_at,
         )
     except ValidationError as error:
-        return " ".join(f"{name}: {' '.join(of)}" for name, of in error.message_dict.items())
+        return " ".join(f"{name}: {' '.join(words)}" for name, words in error.message_dict.items())
     except GuidConflict:  # a host with another language was faster
         return ""
     return ""
 
 
-def _has_had(message: SmsMessage, sent_within: timedelta, now: datetime) -> bool:
-    """Return whether the message has had its time to be sent, or has ended before."""
+def _can_be_judged(message: SmsMessage, sent_within: timedelta, now: datetime) -> bool:
+    """Return whether the time to send the message is over, or the message has ended."""
     return message.status not in UNDER_WAY or now - message.created_at > sent_within
 
 

@@ -38,7 +38,7 @@ def lock_numbers(numbers: Iterable[str]) -> None:
 
 
 def over_limit(new: Sequence[SmsMessage], refused: Collection[UUID]) -> dict[UUID, ValidationError]:
-    """Return an error, by guid, for each new message that is too many for its number.
+    """Return an error, by guid, for each new message beyond the hourly limit of its number.
 
     The new messages are in the database already, and their numbers are locked. Those that are
     ``refused`` for another reason do not count.

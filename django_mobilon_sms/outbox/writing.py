@@ -54,7 +54,7 @@ def _nothing_more(messages: Sequence[SmsMessage]) -> None:
 
 
 class Door(NamedTuple):
-    """How a door writes. The parameters of ``write_many()`` say more."""
+    """The options of a caller, which are the parameters of ``write_many()``."""
 
     extra_checks: ExtraChecks = _no_errors
     confined_to: AbstractBaseUser | None = None

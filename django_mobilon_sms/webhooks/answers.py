@@ -1,4 +1,4 @@
-"""Answers of a consumer, and the failures that stand for a missing one."""
+"""The result of a request to a consumer: its answer, or the failure without an answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ERRORS = {
 
 
 class Answer(NamedTuple):
-    """The result of a request; ``error`` is empty if the consumer took the event."""
+    """The result of a request; ``error`` is empty if the consumer accepted the event."""
 
     error: str
     http_code: int | None = None
@@ -35,7 +35,7 @@ def answer_of_http(code: int) -> Answer:
 
 
 def answer_of_error(error: BaseException) -> Answer | None:
-    """Return the failure of a request, or ``None`` if it was not tried: its lease was too short."""
+    """Return the failure of a request, or ``None`` if its lease was too short to begin it."""
     if not isinstance(error, GatewayError):
         return Answer(WebhookError.UNFORESEEN)
     if error.code == "lease_short":

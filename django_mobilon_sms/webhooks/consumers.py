@@ -1,4 +1,4 @@
-"""The state of every consumer, and the two things that a person can do about it."""
+"""The state of every consumer, and a new delivery from an earlier time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ConsumerState(NamedTuple):
     webhook: Webhook | None
     #: "works", "failing", "stopped", "new" or "not_configured"
     state: str
-    #: Events that it has not had: in the feed, or waiting for another attempt.
+    #: Events of the feed that are not read yet, of all types, and events that wait for a retry.
     behind: int
     given_up: int
 
@@ -52,7 +52,7 @@ def state_of(consumer: WebhookConsumer, webhook: Webhook | None) -> ConsumerStat
 
 
 def deliver_again(consumer: WebhookConsumer, since: datetime) -> None:
-    """Deliver all events from this time on again; an event that is under way may come before."""
+    """Deliver all events from this time on again; a request under way may bring one before."""
     WebhookConsumer.objects.deliver_again(consumer, since, events.since(since))
 
 

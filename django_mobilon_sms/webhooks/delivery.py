@@ -1,8 +1,8 @@
 """Deliver events to one consumer, under the lease of its row.
 
 A step reads a few events, makes their requests, and records the results and the new cursor in one
-transaction. A worker that is killed in between leaves the cursor, so that the next one repeats the
-step: at least once.
+transaction. If the worker is killed in between, the cursor has not moved, and the next worker
+repeats the step: delivery is at least once.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def deliver(webhook: Webhook, *, stopping: Stopping) -> None:
 
     Does nothing while another worker delivers to it. While nothing is due, nothing is written.
     """
-    consumer = _known(webhook.name)
+    consumer = _row_of(webhook.name)
     if not consumer.may_be_tried() or not _anything_due(consumer):
         return
     began = uptime()
@@ -75,8 +75,8 @@ def deliver(webhook: Webhook, *, stopping: Stopping) -> None:
             WebhookConsumer.objects.release(taken)
 
 
-def _known(name: str) -> WebhookConsumer:
-    """Return the consumer. A new one gets the events from now on."""
+def _row_of(name: str) -> WebhookConsumer:
+    """Return the consumer, inserted if missing. A new one gets the events from now on."""
     consumers = WebhookConsumer.objects
     while (consumer := consumers.peek(name)) is None:
         consumers.for_write().get_or_create(name=name, defaults={"cursor": events.newest()})
@@ -100,7 +100,7 @@ class _Delivery:
         self, webhook: Webhook, consumer: WebhookConsumer, began: float, stopping: Stopping
     ) -> None:
         """``began`` is the time just before the lease was taken, by ``uptime()``."""
-        # A process that only writes messages must not wait for requests.
+        # A process that only writes messages must not import ``requests``, which is slow.
         from .http_post import Poster  # noqa: PLC0415
 
         self.webhook = webhook
@@ -109,7 +109,7 @@ class _Delivery:
         self.stopping = stopping
         self.poster = Poster(webhook.url, most=CONCURRENCY)
         self.are_new = True  # the events of this step are tried for the first time
-        self.ended = False  # the consumer is left alone for a while
+        self.ended = False  # the consumer gets no request for a while
 
     def run(self) -> None:
         """Retry what is due and read new events, in turn, until nothing is left."""
@@ -121,10 +121,10 @@ class _Delivery:
             self.poster.close()
 
     def _steps(self) -> bool:
-        """Return whether there was anything to do."""
+        """Do one step, and return whether there was anything to do."""
         rows = WebhookDelivery.objects.for_write().of(self.consumer)
         if self.consumer.is_failing:
-            # New events first: it may be only one kind of event that the consumer fails for.
+            # New events first, because the consumer may fail for one type of event only.
             return self._read() or self._retry(rows.first_of_messages()[:1])
         retried = self._retry(rows.due()[:STEP])
         return (not self.ended and self._read()) or retried
@@ -221,7 +221,7 @@ class _Delivery:
         return True
 
     def _give_up_overdue(self) -> None:
-        """Give up what waited for a failing consumer for too long."""
+        """Give up events that have waited too long for a failing consumer."""
         if self.consumer.is_failing:
             rows = WebhookDelivery.objects.for_write().of(self.consumer)
             log_given_up(self.consumer, _retried(rows.give_up_overdue))

@@ -19,7 +19,7 @@ class Poster:
         self._connections = Connections(most=most)
 
     def post(self, body: str, headers: Mapping[str, str], call: Call) -> Answer:
-        """POST once, as the call allows. Raise ``GatewayError`` if there was no answer."""
+        """POST once, before the call's deadline. Raise ``GatewayError`` if there was no answer."""
         headers = {**headers, "Connection": "close"}
         try:
             request = requests.Request("POST", self._url, headers, data=body.encode()).prepare()

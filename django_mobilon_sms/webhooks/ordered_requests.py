@@ -1,4 +1,4 @@
-"""Requests for several events at once, but for the events of one message one after another."""
+"""Requests for several events at once, and for the events of one message one after another."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def request_in_order(
 ) -> Answers:
     """Make the requests and return their answers.
 
-    An event that the consumer did not take holds back the later events of its message, which get no
-    answer. Nor do events that ``may_start`` stops; it is called with the answers and the number of
-    requests under way. ``after_each`` is called after each answer.
+    An event that the consumer did not accept holds back the later events of its message: no request
+    is made for these. ``may_start`` is called before each request, with the answers and the number
+    of requests under way; if it returns false, the remaining events get no request either.
+    ``after_each`` is called after each answer.
     """
     of_message: dict[UUID, deque[WebhookDelivery]] = {}
     for delivery in deliveries:

@@ -1,4 +1,4 @@
-"""The changes that answers make to a consumer, and to the events that it did not take."""
+"""The changes that answers make to a consumer, and to the events that it did not accept."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def still_to_deliver(
     answers: Mapping[int, Answer],
     now: datetime,
 ) -> list[WebhookDelivery]:
-    """Return the events that the consumer has not taken, with their next attempt.
+    """Return the events that the consumer has not accepted, with their next attempt.
 
     ``now`` is the time of the database.
     """
@@ -51,7 +51,7 @@ def failures_after(consumer: WebhookConsumer, answers: Sequence[Answer], *, are_
     failures, counted = consumer.failures, are_new or consumer.is_failing
     for answer in answers:
         failures = failures + counted if answer.error else 0
-    # Requests that were under way together count as one more failure at most.
+    # Of a failing consumer, requests that were under way together count as one failure.
     return min(failures, max(FAILING_AFTER, consumer.failures + 1))
 
 

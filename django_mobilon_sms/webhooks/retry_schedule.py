@@ -1,4 +1,4 @@
-"""When an event is tried again, and when a consumer that fails is."""
+"""The waits before a failed event is retried, and before a failing consumer is."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from ..models import FAILING_AFTER, GIVE_UP_AFTER
 
-#: Seconds between the attempts for an event, as Standard Webhooks recommends.
+#: The waits between the attempts for an event, as Standard Webhooks recommends.
 DELAYS = tuple(timedelta(seconds=s) for s in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000))
 
-#: The pauses of a consumer that fails; after each of them one event is tried.
+#: The pauses of a failing consumer; after each of them one event is tried.
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 
 #: The part of a delay that is random, so that events do not come all at once.

@@ -1,4 +1,4 @@
-"""A thread for each consumer, so that none waits for another, nor does sending."""
+"""A thread for each consumer, so that neither sending nor another consumer waits for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 #: How long a thread waits after an error, in seconds.
 TROUBLE_SECONDS = 15.0
-#: How soon a signal ends a task or a run of cron, in seconds.
+#: How soon a signal is noticed in a task or a run of cron, in seconds.
 LOOK_SECONDS = 0.2
 #: How long a task or a run of cron takes up new work, in seconds.
 ROUND_SECONDS = 20.0

@@ -15,8 +15,8 @@ from ..models import Heartbeat
 
 logger = logging.getLogger(__name__)
 
-#: A process writes its heartbeat at most once in this time, in seconds, and waits no longer for a
-#: request, for work or for the next poll before it writes it again.
+#: Seconds between two heartbeats of a process. It interrupts a longer wait for a request, for work
+#: or for the next poll, to write one.
 BEAT_SECONDS = 30.0
 
 #: When this process wrote its heartbeats last, by ``uptime()``.

@@ -1,8 +1,9 @@
 """What a run writes to the log: each batch, and each error with its reason.
 
-An ERROR is for what waiting will not end. All hosts together write it once an hour, so that cron
-does not alert somebody each minute. A handler may take long, as one that sends mail: the reasons
-are logged while no request is under way. No fault of a handler or of the database ends a run.
+An ERROR is for trouble that waiting does not end. All hosts together write it once an hour, so
+that cron does not alert somebody each minute. A handler may take long, as one that sends mail: the
+reasons are logged while no request is under way. No fault of a handler or of the database ends a
+run.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def log_wrong_setting(error: ImproperlyConfigured) -> None:
 def _log(error: RunError, level: int) -> None:
     logger.log(
         level,
-        # The code is in the text, because Sentry makes one issue of lines that differ in arguments.
+        # The code is in the format, because Sentry groups lines of one format into one issue.
         "run.error error_code=" + error.error_code + " http_code=%s messages=%d: %s",  # noqa: G003
         error.http_code or "",
         error.messages,
@@ -88,7 +89,7 @@ def _log(error: RunError, level: int) -> None:
 
 
 def _is_first(name: str) -> bool:
-    """Return whether to report this error now; not while the database cannot keep that it was."""
+    """Return whether to report this error now; ``False`` if the database cannot record it."""
     try:
         return ReportedError.objects.report(name)
     except Error:

@@ -60,7 +60,7 @@ class RunError:
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether waiting will not end it."""
+        """Whether a person must act, because waiting does not end the error."""
         is_fault = self.exit_code in (CANNOT_WORK, UNKNOWN)
         return is_fault or self.error_code == ErrorCode.PAYMENT
 
@@ -108,7 +108,7 @@ class RunReport:
             noted.messages += error.messages
 
     def add(self, other: RunReport) -> None:
-        """Add what a sweep did during the run."""
+        """Add the report of a sweep that was made during the run."""
         self.statuses += other.statuses
         self.failed |= other.failed
         for error in other.errors.values():

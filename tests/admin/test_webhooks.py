@@ -38,7 +38,7 @@ def test_page_shows_state_last_error_and_what_waits(receiver):
     row = text_of(client.get(LIST))
     assert "shop stopped 3 0 - The consumer answered 410: it wants no more events. (410)" in row
     words = text_of(client.get(page()))
-    assert "It answered 410 at " in words
+    assert "The consumer answered 410 at " in words
     assert receiver.url in words
     assert SECRET not in client.get(page()).content.decode()
     assert "Start again" not in words
@@ -50,9 +50,9 @@ def test_stopped_consumer_is_started_and_gets_what_waited(receiver):
     work()
     client = person(SEE, START)
     assert "Start again" in text_of(client.get(page()))
-    assert press(client, "start") == ["It was started again."]
-    assert history() == [("anna", "shop", "It was started again.")]
-    assert press(client, "start") == ["It is not stopped."]
+    assert press(client, "start") == ["The webhook was started again."]
+    assert history() == [("anna", "shop", "The webhook was started again.")]
+    assert press(client, "start") == ["The webhook is not stopped."]
     receiver.answer = lambda heard: 204
     work()
     assert receiver.of(message.guid) == ["pending"]
@@ -70,9 +70,7 @@ def test_given_up_events_are_delivered_again_from_a_time(receiver):
     [notice] = press(client, "again", since=f"{since:%Y-%m-%dT%H:%M}")
     assert notice.startswith("The events since ")
     assert f"{since:%H:%M}" in notice
-    assert [entry[2] for entry in history()] == [
-        "Its events are delivered again from an earlier time."
-    ]
+    assert [entry[2] for entry in history()] == ["Events are delivered again from an earlier time."]
     receiver.answer = lambda heard: 204
     work()
     assert receiver.of(message.guid) == ["pending"]
@@ -100,9 +98,9 @@ def test_consumer_that_fails_or_is_not_configured_says_what_happens(receiver, se
     settle()
     work()
     client = person(SEE)
-    assert "One event is tried at " in text_of(client.get(page()))
+    assert "Next try, with one event: " in text_of(client.get(page()))
     settings.MOBILON_SMS_WEBHOOKS = None
-    assert "MOBILON_SMS_WEBHOOKS does not name it" in text_of(client.get(page()))
+    assert "MOBILON_SMS_WEBHOOKS does not name this webhook" in text_of(client.get(page()))
 
 
 def test_start_page_names_webhooks_only_where_some_are_configured(receiver, settings):

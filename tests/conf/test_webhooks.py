@@ -42,10 +42,10 @@ def test_right_consumer_is_accepted(settings, values):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"URL": None}, "['URL'] is not an address that events may be sent to."),
-        ({"URL": "http://shop.example/"}, "['URL'] is not an address that events may be sent to."),
+        ({"URL": None}, "['URL'] is not an address that events can be sent to."),
+        ({"URL": "http://shop.example/"}, "['URL'] is not an address that events can be sent to."),
         ({"URL": "https://a:b@shop.example/"}, "['URL'] is not an address"),
-        ({"SECRET": None}, "['SECRET'] is not a secret by Standard Webhooks."),
+        ({"SECRET": None}, "['SECRET'] is not a Standard Webhooks secret."),
         ({"SECRET": []}, "['SECRET'] is not"),
         ({"SECRET": SECRET[6:]}, "['SECRET'] is not"),
         ({"SECRET": f"{SECRET}!"}, "['SECRET'] is not"),

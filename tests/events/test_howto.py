@@ -36,26 +36,28 @@ def recipe() -> dict:
 
 def test_page_follows_a_new_message():
     names, [check] = recipe(), code(WORKS)
-    calls = names["follow_or_begin_anew"]
+    calls = names["follow_or_begin_again"]
 
-    def patient(cursor, handle):
+    def patient(cursor, handle, store):
         """Let the feed catch up: other databases of the server hold it back."""
         read_on(1)
-        return calls(cursor, handle)
+        return calls(cursor, handle, store)
 
-    names["follow_or_begin_anew"] = patient
+    names["follow_or_begin_again"] = patient
     exec(check, names)
     assert events.read(after=names["cursor"]).events == []
 
 
-def test_page_begins_anew_where_events_were_deleted():
-    follow, seen = recipe()["follow_or_begin_anew"], []
+def test_page_begins_again_where_events_were_deleted():
+    follow, seen = recipe()["follow_or_begin_again"], []
     [one] = write()
     cursor = read_on(1).cursor
-    call_command("hold_sms", "--no-input", stdout=StringIO())  # ends all cursors
-    fresh = follow(cursor, lambda *event: seen.append(event))
+    call_command("hold_sms", "--no-input", stdout=StringIO())  # all cursors expire
+    stored: list[str] = []
+    fresh = follow(cursor, lambda *event: seen.append(event), stored.append)
     assert seen == [(one.guid, "message.unknown", "held")]
     assert fresh != cursor
+    assert stored == [fresh]
 
 
 def test_commands_print_what_the_page_says():

@@ -119,6 +119,9 @@ def test_without_consumers_it_says_so(settings, db):
     settings.MOBILON_SMS_EVENTS = "30d"
     settings.MOBILON_SMS_WEBHOOKS = {"shop": {"URL": "https://shop.example/", "SECRET": SECRET}}
     assert command() == "shop: new: it gets the events from now on\n  Delivered: 0"
+    assert command("shop") == command()
+    with pytest.raises(CommandError, match="There is no consumer office"):
+        command("office")
     settings.MOBILON_SMS_WEBHOOKS["shop"]["SECRET"] = "x"
     assert command() == "There are no consumers."
     with pytest.raises(CommandError, match="E041"):

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
 NUMBER, HIDDEN = "+79135292926", "+7913*****26"
 WRITTEN = f"The message to {HIDDEN} is written.\n"
-NONE_YET = "No earlier message has had its time to be sent.\n"
+NONE_YET = "There is no earlier message to check yet.\n"
 
 
 @pytest.fixture(autouse=True)

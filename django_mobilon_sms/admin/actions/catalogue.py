@@ -40,8 +40,9 @@ class MessageAction:
     result: Any = ""
     #: The sentence kept in the history of each message.
     history: Any = ""
-    #: On the page for decisions: when to choose it, and the permission that it needs.
+    #: The sentence on the page for decisions that says when to choose the action.
     meaning: Any = ""
+    #: The permission that the action needs there.
     permission: str = permissions.SEND
 
     @property

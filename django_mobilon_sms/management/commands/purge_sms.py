@@ -65,7 +65,7 @@ def summary(purged: Purged, *, only_text: bool, dry_run: bool) -> str:
 
 
 def event_lines(purged: Purged, *, dry_run: bool) -> Iterator[str]:
-    """Yield what became of events, if any are kept."""
+    """Yield the lines about events, if events are kept."""
     if conf.EVENTS is None:
         return
     text = ngettext("Deleted %d event.", "Deleted %d events.", purged.events)

@@ -66,7 +66,7 @@ class Command(WorkingCommand):
     totals_due = 0.0
     #: The last line about trouble, which the loop does not repeat.
     last_trouble = ""
-    #: Whether the loop said that it hears of new messages.
+    #: Whether the loop has printed that it listens for new messages.
     hears = False
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -111,7 +111,7 @@ class Command(WorkingCommand):
         idle = False  # the first run shows a wrong setting, even if there is nothing to do
         woken = False
         while not stop.is_set():
-            if hears() and not self.hears:  # the server was slow at first
+            if hears() and not self.hears:  # found late, because the server was slow
                 self.hears = True
                 self.stderr.write(how_it_waits(options["interval"], hears=True))
             pause: float = 2 * DEBOUNCE if woken else options["interval"]
@@ -132,7 +132,7 @@ class Command(WorkingCommand):
             woken = self.sleep(stop, pause, alive=partial(self.alive, options) if idle else None)
 
     def sleep(self, stop: Stop, seconds: float, *, alive: Callable[[], object] | None) -> bool:
-        """Wait for so long, or until woken, and say meanwhile that the process is ``alive``."""
+        """Wait so many seconds, or until woken; call ``alive`` every ``BEAT_SECONDS``."""
         while alive is not None and seconds > BEAT_SECONDS:
             if stop.wait(BEAT_SECONDS):
                 return True
@@ -245,8 +245,8 @@ def how_it_waits(interval: float, *, hears: bool) -> str:
 def or_message_due(stopping: Callable[[], bool], *, halted: bool) -> Callable[[], bool]:
     """Also stop checking statuses, after the first request, if a message is due to be sent.
 
-    After a run that was ``halted``, only a message counts that can be claimed nevertheless, such as
-    an urgent one in the share of the pace that is kept for it.
+    After a ``halted`` run, only a message that can still be claimed counts, such as an urgent one
+    within the share of the pace that is kept for urgent messages.
     """
     requests = itertools.count()
     is_due = can_claim if halted else lambda: bool(candidates.due(1, 1))

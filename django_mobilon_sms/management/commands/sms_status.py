@@ -26,7 +26,7 @@ LONG_IDLE = timedelta(minutes=5)
 
 #: The most workers that are printed for a person.
 MOST_WORKERS = 10
-#: A person reads of a transaction that has been open for longer than this.
+#: A transaction that has been open for longer than this is printed for a person.
 LONG_OPEN = timedelta(seconds=5)
 
 

@@ -30,8 +30,8 @@ class Command(WorkingCommand):
     """Writes one urgent message for each interval, and judges the last one."""
 
     help = (
-        "Writes one urgent message for each interval to your own phone, and looks whether the last"
-        " one was sent. Run it every minute, on any number of hosts."
+        "Writes one urgent message for each interval to your own phone, and checks whether the"
+        " last one was sent. Run it every minute, on any number of hosts."
         " Exit: 0 all well; 1 the database cannot be used; 2 wrong usage;"
         " 3 the last message was not sent in time, or this one could not be written."
     )
@@ -107,7 +107,7 @@ def lines(found: Watch, number: str) -> Iterator[str]:
     else:
         yield _("The message to %(number)s is written.") % {"number": number}
     if found.last is None:
-        yield _("No earlier message has had its time to be sent.")
+        yield _("There is no earlier message to check yet.")
         return
     values = {
         "created": show_time(found.last.created_at),

@@ -13,7 +13,7 @@ from django.db import Error
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
-from ...conf import database_trouble, show_time
+from ...conf import configured_webhooks, database_trouble, show_time
 from ...models import WebhookConsumer
 from ...webhooks import COUNT_LIMIT, ConsumerState, consumer_states, deliver_again, deliver_once
 from ..arguments import moment
@@ -50,12 +50,12 @@ class Command(WorkingCommand):
             help="Deliver the events since this time to NAME again, in order: a time, or 2h.",
         )
         acts.add_argument(
-            "--start", action="store_true", help="Deliver to NAME again, which had answered 410."
+            "--start", action="store_true", help="Deliver again to NAME, which has answered 410."
         )
         parser.add_argument("--json", action="store_true", help="Print a JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do what an option asks for, then print the consumers."""
+        """Apply the options, then print the consumers."""
         try:
             self.act(**options)
             states = [one for one in consumer_states() if options["name"] in (None, one.name)]
@@ -81,6 +81,9 @@ class Command(WorkingCommand):
             return
         consumer = WebhookConsumer.objects.peek(name)
         if consumer is None:
+            is_new = name in configured_webhooks()
+            if is_new and not (again_from or start):
+                return
             raise CommandError(_("There is no consumer %s.") % name)
         if again_from:
             is_length = isinstance(again_from, timedelta)

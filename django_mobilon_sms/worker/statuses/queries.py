@@ -104,8 +104,7 @@ def refresh(
 
     ``patient``: query nothing for a while after trouble that this process had, because each failed
     query may cost it a connection for a time. ``alive`` is called at least every ``BEAT_SECONDS``.
-    Raises ``ImproperlyConfigured`` before anything is
-    queried.
+    Raises ``ImproperlyConfigured`` before anything is queried.
     """
     require_valid()
     report = report or RunReport()
