@@ -22,9 +22,9 @@ from django_mobilon_sms.models import (
     Key,
     SmsMessage,
     Tally,
-    counting,
     db_now,
 )
+from django_mobilon_sms.models.totals import counting
 from django_mobilon_sms.operations import count_days, purge, purging, read_totals
 from django_mobilon_sms.worker import deliver
 from tests.support.messages import write
