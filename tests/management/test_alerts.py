@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, connection, transaction
 
 from django_mobilon_sms.models import (
     REPORT_EVERY,
@@ -28,8 +28,9 @@ from django_mobilon_sms.models import (
 )
 from django_mobilon_sms.worker import outcome_recording
 from tests.support.documents import DOCS, blocks
+from tests.support.lock_waits import in_threads, waiting
 from tests.support.messages import claim, write
-from tests.support.workers import PATIENCE, ROOT, database_url
+from tests.support.workers import PATIENCE, ROOT, database_url, wait_until
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
@@ -273,6 +274,28 @@ def test_error_is_reported_once_an_hour_and_a_clock_that_was_ahead_hides_none():
     ]  # fmt: skip
     ReportedError.objects.update(reported_at=db_now() + timedelta(days=1))
     assert [report("lost"), report("lost")] == [True, False]
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no row locks")
+def test_host_that_waited_while_another_reported_the_error_does_not_repeat_it():
+    locked, both_began = threading.Event(), threading.Event()
+
+    def report_first() -> bool:
+        with transaction.atomic():
+            ReportedError.objects.select_for_update().get()
+            locked.set()
+            assert both_began.wait(PATIENCE)
+            return ReportedError.objects.report("lost")
+
+    ReportedError.objects.report("lost")
+    an_hour_later()
+    with in_threads() as start:
+        first = start(report_first)
+        assert locked.wait(PATIENCE)
+        second = start(ReportedError.objects.report, "lost")
+        wait_until(waiting)  # its statement has begun, and so has its time
+        both_began.set()
+        assert (first.result(PATIENCE), second.result(PATIENCE)) == (True, False)
 
 
 def test_error_is_a_warning_while_the_database_cannot_keep_that_it_was_reported(
