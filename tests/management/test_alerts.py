@@ -9,12 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError
 from django.db import DatabaseError, connection, transaction
 
@@ -26,7 +27,8 @@ from django_mobilon_sms.models import (
     SmsMessage,
     db_now,
 )
-from django_mobilon_sms.worker import outcome_recording
+from django_mobilon_sms.worker import outcome_recording, refresh, sweep_leftovers
+from django_mobilon_sms.worker.statuses import queries
 from tests.support.documents import DOCS, blocks
 from tests.support.lock_waits import in_threads, waiting
 from tests.support.messages import claim, write
@@ -211,6 +213,22 @@ def test_lost_batch_and_an_expired_resend_are_errors(worker, caplog):
     )
     worker("--no-refresh")
     assert levels(caplog) == [("ERROR", "error_code=lost"), ("ERROR", "error_code=expired")]
+
+
+@pytest.mark.parametrize("reason", ["disabled", "trouble", "configuration"])
+def test_lost_batch_is_an_error_also_where_no_status_is_queried(worker, caplog, settings, reason):
+    [lost] = write()
+    claim(SmsBatch.objects.create(worker="elsewhere:1", lease_until=db_now()), lost)
+    if reason == "trouble":  # of an earlier refresh: a patient one waits now
+        queries.trouble.note([ConnectionError()])
+    elif reason == "disabled":
+        settings.MOBILON_SMS_ENABLED = False
+    else:
+        settings.MOBILON_SMS_TIMEOUT = "20"
+    with suppress(ImproperlyConfigured):
+        refresh(sweep_leftovers(), patient=True)
+    queries.trouble.forget()
+    assert levels(caplog) == [("ERROR", "error_code=lost")]
 
 
 def test_batch_is_logged_with_its_outcome_and_counts(sandbox, worker, caplog):
