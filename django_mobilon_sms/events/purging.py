@@ -66,7 +66,7 @@ def count_old(cursors: Iterable[str] = ()) -> Deleted:
     return Deleted(len(dropped), sum(dropped))
 
 
-def _had_by_all(cursors: Iterable[str]) -> Position | None:
+def _read_by_all(cursors: Iterable[str]) -> Position | None:
     """Return the place up to which every consumer has had the events; ``None`` without one.
 
     A cursor from before a restore says nothing of these events.

@@ -14,6 +14,9 @@ from ..database import PrimaryQuerySet, db_now
 #: The shortest time between two lines with level ERROR for one cause, across all hosts.
 REPORT_EVERY = timedelta(hours=1)
 
+#: Longer than a statement waits for the lock of a row.
+LONGEST_LOCK_WAIT = timedelta(minutes=1)
+
 
 class ReportedErrorQuerySet(PrimaryQuerySet):
     """The reported errors, and the conditional update that one process wins."""
@@ -23,8 +26,10 @@ class ReportedErrorQuerySet(PrimaryQuerySet):
         _row, is_new = self.for_write().get_or_create(name=name)
         if is_new:
             return True
-        # A clock that was ahead must not hide the error until then.
-        is_due = Q(reported_at__lte=db_now() - REPORT_EVERY) | Q(reported_at__gt=db_now())
+        # A clock that was ahead must not hide the error until then. But a statement that waited for
+        # the row has the time of its beginning, and finds the report of the other a little later.
+        is_ahead = Q(reported_at__gt=db_now() + LONGEST_LOCK_WAIT)
+        is_due = is_ahead | Q(reported_at__lte=db_now() - REPORT_EVERY)
         reported = self.for_write().filter(is_due, name=name)
         return reported.update(reported_at=db_now()) == 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _thread
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import Generic, TypeVar
 
@@ -40,6 +40,10 @@ class RequestThreads(Generic[K, R]):
 
     def __len__(self) -> int:
         return len(self._calls)
+
+    def __iter__(self) -> Iterator[K]:
+        """Yield the keys of the requests whose answer was not returned yet."""
+        return iter(self._calls)
 
     def start(self, key: K, call: Call, function: Callable[[], R]) -> None:
         """Call ``function`` in a thread; ``wait()`` returns its value or error with ``key``.

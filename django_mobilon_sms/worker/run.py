@@ -211,7 +211,7 @@ class _Run:
         if time.monotonic() < self.swept + SWEEP_SECONDS:
             return
         self.swept = time.monotonic()
-        self.report.add(sweep_batches())
+        self.report.add(sweep_batches(own=[claim.batch.pk for claim in self.requests]))
 
     def _is_full(self) -> bool:
         return len(self.calls) >= MOST_CALLS or bool(self.report.unlogged)

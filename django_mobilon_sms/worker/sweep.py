@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.db import Error, router, transaction
 from django.db.models import Count, QuerySet
@@ -43,9 +44,12 @@ def sweep_leftovers() -> RunReport:
     return _sweep(leftovers(), _steps())
 
 
-def sweep_batches() -> RunReport:
-    """Sweep only batches, which takes a short time while requests are under way."""
-    return _sweep(_open_batches(), _batch_steps())
+def sweep_batches(*, own: Collection[UUID]) -> RunReport:
+    """Sweep only batches, which takes a short time while requests are under way.
+
+    The ``own`` ones are left out: their replies may be here and wait to be recorded.
+    """
+    return _sweep(_open_batches(own), _batch_steps(own))
 
 
 def _sweep(found: Sequence[QuerySet[Any]], steps: Iterable[Step]) -> RunReport:
@@ -89,10 +93,10 @@ def leftovers() -> list[QuerySet[Any]]:
     return rows
 
 
-def _open_batches() -> list[QuerySet[Any]]:
+def _open_batches(own: Collection[UUID] = ()) -> list[QuerySet[Any]]:
     return [
         SmsBatch.objects.unapplied().order_by("lease_until"),
-        SmsBatch.objects.lost().order_by("lease_until"),
+        SmsBatch.objects.lost().exclude(pk__in=own).order_by("lease_until"),
         SmsMessage.objects.left_behind(),
     ]
 
@@ -104,10 +108,10 @@ def _steps() -> Iterator[Step]:
         yield "texts", _forget_texts
 
 
-def _batch_steps() -> Iterator[Step]:
+def _batch_steps(own: Collection[UUID] = ()) -> Iterator[Step]:
     for batch in SmsBatch.objects.unapplied():
         yield batch.pk, partial(_apply, batch)
-    for batch in SmsBatch.objects.lost():
+    for batch in SmsBatch.objects.lost().exclude(pk__in=own):
         logger.warning("batch.lost batch=%s", batch.pk)
         lost = Proof(Outcome.LOST, ErrorCode.LOST)
         yield batch.pk, partial(outcome_recording.record, batch, lost, {})

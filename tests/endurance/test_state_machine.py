@@ -36,10 +36,9 @@ from django_mobilon_sms.worker import (
     proofs,
     sweep_leftovers,
 )
-from django_mobilon_sms.worker.candidates import Candidate
+from django_mobilon_sms.worker.candidates import Candidate, for_the_wire
 from django_mobilon_sms.worker.claims import take
 from django_mobilon_sms.worker.proofs import Proof
-from django_mobilon_sms.worker.run import _for_the_wire
 from django_mobilon_sms.worker.statuses import recording as status_recording
 from django_mobilon_sms.worker.statuses.recording import StatusQuery
 from django_mobilon_sms.worker.sweep import _apply
@@ -170,7 +169,7 @@ class Outbox:
         [claim] = claims
         self.claims[worker] = claim
         self.batches.append(claim.batch.pk)
-        outgoing, invalid = _for_the_wire(claim.messages)
+        outgoing, invalid = for_the_wire(claim.messages)
         outcome_recording.fail_invalid(claim, invalid)
         for index in self.unfit & set(self.batch_of(worker).rows):
             self.model = PROTOCOL.unfit(self.model, worker, index)

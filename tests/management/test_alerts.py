@@ -9,14 +9,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, connection, transaction
 
 from django_mobilon_sms.models import (
     REPORT_EVERY,
@@ -26,10 +27,12 @@ from django_mobilon_sms.models import (
     SmsMessage,
     db_now,
 )
-from django_mobilon_sms.worker import outcome_recording
+from django_mobilon_sms.worker import outcome_recording, refresh, sweep_leftovers
+from django_mobilon_sms.worker.statuses import queries
 from tests.support.documents import DOCS, blocks
+from tests.support.lock_waits import in_threads, waiting
 from tests.support.messages import claim, write
-from tests.support.workers import PATIENCE, ROOT, database_url
+from tests.support.workers import PATIENCE, ROOT, database_url, wait_until
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
@@ -212,6 +215,22 @@ def test_lost_batch_and_an_expired_resend_are_errors(worker, caplog):
     assert levels(caplog) == [("ERROR", "error_code=lost"), ("ERROR", "error_code=expired")]
 
 
+@pytest.mark.parametrize("reason", ["disabled", "trouble", "configuration"])
+def test_lost_batch_is_an_error_also_where_no_status_is_queried(worker, caplog, settings, reason):
+    [lost] = write()
+    claim(SmsBatch.objects.create(worker="elsewhere:1", lease_until=db_now()), lost)
+    if reason == "trouble":  # of an earlier refresh: a patient one waits now
+        queries.trouble.note([ConnectionError()])
+    elif reason == "disabled":
+        settings.MOBILON_SMS_ENABLED = False
+    else:
+        settings.MOBILON_SMS_TIMEOUT = "20"
+    with suppress(ImproperlyConfigured):
+        refresh(sweep_leftovers(), patient=True)
+    queries.trouble.forget()
+    assert levels(caplog) == [("ERROR", "error_code=lost")]
+
+
 def test_batch_is_logged_with_its_outcome_and_counts(sandbox, worker, caplog):
     caplog.set_level("INFO", logger="django_mobilon_sms")
     write(3)
@@ -273,6 +292,28 @@ def test_error_is_reported_once_an_hour_and_a_clock_that_was_ahead_hides_none():
     ]  # fmt: skip
     ReportedError.objects.update(reported_at=db_now() + timedelta(days=1))
     assert [report("lost"), report("lost")] == [True, False]
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no row locks")
+def test_host_that_waited_while_another_reported_the_error_does_not_repeat_it():
+    locked, both_began = threading.Event(), threading.Event()
+
+    def report_first() -> bool:
+        with transaction.atomic():
+            ReportedError.objects.select_for_update().get()
+            locked.set()
+            assert both_began.wait(PATIENCE)
+            return ReportedError.objects.report("lost")
+
+    ReportedError.objects.report("lost")
+    an_hour_later()
+    with in_threads() as start:
+        first = start(report_first)
+        assert locked.wait(PATIENCE)
+        second = start(ReportedError.objects.report, "lost")
+        wait_until(waiting)  # its statement has begun, and so has its time
+        both_began.set()
+        assert (first.result(PATIENCE), second.result(PATIENCE)) == (True, False)
 
 
 def test_error_is_a_warning_while_the_database_cannot_keep_that_it_was_reported(

@@ -20,11 +20,13 @@ from django_mobilon_sms.worker import (
     deliver,
     outcome_recording,
     proofs,
+    run,
     send_now,
     sweep_leftovers,
 )
 from django_mobilon_sms.worker.sweep import _apply
 from tests.support.messages import by_guid, claim, journal, write
+from tests.support.workers import PATIENCE
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
@@ -177,6 +179,27 @@ def test_batch_within_its_lease_is_left_alone(worker):
     claimed(2)
     assert worker("--no-refresh").code == 0
     assert statuses() == ["sending"] * 2
+
+
+def test_run_does_not_sweep_its_own_request_whose_lease_is_over(sandbox, settings, monkeypatch):
+    """Its reply may be here, and unrecorded because the database was slow."""
+    monkeypatch.setattr(run, "SWEEP_SECONDS", 0.0)
+    settings.MOBILON_SMS_CONCURRENCY = 3
+    last_arrived = threading.Event()
+
+    def come(exchange):
+        number = len(sandbox.posts)
+        if number == 2:
+            assert last_arrived.wait(PATIENCE)
+        elif number == 3:
+            SmsBatch.objects.filter(outcome="").update(lease_until=db_now())
+            connection.close()  # of the gateway's thread
+        elif number == 8:
+            last_arrived.set()
+
+    write(8)
+    sandbox.on_request = come
+    assert deliver(batch_size=1).statuses == {"accepted": 8}
 
 
 def test_outcome_that_did_not_reach_its_messages_is_applied_whatever_the_lease(worker):

@@ -106,20 +106,19 @@ def refresh(
     query may cost it a connection for a time. ``alive`` is called at least every ``BEAT_SECONDS``.
     Raises ``ImproperlyConfigured`` before anything is queried.
     """
-    require_valid()
     report = report or RunReport()
-    if not conf.ENABLED:
-        report.halt(Halt("disabled"))
-        return report
-    if patient and time.monotonic() < trouble.until:
-        if SmsBatch.objects.checkable().exists():
-            report.exit_codes.append(TROUBLE)
-        return report
     try:
-        with open_backend() as gateway:
-            _query_all(gateway, report, stopping, alive)
+        require_valid()
+        if not conf.ENABLED:
+            report.halt(Halt("disabled"))
+        elif patient and time.monotonic() < trouble.until:
+            if SmsBatch.objects.checkable().exists():
+                report.exit_codes.append(TROUBLE)
+        else:
+            with open_backend() as gateway:
+                _query_all(gateway, report, stopping, alive)
     finally:
-        log_errors(report)
+        log_errors(report)  # those of a sweep before it, too
     return report
 
 
