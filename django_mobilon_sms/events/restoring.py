@@ -27,7 +27,7 @@ def begin_anew() -> None:
 
 
 def check_not_restored(position: Position) -> None:
-    """Raise ``ImproperlyConfigured`` if an event or this place has a transaction id still to come.
+    """Raise ``ImproperlyConfigured`` if events, or this place, come from transactions to come.
 
     Only PostgreSQL counts its transactions for each server, not for each database.
     """
