@@ -21,14 +21,14 @@ def hidden_urls() -> Iterator[Problem]:
 
 def _hidden(patterns: Sequence[URLPattern | URLResolver]) -> Iterator[Problem]:
     prefix = None
-    for each in patterns:
-        route = str(each.pattern)
+    for entry in patterns:
+        route = str(entry.pattern)
         if prefix is not None and route.startswith(prefix):
             message = f"The URL '{route}' is never reached: the API at '{prefix}' answers it first."
             hint = "Move it before the API, or give the API a prefix of its own."
             yield Problem("W002", "ROOT_URLCONF", message, hint)
-        elif isinstance(each, URLResolver):
-            if getattr(each.urlconf_name, "__name__", each.urlconf_name) == API:
+        elif isinstance(entry, URLResolver):
+            if getattr(entry.urlconf_name, "__name__", entry.urlconf_name) == API:
                 prefix = route
             else:
-                yield from _hidden(each.url_patterns)
+                yield from _hidden(entry.url_patterns)

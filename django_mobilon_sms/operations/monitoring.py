@@ -92,8 +92,8 @@ class Snapshot:
     accepted_after: AcceptedAfter  # the times of their messages
     heartbeats: Sequence[Beat]  # the newest first, at most ``MOST_HEARTBEATS``
     sentence: str  # the state for a person
-    events_held_back: timedelta | None = None  # how long an open transaction has done so
-    events_dropped: int = 0  # deleted before a consumer read them
+    events_held_back: timedelta | None = None  # by an open transaction, for so long
+    events_dropped: int = 0  # deleted before a consumer had them
 
     def lacks_worker_for(self, length: timedelta) -> bool:
         """Return whether messages wait, and no worker has been seen for longer than this."""

@@ -90,7 +90,7 @@ def test_what_a_consumer_had_before_a_restore_keeps_no_event_from_its_three_days
     [event] = read_on(1).events
     age(31, event)
     had_elsewhere = events.read().cursor
-    EventFeed.objects.made().update(generation=7)
+    EventFeed.objects.stored().update(generation=7)
     assert delete_old([had_elsewhere]) == Deleted()
     assert delete_old([events.read().cursor]) == Deleted(1, 0)
 

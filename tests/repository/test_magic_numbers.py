@@ -68,6 +68,16 @@ def test_a_delivered_message_is_sent_first(sandbox, settings):
     assert SmsMessage.objects.get().status == "delivered"
 
 
+def test_a_delivered_message_stays_sent_without_the_settings(sandbox):
+    sandbox.sent_after = 3600
+    ending("+79350000003")
+    [received] = sandbox.messages
+    for status in ("sent", "sent"):
+        object.__setattr__(received, "at", received.at - 3600)
+        query()
+        assert SmsMessage.objects.get().status == status
+
+
 def test_other_messages_of_the_request_are_sent(sandbox):
     write()
     assert ending("+79350000005") == "unknown"
