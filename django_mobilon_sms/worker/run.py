@@ -78,6 +78,7 @@ def send_now(pks: Sequence[int]) -> RunReport:
     report = RunReport()
     _Run(report, 1, conf.BATCH_SIZE).deliver_one(pks)
     log_errors(report)
+    log_failure(report)
     return report
 
 

@@ -27,7 +27,7 @@ from django_mobilon_sms.models import (
     SmsMessage,
     db_now,
 )
-from django_mobilon_sms.worker import outcome_recording, refresh, sweep_leftovers
+from django_mobilon_sms.worker import outcome_recording, refresh, send_now, sweep_leftovers
 from django_mobilon_sms.worker.statuses import queries
 from tests.support.documents import DOCS, blocks
 from tests.support.lock_waits import in_threads, waiting
@@ -281,8 +281,10 @@ def test_outcome_that_the_database_refuses_is_an_error_once_an_hour(
     for _minute in range(2):
         write()
         assert worker("--no-refresh").code == 1
+    an_hour_later()
+    assert send_now([write()[0].pk]).failed
     failed = [one.levelname for one in caplog.records if one.getMessage().startswith("run.failed")]
-    assert failed == ["ERROR", "WARNING"]
+    assert failed == ["ERROR", "WARNING", "ERROR"]
 
 
 def test_error_is_reported_once_an_hour_and_a_clock_that_was_ahead_hides_none():
