@@ -87,20 +87,29 @@ def test_every_status_has_allowed_changes_or_is_final():
     assert set(ALLOWED) == set(Status.values) - ends
 
 
-ONE, TWO = Seen(1, 7, "", "pending"), Seen(2, 7, "pending", "sending")
+ONE, TWO = Seen(0, 1, 7, "", "pending"), Seen(0, 2, 7, "pending", "sending")
 
 
 @pytest.mark.parametrize(
     ("read", "found"),
     [
         ([ONE, TWO], Readings(2)),
-        ([ONE], Readings(2, missed=1)),
+        ([ONE], Readings(2, unread=1)),
+        ([TWO], Readings(2, missed=1)),
         ([ONE, ONE, TWO], Readings(2, twice=1)),
         ([TWO, ONE], Readings(2, unordered=1)),
     ],
 )
 def test_events_are_compared_with_what_was_read(read, found):
     assert compare([ONE, TWO], read, [("pending", "sending")], 1) == found
+
+
+def test_events_beyond_the_place_of_the_reader_are_unread_by_the_order_of_the_feed():
+    early, late = TWO._replace(order=1), ONE._replace(order=2)
+    changes = [("pending", "sending")]
+    assert compare([early, late], [late], changes, 1) == Readings(2, missed=1)
+    assert compare([early, late], [early], changes, 1) == Readings(2, unread=1)
+    assert compare([early, late], [], changes, 1) == Readings(2, unread=2)
 
 
 @pytest.mark.parametrize(("changes", "created"), [([], 1), ([("pending", "sending")] * 2, 1)])

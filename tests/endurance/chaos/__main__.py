@@ -27,7 +27,7 @@ SETS = {"short": cells.short, "long": cells.long, "around": cells.around}
 SHOWN = (
     *("messages", "posts", "kills", "stops", "cuts", "faults"),
     *("extra_copies", "false_sent", "false_unsent", "lost", "stuck"),
-    *("events", "reader_kills", "events_missed", "events_twice"),
+    *("events", "reader_kills", "events_missed", "events_unread", "events_twice"),
     *("by_design", "unknown", "gone_out", "late", "deadlocks", "locked"),
 )
 

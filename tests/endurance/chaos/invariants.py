@@ -73,6 +73,7 @@ class Findings:
     events: int = 0
     reader_kills: int = 0
     events_missed: int = 0
+    events_unread: int = 0
     events_twice: int = 0
     events_unordered: int = 0
     events_unwritten: int = 0
@@ -81,7 +82,8 @@ class Findings:
         *("extra_copies", "false_sent", "false_unsent", "lost", "stuck"),
         *("nameless", "uncommitted", "wrong_changes"),
         *("overtaken", "paused_claims", "needless", "ended"),
-        *("events_missed", "events_twice", "events_unordered", "events_unwritten"),
+        *("events_missed", "events_unread", "events_twice"),
+        *("events_unordered", "events_unwritten"),
     )
 
     @property

@@ -25,8 +25,9 @@ LIMIT = 20
 
 
 class Seen(NamedTuple):
-    """An event."""
+    """An event; the order of the feed is that of ``order``, then of ``id``."""
 
+    order: int
     id: int
     message: int
     old: str
@@ -34,10 +35,14 @@ class Seen(NamedTuple):
 
 
 class Readings(NamedTuple):
-    """The comparison of all events with those that were read, and with the changes."""
+    """The comparison of all events with those that were read, and with the changes.
+
+    The reader has passed the events that are ``missed``; it has not come to the ``unread`` ones.
+    """
 
     events: int = 0
     missed: int = 0
+    unread: int = 0
     twice: int = 0
     unordered: int = 0
     unwritten: int = 0
@@ -54,11 +59,14 @@ def compare(
     for event in read:
         unordered += event.id < last.get(event.message, 0)
         last[event.message] = event.id
+    end = max((event[:2] for event in read), default=(0, 0))
+    left = [event[:2] < end for event in written if event.id not in times]
     known = Counter(changes) + Counter({("", "pending"): created})
     by_event = Counter((event.old, event.new) for event in written)
     return Readings(
         events=len(written),
-        missed=sum(event.id not in times for event in written),
+        missed=sum(left),
+        unread=len(left) - sum(left),
         twice=sum(count - 1 for count in times.values()),
         unordered=unordered,
         unwritten=((known - by_event) + (by_event - known)).total(),
@@ -79,8 +87,8 @@ def written_events() -> list[Seen]:
     """Return all events of the table."""
     from django_mobilon_sms.models import SmsEvent
 
-    rows = SmsEvent.objects.order_by("id")
-    return [Seen(*row) for row in rows.values_list("id", "message_id", "old_status", "status")]
+    fields = ("commit_order", "id", "message_id", "old_status", "status")
+    return [Seen(*row) for row in SmsEvent.objects.order_by("id").values_list(*fields)]
 
 
 class KilledReader:
@@ -113,7 +121,7 @@ class KilledReader:
     def read_all(self, folder: Path, count: int, patience: float) -> None:
         """Wait until its pages have so many events, and end it.
 
-        Give up when no page has come for ``patience`` seconds: then the rest counts as missed.
+        Give up when no page has come for ``patience`` seconds: then the rest is unread.
         """
         known, until = 0, time.monotonic() + patience
         while len(read_events(folder)) < count and time.monotonic() < until:
@@ -141,7 +149,10 @@ def main() -> None:
         if not page.events:
             time.sleep(0.02)
             continue
-        found = [(one.id, one.message_id, one.old_status, one.status) for one in page.events]
+        found = [
+            Seen(one.commit_order, one.id, one.message_id, one.old_status, one.status)
+            for one in page.events
+        ]
         part = folder / f"part-{os.getpid()}"
         part.write_text(json.dumps([found, cursor]))
         part.rename(folder / f"page-{number:06}.json")

@@ -316,6 +316,7 @@ class Storm(DatabaseStrikes, PeoplesActs):
         compared = compare(written, read_events(self.folder), changes, self.created)
         findings.events, findings.reader_kills = compared.events, reader.kills
         findings.events_missed, findings.events_twice = compared.missed, compared.twice
+        findings.events_unread = compared.unread
         findings.events_unordered = compared.unordered
         findings.events_unwritten = compared.unwritten
 
