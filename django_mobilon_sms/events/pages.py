@@ -78,21 +78,18 @@ def _all_committed(after: Position, limit: int) -> list[SmsEvent]:
 
 
 def _up_to_uncommitted(after: Position, limit: int) -> list[SmsEvent]:
-    """Read the ids with the uncommitted ones, then the events; stop where one is missing.
+    """Read the ids with the uncommitted ones, then the events; stop before the first uncommitted.
 
     InnoDB holds its lock on the counter during an ``INSERT ... SELECT``, so that the ids of one
     statement are inserted before another gets any, and the first read misses none below its last.
+    It also misses what an open transaction has deleted, which the second read still finds.
     """
     written = _with_uncommitted(after.id, limit)
-    if not written:
-        return []
-    committed = {event.id: event for event in _by_id(after.id).filter(id__lte=max(written))}
-    found = []
-    for id_ in written:
-        if id_ not in committed:
-            break
-        found.append(committed[id_])
-    return found
+    committed = _by_id(after.id).filter(id__lte=max(written, default=0))[:limit]
+    found = list(committed)
+    known = {event.id for event in found}
+    end = min((id_ for id_ in written if id_ not in known), default=GREATEST)
+    return [event for event in found if event.id < end]
 
 
 def _with_uncommitted(after: int, limit: int) -> dict[int, datetime]:

@@ -8,6 +8,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.db import connection, transaction
 
 from django_mobilon_sms import events
 from django_mobilon_sms.events import Deleted, count_old, delete_old, purging
@@ -15,7 +16,9 @@ from django_mobilon_sms.exceptions import CursorExpired
 from django_mobilon_sms.models import EventFeed, SmsEvent, db_now
 from django_mobilon_sms.operations import observe
 from tests.events.feed import read_on
+from tests.support.lock_waits import held, in_threads
 from tests.support.messages import write
+from tests.support.workers import PATIENCE
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
@@ -88,6 +91,42 @@ def test_long_feed_is_deleted_in_chunks(monkeypatch):
     age(31, *read_on(5).events)
     assert delete_old() == Deleted(5, 0)
     assert not SmsEvent.objects.exists()
+
+
+def test_events_that_a_purge_is_deleting_are_not_skipped():
+    """The purge has not committed: MariaDB shows to whoever asks that they are gone."""
+    if connection.vendor == "sqlite":
+        pytest.skip("a purge of SQLite waits for its readers")
+    start = events.newest()
+    write(3)
+    page = read_on(3, start)
+    age(31, *page.events[:2])
+    with held(delete_old) as commit:
+        assert events.read(after=start) == page
+        assert events.read(after=start, limit=1).events == page.events[:1]
+        commit()
+    with pytest.raises(CursorExpired):
+        events.read(after=start)
+
+
+def test_reader_whose_transaction_began_before_a_purge_skips_nothing():
+    """Its snapshot, if the isolation level keeps one, says nothing of the purge."""
+    if connection.vendor == "sqlite":
+        pytest.skip("one connection at a time may write")
+    start = events.newest()
+    write(3)
+    page = read_on(3, start)
+    age(31, *page.events[:2])
+    with connection.cursor() as cursor:
+        if connection.vendor == "mysql":
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        with transaction.atomic():
+            if connection.vendor == "postgresql":
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            assert SmsEvent.objects.count() == 3  # its snapshot
+            with in_threads() as begin:
+                assert begin(delete_old).result(PATIENCE) == Deleted(2, 0)
+            assert events.read(after=start).events == page.events
 
 
 def test_command_deletes_events_by_their_own_age():
