@@ -12,6 +12,13 @@ from ..conf import conf
 from ..models import CommitOrder, EventFeed, SmsEvent
 from .positions import Position
 
+#: The id of the next transaction of PostgreSQL that is not known to have begun. The snapshot does not
+#: know that this one has.
+_TO_COME = """
+SELECT GREATEST(pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+    pg_current_xact_id_if_assigned()::text::bigint + 1)
+"""
+
 
 def begin_anew() -> None:
     """Refuse all earlier cursors, and put all events before those of this server's transactions.
@@ -37,7 +44,7 @@ def check_not_restored(position: Position) -> None:
         return
     newest = all_events.aggregate(newest=Max("commit_order"))["newest"] or 0
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        cursor.execute(_TO_COME)
         [to_come] = cursor.fetchone()
     if max(newest, position.order) >= to_come:
         raise ImproperlyConfigured(

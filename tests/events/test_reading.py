@@ -127,6 +127,17 @@ def test_reader_in_a_transaction_skips_nothing():
     )
 
 
+def test_writer_may_read_the_feed_in_its_own_transaction():
+    """PostgreSQL counts the transaction among the open ones, which hold the feed back."""
+    cursor = events.newest()
+    with transaction.atomic():
+        [message] = write()
+        page = events.read(after=cursor)
+        assert changes(events.read().events) == changes(page.events)
+    found = [*page.events, *read_on(1 - len(page.events), page.cursor).events]
+    assert changes(found) == [(message.pk, "", "pending")]
+
+
 def test_new_reader_begins_with_what_is_open_now():
     guid = uuid4()
     with held(lambda: write(guid=guid)) as commit:
