@@ -12,8 +12,8 @@ from ..conf import conf
 from ..models import CommitOrder, EventFeed, SmsEvent
 from .positions import Position
 
-#: The id of the next transaction of PostgreSQL that is not known to have begun. The snapshot does not
-#: know that this one has.
+#: The id of the next transaction on PostgreSQL, as far as is known: a snapshot does not count the
+#: transaction that takes it.
 _TO_COME = """
 SELECT GREATEST(pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
     pg_current_xact_id_if_assigned()::text::bigint + 1)

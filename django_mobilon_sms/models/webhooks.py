@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 #: How long a worker has a consumer to itself after each record.
 LEASE = timedelta(seconds=60)
+#: Leases that end later than this were taken by a clock that was ahead, and count as over. Longer
+#: than a lease, because the statement of a worker that waits has the time when it began.
+LONGEST_LEASE = 2 * LEASE
 #: After so many failed requests in a row a consumer counts as failing.
 FAILING_AFTER = 5
 #: How long a failed delivery is retried.
@@ -49,7 +52,7 @@ class ConsumerQuerySet(PrimaryQuerySet):
 
     def take(self, name: str) -> WebhookConsumer | None:
         """Take the lease of a consumer; return ``None`` if another worker has it."""
-        lease, free = uuid4(), Q(lease_until__isnull=True) | _is_over("lease_until", LEASE)
+        lease, free = uuid4(), Q(lease_until__isnull=True) | _is_over("lease_until", LONGEST_LEASE)
         rows = self.for_write().filter(free, name=name, stopped_at__isnull=True)
         if not rows.update(lease=lease, lease_until=db_now() + LEASE):
             return None

@@ -13,11 +13,12 @@ from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_mobilon_sms.models import SmsMessage, WebhookConsumer, WebhookDelivery
 from django_mobilon_sms.webhooks import deliver_again, deliver_once, delivering
+from tests.support.lock_waits import in_threads, waiting
 from tests.support.messages import write
 from tests.support.webhook_receiver import Receiver, webhooks
 from tests.support.workers import PATIENCE, group, wait_until
@@ -107,6 +108,26 @@ def test_one_worker_at_a_time_delivers_for_a_consumer(receiver):
     work()
     assert sorted(receiver.taken) == sorted(set(receiver.taken))
     assert (len(receiver.taken), only().delivered) == (2, 2)
+
+
+def test_worker_that_waited_for_the_lease_of_another_does_not_take_it(receiver):
+    """Its statement began first, so the time of the other's lease is later than it expects."""
+    if connection.vendor == "sqlite":
+        pytest.skip("one lock for all, which a statement takes before it reads the time")
+    locked, taken = threading.Event(), []
+
+    def take_while_another_waits():
+        WebhookConsumer.objects.select_for_update().get(name="shop")
+        locked.set()
+        wait_until(waiting)
+        taken.append(WebhookConsumer.objects.take("shop"))
+
+    with in_threads() as start:
+        first = start(transaction.atomic(take_while_another_waits))
+        assert locked.wait(PATIENCE)
+        assert WebhookConsumer.objects.take("shop") is None
+        first.result(PATIENCE)
+    assert only().lease == taken[0].lease
 
 
 def test_worker_that_lost_its_lease_records_nothing(receiver, caplog):
