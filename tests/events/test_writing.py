@@ -108,6 +108,14 @@ def test_new_message_takes_one_statement_more(settings):
     assert with_events == statements(write) + 1
 
 
+def test_row_that_is_saved_takes_one_insert_without_events(settings):
+    """No transaction for what writes nothing more."""
+    settings.MOBILON_SMS_EVENTS = None
+    with CaptureQueriesContext(connection) as captured:
+        SmsMessage.objects.create(number="+79135292926", text="a", source="7", segments=1)
+    assert [query["sql"].split()[0] for query in captured] == ["INSERT"]
+
+
 def test_statuses_take_two_statements_more(sandbox, settings):
     counts = []
     for kept in ("30d", None):
