@@ -67,8 +67,16 @@ def count_old(cursors: Iterable[str] = ()) -> Deleted:
 
 
 def _had_by_all(cursors: Iterable[str]) -> Position | None:
-    """Return the place up to which every consumer has had the events; ``None`` without one."""
-    return min((parse_cursor(cursor)[1] for cursor in cursors), default=None, key=_place)
+    """Return the place up to which every consumer has had the events; ``None`` without one.
+
+    A cursor from before a restore says nothing of these events.
+    """
+    generation = EventFeed.objects.current().generation
+    places = (
+        place if given == generation else Position(0, 0)
+        for given, place in map(parse_cursor, cursors)
+    )
+    return min(places, default=None, key=_place)
 
 
 def _place(position: Position) -> tuple[int, ...]:

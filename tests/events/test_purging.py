@@ -85,6 +85,16 @@ def test_what_a_consumer_has_not_had_is_kept_three_days_longer_and_then_counted(
     assert events.read(after=had_all).events == []
 
 
+def test_what_a_consumer_had_before_a_restore_keeps_no_event_from_its_three_days():
+    write()
+    [event] = read_on(1).events
+    age(31, event)
+    had_elsewhere = events.read().cursor
+    EventFeed.objects.made().update(generation=7)
+    assert delete_old([had_elsewhere]) == Deleted()
+    assert delete_old([events.read().cursor]) == Deleted(1, 0)
+
+
 def test_long_feed_is_deleted_in_chunks(monkeypatch):
     monkeypatch.setattr(purging, "EVENTS_PER_TRANSACTION", 2)
     write(5)
