@@ -137,7 +137,8 @@ class StateQuerySet(PrimaryQuerySet):
 
     def win_probe(self, batch: SmsBatch, lease: timedelta) -> bool:
         """Make the batch the probe if it is time for one; return whether this process won it."""
-        free = Q(probe__isnull=True) | _is_over("probe_until", lease)
+        # Twice, because the statement of a process that waits has the time when it began.
+        free = Q(probe__isnull=True) | _is_over("probe_until", 2 * lease)
         is_time = _is_over("blocked_until", LONGEST_WAIT)
         waited = self.for_write().filter(ShortLockWaits(), free, is_time)
         return waited.update(probe=batch.pk, probe_until=db_now() + lease) == 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection, transaction
 from django.utils import timezone
 
 from django_mobilon_sms.models import GatewayState, SmsBatch
@@ -18,6 +20,8 @@ from tests.models.factories import (
     PAST,
     batch,
 )
+from tests.support.lock_waits import in_threads, waiting
+from tests.support.workers import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db]
 
@@ -127,3 +131,26 @@ def test_batch_claimed_before_the_last_change_changes_nothing(changed_at):
         changed = states.values().get()
         assert states.trip(claimed, wait=HOUR, error_code="timeout") == states.clear(claimed) == 0
         assert states.values().get() == changed
+
+
+@pytest.mark.django_db(transaction=True)
+def test_process_that_waited_for_the_probe_of_another_does_not_win_it_too():
+    """Its statement began first, so the end of the other's probe is later than it expects."""
+    if connection.vendor == "sqlite":
+        pytest.skip("one lock for all, which a statement takes before it reads the time")
+    state(blocked_until=PAST)
+    first, second = batch(), batch()
+    locked = threading.Event()
+
+    def win_while_another_waits() -> bool:
+        with transaction.atomic():
+            GatewayState.objects.select_for_update().get(pk=1)
+            locked.set()
+            wait_until(waiting)
+            return GatewayState.objects.win_probe(first, HOUR)
+
+    with in_threads() as start:
+        won = start(win_while_another_waits)
+        assert locked.wait(PATIENCE)
+        assert not GatewayState.objects.win_probe(second, HOUR)
+        assert won.result(PATIENCE)
