@@ -10,13 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
 from django.db import Error, router
-from django.utils import timezone
 
 from .. import events
 from ..choices import WebhookError
@@ -167,9 +166,13 @@ class _Delivery:
 
     def _prepare(self, delivery: WebhookDelivery) -> tuple[Call, Callable[[], Answer]]:
         body = body_of(delivery)
-        headers = headers_of(self.webhook, delivery.webhook_id, body, timezone.now())
+        headers = headers_of(self.webhook, delivery.webhook_id, body, self._now())
         call = Call(TIMEOUT, lease_end=self.renewed + LEASE_SECONDS)
         return call, partial(self.poster.post, body, headers, call)
+
+    def _now(self) -> datetime:
+        """Return the time of the database."""
+        return self.consumer.now + timedelta(seconds=uptime() - self.began)
 
     def _may_start(self, answers: Sequence[Answer], under_way: int) -> bool:
         """Return whether another request may begin; one at a time while the consumer fails."""
@@ -197,8 +200,7 @@ class _Delivery:
     ) -> None:
         """Record the answers, the events that are still to be delivered, and the cursor."""
         consumer, was_failing = self.consumer, self.consumer.is_failing
-        now = consumer.now + timedelta(seconds=uptime() - self.began)
-        kept = still_to_deliver(consumer, deliveries, answers, now)
+        kept = still_to_deliver(consumer, deliveries, answers, self._now())
         values = changes(consumer, [*answers.values()], are_new=self.are_new) | {"cursor": cursor}
         is_back = was_failing and not consumer.is_failing
         replaced = [row.pk for row in deliveries if row.pk]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 import trustme
@@ -48,6 +49,15 @@ def test_payload_is_thin(receiver):
     assert [heard.type for heard in receiver.heard] == ["message.pending", "message.unknown"]
     assert [heard.id for heard in receiver.heard] == [f"evt_{created.pk}", f"evt_{held.pk}"]
     assert receiver.heard[0].headers["content-type"] == "application/json"
+
+
+def test_signature_has_the_time_of_the_database(receiver, monkeypatch):
+    """Receivers refuse one that is five minutes off, as the clock of a host may be."""
+    now = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: now() + timedelta(hours=1))
+    write()
+    work()
+    assert len(receiver.taken) == 1
 
 
 def test_time_of_the_event_is_in_the_payload_and_that_of_the_request_in_the_header(receiver):
