@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 from zlib import crc32
 
 from django.db import connections, models
@@ -19,17 +18,8 @@ class NumberLockQuerySet(PrimaryQuerySet):
     """The rows to lock."""
 
     def make(self, numbers: Iterable[str]) -> None:
-        """Commit the missing rows of these numbers, on MySQL and MariaDB and outside a transaction.
-
-        There, transactions that wait for a new row meet a deadlock when its INSERT is rolled back.
-        """
-        connection: Any = connections[self.db]
-        if connection.vendor != "mysql" or connection.in_atomic_block:
-            return
-        slots = _slots(numbers)
-        found = set(self.filter(pk__in=slots).values_list("pk", flat=True))
-        missing = [self.model(pk=slot, locked_at=db_now()) for slot in slots if slot not in found]
-        self.bulk_create(missing, ignore_conflicts=True)
+        """Make the rows of these numbers, where ``lock()`` needs that."""
+        self.commit_missing(self._rows(numbers))
 
     def lock(self, numbers: Iterable[str]) -> None:
         """Lock these numbers until the transaction ends.
@@ -37,14 +27,17 @@ class NumberLockQuerySet(PrimaryQuerySet):
         One statement makes the rows or changes them, which locks them, and is a write, so that
         SQLite waits for its lock instead of failing. All transactions lock in the same order.
         """
-        rows = [self.model(slot=slot, locked_at=db_now()) for slot in _slots(numbers)]
         named = connections[self.db].features.supports_update_conflicts_with_target
         self.bulk_create(
-            rows,
+            self._rows(numbers),
             update_conflicts=True,
             update_fields=["locked_at"],
             unique_fields=["slot"] if named else None,
         )
+
+    def _rows(self, numbers: Iterable[str]) -> list[NumberLock]:
+        slots = sorted({crc32(number.encode()) % SLOTS for number in numbers})
+        return [self.model(slot=slot, locked_at=db_now()) for slot in slots]
 
 
 class NumberLock(models.Model):
@@ -62,7 +55,3 @@ class NumberLock(models.Model):
 
     def __str__(self) -> str:
         return str(self.slot)
-
-
-def _slots(numbers: Iterable[str]) -> list[int]:
-    return sorted({crc32(number.encode()) % SLOTS for number in numbers})
