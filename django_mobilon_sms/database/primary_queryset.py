@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from django.db import DataError, IntegrityError, models, router
+from django.db import DataError, IntegrityError, connections, models, router
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -38,3 +38,16 @@ class PrimaryQuerySet(models.QuerySet[Any]):
     def for_write(self) -> Self:
         """Return these rows in the database that the project's router names for writing."""
         return self.using(router.db_for_write(self.model))
+
+    def commit_missing(self, rows: Sequence[models.Model]) -> None:
+        """Insert those rows to lock that are missing, on MySQL and MariaDB, outside a transaction.
+
+        There, transactions that wait for a new row meet a deadlock when its INSERT is rolled back.
+        """
+        connection: Any = connections[self.db]
+        if connection.vendor != "mysql" or connection.in_atomic_block:
+            return
+        pks = [row.pk for row in rows]
+        found = set(self.filter(pk__in=pks).values_list("pk", flat=True))
+        missing = [row for row in rows if row.pk not in found]
+        self.bulk_create(missing, ignore_conflicts=True)

@@ -17,21 +17,27 @@ SLOTS = 1024
 class NumberLockQuerySet(PrimaryQuerySet):
     """The rows to lock."""
 
+    def make(self, numbers: Iterable[str]) -> None:
+        """Make the rows of these numbers, where ``lock()`` needs that."""
+        self.commit_missing(self._rows(numbers))
+
     def lock(self, numbers: Iterable[str]) -> None:
         """Lock these numbers until the transaction ends.
 
         One statement makes the rows or changes them, which locks them, and is a write, so that
         SQLite waits for its lock instead of failing. All transactions lock in the same order.
         """
-        slots = sorted({crc32(number.encode()) % SLOTS for number in numbers})
-        rows = [self.model(slot=slot, locked_at=db_now()) for slot in slots]
         named = connections[self.db].features.supports_update_conflicts_with_target
         self.bulk_create(
-            rows,
+            self._rows(numbers),
             update_conflicts=True,
             update_fields=["locked_at"],
             unique_fields=["slot"] if named else None,
         )
+
+    def _rows(self, numbers: Iterable[str]) -> list[NumberLock]:
+        slots = sorted({crc32(number.encode()) % SLOTS for number in numbers})
+        return [self.model(slot=slot, locked_at=db_now()) for slot in slots]
 
 
 class NumberLock(models.Model):

@@ -66,6 +66,10 @@ class IdempotencyKey(models.Model):
 class DailyBudgetQuerySet(PrimaryQuerySet):
     """Budgets, and how one is locked."""
 
+    def make(self, user_pk: object) -> None:
+        """Make this user's row, where ``lock()`` needs that."""
+        self.commit_missing([self.model(user_id=user_pk, locked_at=db_now())])
+
     def lock(self, user_pk: object) -> DailyBudget:
         """Return this user's budget, inserted if missing and locked until the transaction ends.
 

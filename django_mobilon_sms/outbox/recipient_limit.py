@@ -27,6 +27,12 @@ LIMIT_REACHED = _("Only %(most)d messages an hour are written to one number. Try
 TOO_MANY = _("Only %(most)d messages an hour are written to one number, and here are more.")
 
 
+def make_locks(numbers: Iterable[str]) -> None:
+    """Make the rows that ``lock_numbers()`` locks, if there is a limit; before the transaction."""
+    if conf.HOURLY_PER_NUMBER is not None:
+        NumberLock.objects.for_write().make(numbers)
+
+
 def lock_numbers(numbers: Iterable[str]) -> None:
     """Lock these numbers until the transaction ends, if there is a limit.
 

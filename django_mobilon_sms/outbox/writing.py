@@ -22,7 +22,7 @@ from ..exceptions import GuidConflict, InvalidRows, RowError
 from ..models import SmsMessage, wake_up_after_commit
 from .bulk_insert import insert_messages
 from .guid_conflicts import conflicts, messages_by_guid
-from .recipient_limit import lock_numbers
+from .recipient_limit import lock_numbers, make_locks
 from .refusals import refusals
 from .validation import Past, clean, clean_repeated, database_time, default_expiry, named_guid
 
@@ -237,6 +237,7 @@ def _insert(messages: Sequence[SmsMessage], alias: str, door: Door) -> Faults:
     new = list({message.guid: message for message in messages if message.was_written}.values())
     if not new:
         return {}
+    make_locks(message.number for message in new)
     with transaction.atomic(using=alias):
         door.also_write(messages)
         lock_numbers(message.number for message in new)

@@ -110,6 +110,15 @@ def test_dry_run_is_refused_too_and_charges_nothing(client):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_refused_requests_at_the_same_moment_meet_no_deadlock(settings):
+    settings.MOBILON_SMS_REST_DAILY_SEGMENTS = 1
+    clients = [login(*ALL) for _ in range(10)]
+    for _ in range(4):  # nothing is committed, so the budget's row would be new each time
+        answers = at_once(10, lambda n: post(clients[n], [GOOD, GOOD]).status_code)
+        assert Counter(answers) == {400: 10}
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("wrote_before", [False, True])
 def test_requests_at_the_same_moment_write_exactly_the_budget(client, wrote_before):
     if wrote_before:

@@ -18,6 +18,12 @@ USED_UP = _("Only %(most)d segments are written for you on one day. Try again to
 TOO_MANY = _("Only %(most)d segments are written for you on one day, and here are more.")
 
 
+def make_budget(user_pk: object) -> None:
+    """Make the row that ``charge_to()`` locks, if there is a budget; before the transaction."""
+    if conf.REST_DAILY_SEGMENTS is not None:
+        DailyBudget.objects.for_write().make(user_pk)
+
+
 def charge_to(user_pk: object) -> Callable[[Sequence[SmsMessage]], Mapping[UUID, ValidationError]]:
     """Return the ``last_check`` of ``write_many()`` that charges this user for new messages."""
 

@@ -16,7 +16,7 @@ from ...outbox import MAX_ERRORS, write_many
 from ..permissions import confined_to
 from ..strict_view import ParameterForm
 from .bad_rows import Written, skip_bad_rows
-from .daily_budget import charge_to
+from .daily_budget import charge_to, make_budget
 from .request_rows import read_rows
 
 DRY_RUN, ON_ERROR = "dry_run", "on_error"
@@ -65,6 +65,7 @@ class WriteRequest:
     @sensitive_variables()
     def write(self) -> Written:
         """Write the rows: all of them, or the good ones. Raise ``InvalidRows``."""
+        make_budget(self.user.pk)
         if self.skip:
             return skip_bad_rows(len(self.given), self._write)
         return Written(self._write(range(len(self.given)), []), [])
