@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django_mobilon_sms.choices import ErrorCode, Outcome, Status
-from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.choices import ErrorCode, Outcome, Status, WorkerKind
+from django_mobilon_sms.models import Heartbeat, SmsBatch, SmsMessage, db_now
 from tests.support.admin_door import become, change, unknown
 from tests.support.messages import write
 
@@ -26,6 +26,7 @@ def ago(**time: float) -> Any:
 def day_at_the_desk() -> SmsMessage:
     """Write messages over a week, and return one that has waited too long."""
     now = ago()
+    Heartbeat.objects.create(host="sms-1", kind=WorkerKind.LOOP)
     batch = SmsBatch.objects.create(
         worker="sms-1:4021", lease_until=now, outcome=Outcome.ANSWERED, closed_at=now,
         message_count=100, http_code=200, applied_at=now,
