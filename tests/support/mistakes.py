@@ -583,7 +583,8 @@ def planted(mistake: Mistake, folder: Path) -> Run:
 
 def unplanted(folder: Path) -> Run:
     """Run all named tests on the copy in the folder, and compile it for the runs that follow."""
-    return run(folder, sorted({mistake.test for mistake in MISTAKES}), compiles=True)
+    tests = sorted({mistake.test for mistake in MISTAKES})
+    return run(folder, tests, compiles=True, patience=5 * PATIENCE)
 
 
 def copy(folder: Path) -> Path:
@@ -598,7 +599,7 @@ def copy(folder: Path) -> Path:
     return folder
 
 
-def run(folder: Path, tests: list[str], *, compiles: bool = False) -> Run:
+def run(folder: Path, tests: list[str], *, compiles: bool = False, patience: int = PATIENCE) -> Run:
     """The tests in the folder, on the copy of the app that is there and no other."""
     environment = os.environ | {"PYTHONPATH": str(folder)}
     environment["PYTHONDONTWRITEBYTECODE"] = "" if compiles else "1"
@@ -615,7 +616,7 @@ def run(folder: Path, tests: list[str], *, compiles: bool = False) -> Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=PATIENCE,
+            timeout=patience,
             check=False,
         )
 
@@ -626,7 +627,7 @@ def run(folder: Path, tests: list[str], *, compiles: bool = False) -> Run:
     try:
         done = python("-m", "pytest", *options, *(f"tests/{test}" for test in tests))
     except subprocess.TimeoutExpired:
-        return Run(None, "", "", f"It did not end in {PATIENCE} s.")
+        return Run(None, "", "", f"It did not end in {patience} s.")
     failed = re.search(r"^FAILED (.+?)(?: - (.*))?$", done.stdout, re.MULTILINE)
     test, reason = failed.groups("") if failed else ("", "")
     return Run(done.returncode, test, reason, done.stdout)
