@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -168,10 +170,8 @@ def test_send_again_is_offered_and_done_only_with_its_permission():
     [message] = messages = unknown()
     sender = person("view_smsmessage", "send_smsmessage", name="sender")
     resender = person("view_smsmessage", "resend_smsmessage", name="resender")
-    offered = [
-        [action.name for action in asked(client, messages).context["choices"]]
-        for client in (sender, resender)
-    ]
+    pages = [asked(client, messages).content.decode() for client in (sender, resender)]
+    offered = [re.findall(r'name="choice" value="(\w+)"', page) for page in pages]
     assert offered == [["resolve_sent", "give_up"], ["resend"]]
     data = {"pks": message.pk}
     for client, refused in ((sender, "resend"), (resender, "give_up")):
