@@ -165,6 +165,11 @@ def explain(code: str, http_code: int | None = None) -> str:
     return " ".join(filter(None, (str(error.label), http, str(WAYS_OUT[error]))))
 
 
+def event_type(status: str) -> str:
+    """Return the type of the event of a message that reached this status."""
+    return f"message.{status}"
+
+
 class WebhookError(models.TextChoices):
     """Why an event could not be delivered to a consumer of webhooks."""
 

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 
 from ..conf import conf, configured_webhooks, show_time
 from ..models import WebhookConsumer
-from ..webhooks import COUNT_LIMIT, ConsumerState, deliver_again, state_of
+from ..webhooks import ConsumerState, deliver_again, show_count, state_of
 from . import history
 from .badges import badge, short_moment
 from .database_busy import write
@@ -199,12 +199,12 @@ class WebhookAdmin(NonAtomic, TranslatedHistory, ConsumerModelAdmin):
     @admin.display(description=_("not delivered yet"))
     def behind(self, consumer: WebhookConsumer) -> str:
         """Return the number of events that are not delivered to the consumer yet."""
-        return _number(_state(consumer).behind)
+        return show_count(_state(consumer).behind)
 
     @admin.display(description=pgettext_lazy("webhook", "given up"))
     def given_up(self, consumer: WebhookConsumer) -> str:
         """Return the number of events that were given up after three days."""
-        return _number(_state(consumer).given_up)
+        return show_count(_state(consumer).given_up)
 
     @admin.display(description=_("last success"))
     def last_success(self, consumer: WebhookConsumer) -> Any:
@@ -214,8 +214,7 @@ class WebhookAdmin(NonAtomic, TranslatedHistory, ConsumerModelAdmin):
     @admin.display(description=_("last error"))
     def last_error_sentence(self, consumer: WebhookConsumer) -> str:
         """Return the sentence of the last error, and the HTTP code."""
-        code = f" ({consumer.last_http_code})" if consumer.last_http_code else ""
-        return f"{consumer.get_last_error_display()}{code}" or "-"
+        return consumer.error_sentence or "-"
 
 
 def _state(consumer: WebhookConsumer) -> ConsumerState:
@@ -225,7 +224,3 @@ def _state(consumer: WebhookConsumer) -> ConsumerState:
         webhook = configured_webhooks().get(consumer.name)
         vars(consumer)["_seen"] = seen = state_of(consumer, webhook)
     return seen
-
-
-def _number(count: int) -> str:
-    return f"{count}+" if count >= COUNT_LIMIT else str(count)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from ..choices import Status
+from ..choices import Status, event_type
 from .declaration import PREFIX, Problem
 from .settings import conf
 from .validators import is_base_url
@@ -17,7 +17,7 @@ from .validators import is_base_url
 WEBHOOKS = f"{PREFIX}WEBHOOKS"
 
 #: The types of all events.
-TYPES = tuple(f"message.{status}" for status in Status.values)
+TYPES = tuple(event_type(status) for status in Status.values)
 
 SECRET = re.compile(r"whsec_([A-Za-z0-9+/]+={0,2})")
 #: The length of a secret, in bytes, by the Standard Webhooks specification.

@@ -1,7 +1,7 @@
 """What every table needs of its database: its clock, its locks, cached SQL, the primary."""
 
 from .chunks import ROWS_PER_STATEMENT, chunked
-from .clock import db_now
+from .clock import db_now, is_over
 from .lock_waits import ShortLockWaits, short_lock_waits
 from .prepared_sql import (
     BINARY,
@@ -47,6 +47,7 @@ __all__ = [
     "db_now",
     "insert_from",
     "insert_where",
+    "is_over",
     "quoting_no_row",
     "retry_on_lock",
     "select",

@@ -51,3 +51,16 @@ class PrimaryQuerySet(models.QuerySet[Any]):
         found = set(self.filter(pk__in=pks).values_list("pk", flat=True))
         missing = [row for row in rows if row.pk not in found]
         self.bulk_create(missing, ignore_conflicts=True)
+
+    def lock_rows(self, rows: Sequence[models.Model]) -> None:
+        """Insert these rows, or change ``locked_at`` of those that exist: both lock them.
+
+        One statement, and a write, so that SQLite waits for its lock instead of failing.
+        """
+        named = connections[self.db].features.supports_update_conflicts_with_target
+        self.bulk_create(
+            rows,
+            update_conflicts=True,
+            update_fields=["locked_at"],
+            unique_fields=["pk"] if named else None,
+        )

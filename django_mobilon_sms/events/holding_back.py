@@ -38,6 +38,5 @@ def held_back() -> timedelta | None:
 
 
 def _first_uncommitted() -> datetime | None:
-    uncommitted = pages.uncommitted(pages.newest_id())
-    began = min((at for at in uncommitted.values()), default=None)
+    began = min(pages.uncommitted(pages.newest_id()).values(), default=None)
     return began.replace(tzinfo=timezone.utc) if began else None

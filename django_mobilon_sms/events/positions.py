@@ -27,6 +27,11 @@ class Position(NamedTuple):
         """Return the place of an event."""
         return cls(event.commit_order, event.id)
 
+    @classmethod
+    def of_deleted(cls, feed: EventFeed) -> Position:
+        """Return the place of the newest event that was deleted."""
+        return cls(feed.deleted_order, feed.deleted_id)
+
 
 class After(Expression):
     """The condition for events after a place."""
@@ -63,7 +68,7 @@ def parse_cursor(cursor: str) -> tuple[int, Position]:
 
 def check_not_expired(generation: int, position: Position, feed: EventFeed, vendor: str) -> None:
     """Raise ``CursorExpired`` if an event after the place was deleted, or may have been lost."""
-    deleted = Position(feed.deleted_order, feed.deleted_id)
+    deleted = Position.of_deleted(feed)
     is_before = position < deleted if vendor == "postgresql" else position.id < deleted.id
     if is_before or generation != feed.generation:
         raise CursorExpired

@@ -104,7 +104,7 @@ def _old(read_up_to: Position | None) -> Iterator[SmsEvent]:
 
 def _from_oldest() -> Iterator[SmsEvent]:
     feed = EventFeed.objects.current()
-    position = Position(feed.deleted_order, feed.deleted_id)
+    position = Position.of_deleted(feed)
     while found := pages.next_events(position, EVENTS_PER_TRANSACTION):
         yield from found
         position = Position.of(found[-1])

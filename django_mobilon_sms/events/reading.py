@@ -48,7 +48,7 @@ def read(after: str | None = None, limit: int = 100, *, created_by: Any = None) 
     if generation is not None:
         check_not_expired(generation, position, feed, pages.vendor())
     elif not found:
-        position = Position(feed.deleted_order, feed.deleted_id)
+        position = Position.of_deleted(feed)
     if not found:
         restoring.check_not_restored(position)
     events: list[SmsEvent] = []
@@ -65,7 +65,7 @@ def newest() -> str:
     """Return a cursor from which ``read()`` gives the events that are committed from now on."""
     _require_events()
     feed = EventFeed.objects.current()
-    deleted = Position(feed.deleted_order, feed.deleted_id)
+    deleted = Position.of_deleted(feed)
     return cursor_of(pages.newest_position(deleted), feed)
 
 

@@ -12,7 +12,7 @@ from .positions import After, Position, cursor_of, parse_cursor
 def oldest() -> str:
     """Return a cursor from which ``read()`` gives all events that are kept."""
     feed = EventFeed.objects.current()
-    return cursor_of(Position(feed.deleted_order, feed.deleted_id), feed)
+    return cursor_of(Position.of_deleted(feed), feed)
 
 
 def since(time: datetime) -> str:
@@ -22,7 +22,7 @@ def since(time: datetime) -> str:
     """
     feed = EventFeed.objects.current()
     # Before the first transaction that is open: its events may be of this time, too.
-    first = pages.newest_position(Position(feed.deleted_order, feed.deleted_id))
+    first = pages.newest_position(Position.of_deleted(feed))
     events = SmsEvent.objects.for_write().filter(created_at__gte=time)
     event = events.order_by("commit_order", "id").first()
     if event is not None:

@@ -15,7 +15,7 @@ from django.db.models import Expression, F, Q, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from ..choices import ErrorCode, Status
+from ..choices import ErrorCode, Status, event_type
 from ..database import (
     TEXT,
     CasePerPk,
@@ -122,7 +122,7 @@ class SmsEvent(models.Model):
     @property
     def type(self) -> str:
         """``message.`` and the new status."""
-        return f"message.{self.status}"
+        return event_type(self.status)
 
 
 class FeedQuerySet(PrimaryQuerySet):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from zlib import crc32
 
-from django.db import connections, models
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from ..database import PrimaryQuerySet, db_now
@@ -22,18 +22,8 @@ class NumberLockQuerySet(PrimaryQuerySet):
         self.commit_missing(self._rows(numbers))
 
     def lock(self, numbers: Iterable[str]) -> None:
-        """Lock these numbers until the transaction ends.
-
-        One statement makes the rows or changes them, which locks them, and is a write, so that
-        SQLite waits for its lock instead of failing. All transactions lock in the same order.
-        """
-        named = connections[self.db].features.supports_update_conflicts_with_target
-        self.bulk_create(
-            self._rows(numbers),
-            update_conflicts=True,
-            update_fields=["locked_at"],
-            unique_fields=["slot"] if named else None,
-        )
+        """Lock these numbers until the transaction ends; all transactions in the same order."""
+        self.lock_rows(self._rows(numbers))
 
     def _rows(self, numbers: Iterable[str]) -> list[NumberLock]:
         slots = sorted({crc32(number.encode()) % SLOTS for number in numbers})

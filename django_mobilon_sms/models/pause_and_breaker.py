@@ -25,6 +25,7 @@ from ..database import (
     batch_key,
     db_now,
     insert_where,
+    is_over,
     select,
     short_lock_waits,
     user_field,
@@ -138,8 +139,8 @@ class StateQuerySet(PrimaryQuerySet):
     def win_probe(self, batch: SmsBatch, lease: timedelta) -> bool:
         """Make the batch the probe if it is time for one; return whether this process won it."""
         # Twice, because the statement of a process that waits has the time when it began.
-        free = Q(probe__isnull=True) | _is_over("probe_until", 2 * lease)
-        is_time = _is_over("blocked_until", LONGEST_WAIT)
+        free = Q(probe__isnull=True) | is_over("probe_until", 2 * lease)
+        is_time = is_over("blocked_until", LONGEST_WAIT)
         waited = self.for_write().filter(ShortLockWaits(), free, is_time)
         return waited.update(probe=batch.pk, probe_until=db_now() + lease) == 1
 
@@ -225,11 +226,6 @@ class GatewayState(models.Model):
 
 def _changed() -> dict[str, Any]:
     return {"changed_at": db_now(), "breaker_changes": F("breaker_changes") + 1}
-
-
-def _is_over(end: str, longest: timedelta) -> Q:
-    """Return the condition that a wait is over; one that ends later than any can is over too."""
-    return Q((f"{end}__lte", db_now())) | Q((f"{end}__gt", db_now() + longest))
 
 
 def _state(states: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.conf import settings
-from django.db import connections, models, transaction
+from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -68,23 +68,20 @@ class DailyBudgetQuerySet(PrimaryQuerySet):
 
     def make(self, user_pk: object) -> None:
         """Make this user's row, where ``lock()`` needs that."""
-        self.commit_missing([self.model(user_id=user_pk, locked_at=db_now())])
+        self.commit_missing(self._rows(user_pk))
 
     def lock(self, user_pk: object) -> DailyBudget:
         """Return this user's budget, inserted if missing and locked until the transaction ends.
 
         ``now`` is read after the lock was taken, so that two requests at midnight agree on the day.
         """
-        named = connections[self.db].features.supports_update_conflicts_with_target
-        self.bulk_create(
-            [self.model(user_id=user_pk, locked_at=db_now())],
-            update_conflicts=True,
-            update_fields=["locked_at"],
-            unique_fields=["user"] if named else None,
-        )
+        self.lock_rows(self._rows(user_pk))
         # FOR UPDATE, because a transaction that reads from a snapshot would miss later commits.
         budget: DailyBudget = self.select_for_update().annotate(now=db_now()).get(pk=user_pk)
         return budget
+
+    def _rows(self, user_pk: object) -> list[DailyBudget]:
+        return [self.model(user_id=user_pk, locked_at=db_now())]
 
 
 class DailyBudget(models.Model):

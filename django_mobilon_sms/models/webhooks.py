@@ -12,8 +12,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from ..choices import Status, WebhookError
-from ..database import PrimaryQuerySet, db_now
+from ..choices import Status, WebhookError, event_type
+from ..database import PrimaryQuerySet, db_now, is_over
 from .events import SmsEvent
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class ConsumerQuerySet(PrimaryQuerySet):
 
     def take(self, name: str) -> WebhookConsumer | None:
         """Take the lease of a consumer; return ``None`` if another worker has it."""
-        lease, free = uuid4(), Q(lease_until__isnull=True) | _is_over("lease_until", LONGEST_LEASE)
+        lease, free = uuid4(), Q(lease_until__isnull=True) | is_over("lease_until", LONGEST_LEASE)
         rows = self.for_write().filter(free, name=name, stopped_at__isnull=True)
         if not rows.update(lease=lease, lease_until=db_now() + LEASE):
             return None
@@ -157,6 +157,12 @@ class WebhookConsumer(models.Model):
         """Whether only one event at a time is tried."""
         return self.failures >= FAILING_AFTER
 
+    @property
+    def error_sentence(self) -> str:
+        """The sentence of the last error, with the HTTP code; empty without an error."""
+        code = f" ({self.last_http_code})" if self.last_http_code else ""
+        return f"{self.get_last_error_display()}{code}"
+
     def may_be_tried(self) -> bool:
         """Return whether a request may be made now."""
         wait = self.next_try_at
@@ -188,7 +194,7 @@ class DeliveryQuerySet(PrimaryQuerySet):
 
     def due(self) -> Self:
         """Return the events whose next attempt is due."""
-        return self.first_of_messages().filter(_is_over("next_attempt_at", LONGEST_RETRY))
+        return self.first_of_messages().filter(is_over("next_attempt_at", LONGEST_RETRY))
 
     def give_up_overdue(self) -> int:
         """Give up the events that have failed for ``GIVE_UP_AFTER``; return their number."""
@@ -259,7 +265,7 @@ class WebhookDelivery(models.Model):
     @property
     def type(self) -> str:
         """The type of the event."""
-        return f"message.{self.status}"
+        return event_type(self.status)
 
     @property
     def webhook_id(self) -> str:
@@ -271,8 +277,3 @@ def waiting_guids(consumer: WebhookConsumer, guids: Collection[UUID]) -> set[UUI
     """Return the guids of the messages that have an event waiting for the consumer."""
     rows = WebhookDelivery.objects.for_write().of(consumer).waiting().filter(guid__in=guids)
     return set(rows.values_list("guid", flat=True))
-
-
-def _is_over(end: str, longest: timedelta) -> Q:
-    """Return the condition that a wait is over, or ends later than any wait can."""
-    return Q((f"{end}__lte", db_now())) | Q((f"{end}__gt", db_now() + longest))

@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from ..choices import Priority, Status
 from ..conf import conf, keyed_digests, show_time
 from ..exceptions import GuidConflict
-from ..models import GatewayState, SmsMessage
+from ..models import SENT, GatewayState, SmsMessage
 from ..outbox import send_sms
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -29,7 +29,6 @@ SLOTS = 24
 
 TAG = "watchdog"
 
-SENT = (Status.SENT, Status.DELIVERED)
 UNDER_WAY = (Status.PENDING, Status.SENDING, Status.ACCEPTED)
 
 

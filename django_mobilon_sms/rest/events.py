@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from .. import events
-from ..choices import ErrorCode, Status
+from ..choices import ErrorCode, Status, event_type
 from ..conf import conf
 from ..exceptions import CursorExpired, InvalidCursor
 from ..models import SmsEvent
@@ -55,7 +55,7 @@ class EventsOff(NotFound):
 class EventSerializer(serializers.ModelSerializer[SmsEvent]):
     """A change of a message's status. The time is in UTC."""
 
-    type = EnumField("EventType", [(f"message.{value}", label) for value, label in Status.choices])
+    type = EnumField("EventType", [(event_type(value), label) for value, label in Status.choices])
     old_status = EnumField(
         "OldStatus", Status.choices, allow_blank=True, help_text="Empty for a new message."
     )

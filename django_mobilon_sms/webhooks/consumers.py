@@ -31,6 +31,11 @@ class ConsumerState(NamedTuple):
         return self.consumer.name
 
 
+def show_count(count: int) -> str:
+    """Return a count of events, with a plus sign if there may be more."""
+    return f"{count}+" if count >= COUNT_LIMIT else str(count)
+
+
 def consumer_states() -> Iterator[ConsumerState]:
     """Yield the state of every consumer that is configured or has a row; write nothing."""
     webhooks = configured_webhooks()

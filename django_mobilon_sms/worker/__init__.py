@@ -9,5 +9,5 @@ from .request_threads import RequestThreads
 from .run import deliver, seconds_to_work, send_now
 from .run_log import log_wrong_setting
 from .run_report import RunReport
-from .statuses.queries import refresh
+from .statuses import refresh
 from .sweep import sweep_leftovers

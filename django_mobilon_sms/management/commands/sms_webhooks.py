@@ -15,7 +15,13 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from ...conf import configured_webhooks, database_trouble, show_time
 from ...models import WebhookConsumer
-from ...webhooks import COUNT_LIMIT, ConsumerState, consumer_states, deliver_again, deliver_once
+from ...webhooks import (
+    ConsumerState,
+    consumer_states,
+    deliver_again,
+    deliver_once,
+    show_count,
+)
 from ..arguments import moment
 from ..output import WorkingCommand
 
@@ -117,17 +123,10 @@ def lines_of(state: ConsumerState) -> Iterator[str]:
     yield f"{state.name}: {STATES[state.state] % {'time': time}}"
     yield "  " + _("Delivered: %s") % consumer.delivered
     if state.behind:
-        yield "  " + _("Not delivered yet: %s") % number(state.behind)
+        yield "  " + _("Not delivered yet: %s") % show_count(state.behind)
     if state.given_up:
         text = ngettext("Given up: %s event", "Given up: %s events", state.given_up)
-        yield "  " + text % number(state.given_up)
+        yield "  " + text % show_count(state.given_up)
     if consumer.last_error:
-        code = f" ({consumer.last_http_code})" if consumer.last_http_code else ""
-        words = {"time": show_time(consumer.last_error_at)}
-        words["error"] = consumer.get_last_error_display() + code
+        words = {"time": show_time(consumer.last_error_at), "error": consumer.error_sentence}
         yield "  " + _("Last error, %(time)s: %(error)s") % words
-
-
-def number(count: int) -> str:
-    """Return a count, with a plus sign if there may be more."""
-    return f"{count}+" if count >= COUNT_LIMIT else str(count)
