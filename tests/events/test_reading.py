@@ -85,7 +85,7 @@ def test_changes_of_a_message_come_in_order_although_the_later_transaction_began
     """The second change has the older transaction: it wrote something else before."""
     if not has_many_writers():
         pytest.skip("one writer at a time")
-    [one], cursor = write(), events.newest()
+    [one], cursor = write(), read_on(1).cursor
     began, change = [], SmsMessage.objects.filter(pk=one.pk)
 
     def cancel_after_waiting() -> None:

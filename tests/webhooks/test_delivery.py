@@ -22,7 +22,7 @@ from django_mobilon_sms.webhooks import consumer_states, deliver_again
 from django_mobilon_sms.webhooks.delivery import CONCURRENCY
 from tests.support.messages import write
 from tests.support.workers import PATIENCE
-from tests.webhooks.conftest import only, pass_time, work
+from tests.webhooks.conftest import only, pass_time, settle, work
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
@@ -295,6 +295,7 @@ def test_purge_keeps_what_a_consumer_has_not_had_and_old_rows_until_then(receive
 def test_purge_counts_what_a_consumer_missed(receiver, settings):
     settings.MOBILON_SMS_EVENTS = "1d"
     write(2)
+    settle()
     SmsEvent.objects.update(created_at=db_now() - 5 * DAYS / 3)
     assert purge(DAYS)[3:] == (2, 2)
     work()
