@@ -102,7 +102,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.gateway: Backend = get_backend()
-        self.requests: RequestThreads[Claim, list[SendResult]] = RequestThreads()
+        self.requests: RequestThreads[Claim, Result] = RequestThreads()
         self.trusted = False  # one POST at a time until the first good reply
         self.drained = False  # nothing was left to claim
         self.stopped = False  # by trouble
@@ -225,7 +225,8 @@ class _Run:
         if outgoing:
             self.report.posts += 1
             call = Call(conf.TIMEOUT, lease_end=claim.began + conf.LEASE)
-            self.requests.start(claim, call, partial(with_call(self.gateway.send, call), outgoing))
+            send = partial(with_call(self.gateway.send, call), outgoing)
+            self.requests.start(claim, call, partial(_judged, claim, send))
         else:
             self._record([Result.of(claim, Proof(Outcome.NEVER_LEFT, ErrorCode.INVALID))])
 
@@ -238,7 +239,7 @@ class _Run:
             self.alive()  # before the wait: a reply that is held must be recorded first
             over = self.requests.wait(BEAT_SECONDS if seconds is None else seconds)
             if over or seconds is not None:
-                return [Result.of(claim, _proof_of(claim, answer)) for claim, answer in over]
+                return [_result(claim, answer) for claim, answer in over]
 
     def _record(self, results: Sequence[Result]) -> None:
         """Record the results, count them in the report, and go on, or stop after trouble."""
@@ -263,13 +264,20 @@ class _Run:
             self.report.note(RunError(reason, proof.http_code, asked, count))
 
 
-def _proof_of(claim: Claim, answer: list[SendResult] | BaseException) -> Proof:
-    """Return what the answer to a request proves, or the error that it ended with."""
-    if not isinstance(answer, BaseException):
-        return proofs.of_reply(answer)
+def _judged(claim: Claim, send: Callable[[], list[SendResult]]) -> Result:
+    """Send, and judge the reply, in the thread of the request: the other waits for the database."""
+    result = Result.of(claim, proofs.of_reply(send()))
+    result.verdicts  # noqa: B018  a cached property
+    return result
+
+
+def _result(claim: Claim, answer: Result | BaseException) -> Result:
+    """Return the result of a request, or what the error that it ended with proves."""
+    if isinstance(answer, Result):
+        return answer
     proof = proofs.of_error(answer)
     log_failed_post(claim.batch, answer, proof)
-    return proof
+    return Result.of(claim, proof)
 
 
 def seconds_to_work() -> float:
