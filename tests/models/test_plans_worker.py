@@ -83,6 +83,12 @@ def test_run_with_nothing_to_do_takes_five_statements_at_most(sandbox, worker):
     assert len(sandbox.posts) == 1
 
 
+#: The due batches, their messages, their next query.
+TAKEN = ["SELECT smsbatch", "SELECT smsmessage", "UPDATE smsbatch"]
+#: The reports, the end of the queries.
+RECORDED = ["UPDATE smsmessage", "UPDATE smsbatch"]
+
+
 @pytest.mark.parametrize("size", [10, 100])
 def test_refresh_takes_five_statements_and_one_request_for_a_hundred(sandbox, size):
     write(size)
@@ -90,18 +96,18 @@ def test_refresh_takes_five_statements_and_one_request_for_a_hundred(sandbox, si
     become_due()
     heard = len(sandbox.exchanges)
     asked = statements(refresh)
-    # The due batches, their messages, their next query, the reports, the end of the queries; and
-    # that no more are due.
-    assert beginnings(asked) == [
-        "SELECT smsbatch",
-        "SELECT smsmessage",
-        "UPDATE smsbatch",
-        "UPDATE smsmessage",
-        "UPDATE smsbatch",
-        "SELECT smsbatch",
-    ]
+    # No more are due before the reports are recorded.
+    assert beginnings(asked) == [*TAKEN, "SELECT smsbatch", *RECORDED]
     assert set(SmsMessage.objects.values_list("status", flat=True)) == {"sent"}
     assert len(sandbox.exchanges) == heard + 1
+
+
+def test_reports_are_recorded_while_the_next_requests_wait_for_the_gateway(sandbox):
+    write(200)
+    deliver()
+    become_due()
+    asked = statements(refresh)
+    assert beginnings(asked) == [*TAKEN, *TAKEN, *RECORDED, "SELECT smsbatch", *RECORDED]
 
 
 #: The indexes that hold every message, whatever its status.

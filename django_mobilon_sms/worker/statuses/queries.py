@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import router
@@ -69,6 +69,18 @@ LONGEST_WAIT = timedelta(hours=1)
 FIRST_PAUSE, LONGEST_PAUSE = 60.0, 900.0
 #: The longest wait that a gateway may ask for, in seconds.
 LONGEST_RETRY_AFTER = 3600.0
+
+
+#: Requests under way, by the position of their first query.
+Requests = RequestThreads[int, list[StatusReport]]
+
+
+class Answered(NamedTuple):
+    """Queries that were sent, with the replies and the errors."""
+
+    queries: Sequence[StatusQuery]
+    replies: list[StatusReply]
+    errors: list[BaseException]
 
 
 @dataclasses.dataclass
@@ -128,21 +140,31 @@ def _query_all(
     stopping: Callable[[], bool],
     alive: Callable[[], object],
 ) -> None:
-    requests = 1  # more after the first good reply
-    while not stopping() and (queries := take_due(requests * MAX_OBJECTS)):
-        replies, errors = _send(gateway, queries, alive)
-        report.checked += sum(len(answered) for answered, _ in replies)
-        unknown = report.reported[Status.UNKNOWN]
-        report.reported += record(replies, {query.batch for query in queries})
-        if ended := report.reported[Status.UNKNOWN] - unknown:
-            report.note(RunError(ErrorCode.REPORTED_FAILED, None, UNKNOWN, ended))
-        for error in errors:
-            _note(report, error)
-        if errors:
-            trouble.note(errors)
-            return
+    size = MAX_OBJECTS  # more after the first good reply
+    answered: Answered | None = None
+    while not stopping() and (queries := take_due(size)):
+        requests = _start(gateway, queries)
+        if answered:  # recorded while the next requests wait for the gateway
+            _record(report, answered)
+        answered = _wait(requests, queries, alive)
+        if answered.errors:
+            trouble.note(answered.errors)
+            break
         trouble.forget()
-        requests = conf.CONCURRENCY
+        size = conf.CONCURRENCY * MAX_OBJECTS
+    if answered:
+        _record(report, answered)
+
+
+def _record(report: RunReport, answered: Answered) -> None:
+    """Record the replies, and note the errors of the requests that got none."""
+    report.checked += sum(len(queries) for queries, _ in answered.replies)
+    unknown = report.reported[Status.UNKNOWN]
+    report.reported += record(answered.replies, {query.batch for query in answered.queries})
+    if ended := report.reported[Status.UNKNOWN] - unknown:
+        report.note(RunError(ErrorCode.REPORTED_FAILED, None, UNKNOWN, ended))
+    for error in answered.errors:
+        _note(report, error)
 
 
 def _note(report: RunReport, error: BaseException) -> None:
@@ -167,9 +189,13 @@ def take_due(limit: int = MAX_OBJECTS) -> list[StatusQuery]:
     worker moved.
     """
     alias = router.db_for_write(SmsBatch)
-    while rows := select(_due, SmsBatch, limit):
+    most = 2 * limit // MAX_OBJECTS  # batches to look at: enough where they are full
+    while rows := select(_due, SmsBatch, most):
         due, now = {batch: closed_at for batch, closed_at, _now in rows}, rows[0][2]
         batches, is_all = _whole_batches(due, limit)
+        if is_all and len(rows) == most < limit:
+            most = min(4 * most, limit)
+            continue
         mark = timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311  no secret
         times = {batch: next_check(due[batch], now, mark) for batch in batches}
         if is_all:  # the others have no message left to query
@@ -218,18 +244,21 @@ def next_check(closed_at: datetime, now: datetime, mark: timedelta) -> datetime 
     return now + wait + mark
 
 
-def _send(
-    gateway: Backend, queries: Sequence[StatusQuery], alive: Callable[[], object]
-) -> tuple[list[StatusReply], list[BaseException]]:
-    """Send as many requests at once as these queries take; return the replies and the errors."""
-    requests: RequestThreads[int, list[StatusReport]] = RequestThreads()
-    chunks = {
-        start: queries[start : start + MAX_OBJECTS] for start in range(0, len(queries), MAX_OBJECTS)
-    }
-    for start, chunk in chunks.items():
+def _start(gateway: Backend, queries: Sequence[StatusQuery]) -> Requests:
+    """Start as many requests as these queries take."""
+    requests: Requests = RequestThreads()
+    for start in range(0, len(queries), MAX_OBJECTS):
+        chunk = queries[start : start + MAX_OBJECTS]
         ids = list(dict.fromkeys(query.gateway_id for query in chunk))
         call = Call(conf.TIMEOUT)
         requests.start(start, call, partial(with_call(gateway.status, call), ids))
+    return requests
+
+
+def _wait(
+    requests: Requests, queries: Sequence[StatusQuery], alive: Callable[[], object]
+) -> Answered:
+    """Wait until all of these requests are over."""
     replies: list[StatusReply] = []
     errors: list[BaseException] = []
     while requests:
@@ -238,8 +267,8 @@ def _send(
             if isinstance(answer, BaseException):
                 errors.append(answer)
             else:
-                replies.append((chunks[start], answer))
-    return replies, errors
+                replies.append((queries[start : start + MAX_OBJECTS], answer))
+    return Answered(queries, replies, errors)
 
 
 def _due(batches: BatchQuerySet, limit: int) -> Any:

@@ -110,9 +110,10 @@ def record(replies: Iterable[StatusReply], batches: Collection[UUID]) -> Counter
     Of these batches, those that have no message left to query are not queried again.
     """
     counts: Counter[str] = Counter()
+    meanings = conf.STATUS_REPLIES
     news: dict[str, dict[int, StatusReport]] = defaultdict(dict)
     for query, report in chain.from_iterable(starmap(_matches, replies)):
-        meaning = conf.STATUS_REPLIES.get(report.status, "") if report else ""
+        meaning = meanings.get(report.status, "") if report else ""
         if report and _is_news(query, report, meaning):
             news[meaning][query.pk] = report
         else:
