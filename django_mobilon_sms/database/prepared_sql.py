@@ -7,6 +7,7 @@ placeholders instead of the expressions. Every call fills in the expressions.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -100,6 +101,10 @@ class CasePerPk(Expression):
         distinct = dict.fromkeys(self.values.values())
         if len(distinct) == 1:
             return "%s", tuple(prepare(value, connection) for value in distinct)
+        key = connection.ops.quote_name("id")
+        if connection.vendor == "postgresql":  # a lookup: CASE compares with each key in turn
+            values = {pk: prepare(value, connection) for pk, value in self.values.items()}
+            return f"%s::jsonb ->> {key}::text", (json.dumps(values, default=str),)
         whens, parameters = [], []
         for pk, value in self.values.items():
             if isinstance(value, str) and value.isalnum() and value.isascii():
@@ -107,10 +112,10 @@ class CasePerPk(Expression):
             else:
                 whens.append(f"WHEN {int(pk)} THEN %s")
                 parameters.append(prepare(value, connection))
-        return f"CASE {connection.ops.quote_name('id')} {' '.join(whens)} END", tuple(parameters)
+        return f"CASE {key} {' '.join(whens)} END", tuple(parameters)
 
     def as_postgresql(self, compiler: Any, connection: Any) -> SQL:
-        """Add the type, which PostgreSQL cannot infer from bound parameters."""
+        """Add the type, which PostgreSQL cannot infer."""
         sql, params = self.as_sql(compiler, connection)
         return f"({sql})::{self.output_field.db_type(connection)}", params
 
