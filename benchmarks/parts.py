@@ -286,25 +286,12 @@ PARTS: dict[str, Callable[..., Iterator[Figure]]] = {
     part.__name__: part
     for part in (
         *(gateway, statements, drain, profile, latency, hidden, processes, size, huge, refresh),
-        bytes_a_message,
-        *(
-            events,
-            memory,
-            writing,
-            single,
-            mailing,
-            importing,
-            doors,
-            reports,
-            urgent,
-            killed,
-            rivals,
-        ),
+        *(bytes_a_message, events, memory, writing, single, mailing, importing),
+        *(doors, reports, urgent, killed, rivals),
     )
 }
-POSTGRESQL_ONLY = {
-    *("latency", "processes", "doors", "urgent", "killed", "rivals", "bytes_a_message"),
-}
+POSTGRESQL_ONLY = {"latency", "processes", "bytes_a_message", "doors", "urgent"}
+POSTGRESQL_ONLY |= {"killed", "rivals"}
 BY_NAME_ONLY = {"huge"}
 #: The parts whose number of messages may be chosen.
 WITH_COUNT = {name for name, part in PARTS.items() if "count" in signature(part).parameters}
