@@ -1,8 +1,8 @@
 """Include them where the project wants the API: ``include("django_mobilon_sms.rest.urls")``."""
 
 from importlib import import_module
-from importlib.util import find_spec
 
+from django.apps import apps
 from django.db import connections, transaction
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
@@ -43,5 +43,5 @@ for callback in [url.callback for url in urlpatterns if url.callback]:
     for alias in connections:
         transaction.non_atomic_requests(alias)(callback)
 
-if find_spec("drf_spectacular"):  # which must know the descriptions before it reads a view
+if apps.is_installed("drf_spectacular"):  # which must know the descriptions before it reads a view
     import_module(".openapi", __package__)
