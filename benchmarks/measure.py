@@ -138,6 +138,20 @@ def commits_a_second(seconds: float = 1.0) -> float:
     return count / seconds
 
 
+def bare_select(count: int = 100) -> float:
+    """Milliseconds to read so many messages by one SELECT, to compare a page with; the median."""
+    times = []
+    with connection.cursor() as cursor:
+        for _ in range(8):
+            began = time.perf_counter()
+            cursor.execute(
+                "SELECT * FROM mobilon_sms_smsmessage ORDER BY id DESC LIMIT %s", [count]
+            )
+            cursor.fetchall()
+            times.append(time.perf_counter() - began)
+    return median(times[1:]) * 1000
+
+
 def load() -> str:
     """How many processes wanted a processor in the last minute: others slow what is measured."""
     return f"load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"

@@ -143,7 +143,7 @@ def statements(bench: Bench) -> Iterator[Figure]:
     def counted(work: Callable[[], Any]) -> int:
         with CaptureQueriesContext(connection) as captured:
             work()
-        marks = ("BEGIN", "COMMIT", "ROLLBACK", "SET ")
+        marks = ("BEGIN", "COMMIT", "ROLLBACK", "SET SESSION")
         return sum(not query["sql"].startswith(marks) for query in captured)
 
     for size in (10, 100):

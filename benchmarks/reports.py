@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_mobilon_sms.operations import count_days
 
 from . import rows
-from .measure import Bench, Figure
+from .measure import Bench, Figure, bare_select
 
 #: The target is for five million; the totals that a report reads are as many.
 COUNT = 500_000
@@ -31,6 +31,7 @@ def reports(bench: Bench, count: int = COUNT) -> Iterator[Figure]:
     User.objects.filter(username="bench").delete()
     client = Client()
     client.force_login(User.objects.create_superuser("bench"))
+    yield Figure("reports: a bare SELECT of 100 messages", bare_select(), unit="ms")
     yield Figure("reports of 92 days, not counted", _asked(client, 92), unit="ms")
     began = time.perf_counter()
     days = count_days()
