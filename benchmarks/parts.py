@@ -198,7 +198,7 @@ def huge(bench: Bench) -> Iterator[Figure]:
 def bytes_a_message(bench: Bench, count: int = 200_000) -> Iterator[Figure]:
     """What messages take that are sent: the table and its indexes, without the journal."""
     rows.clear()
-    rows.sent(count)
+    rows.sent(count, batch=rows.batch_of_each())
     rows.analyze()
     with connection.cursor() as cursor:
         cursor.execute(

@@ -115,10 +115,10 @@ def scheduled(count: int) -> None:
     _insert(count, "pending", seconds="86400")
 
 
-def sent(count: int) -> None:
+def sent(count: int, *, batch: str = "NULL") -> None:
     """So many that are done, over the last year."""
     step = 31_536_000 // max(count, 1)
-    _insert(count, "sent", seconds=f"n * {step} - 31536001", accepted=True)
+    _insert(count, "sent", seconds=f"n * {step} - 31536001", accepted=True, batch=batch)
 
 
 def accepted(count: int) -> None:
@@ -127,9 +127,13 @@ def accepted(count: int) -> None:
     key = KEYS[connection.vendor]
     batches = {"key": key.format("n"), "at": time.format("-20")}
     execute(BATCHES.format(**batches, numbers=numbers.format((count + 99) // 100)))
+    _insert(count, "accepted", seconds="-20", accepted=True, batch=batch_of_each())
+
+
+def batch_of_each() -> str:
+    """The key of a batch for each hundred messages, as SQL."""
     division = "DIV" if connection.vendor == "mysql" else "/"
-    batch = key.format(f"(n + 99) {division} 100")
-    _insert(count, "accepted", seconds="-20", accepted=True, batch=batch)
+    return KEYS[connection.vendor].format(f"(n + 99) {division} 100")
 
 
 def _insert(
