@@ -341,6 +341,13 @@ MISTAKES = [
         "management/test_loop.py::test_statuses_wait_after_trouble_and_sending_does_not",
     ),
     Mistake(
+        "last statuses of a refresh forgotten",
+        "worker/statuses/queries.py",
+        "    if answered:\n        _record(",
+        "    if False:\n        _record(",
+        "worker/test_status_queries.py::test_batches_with_few_messages_left_share_a_request",
+    ),
+    Mistake(
         "batch asked for by two workers",
         "worker/statuses/queries.py",
         "return rows.checkable().filter(PkIn(batches))",
@@ -410,6 +417,13 @@ MISTAKES = [
         "    if not stopped:\n        return 0\n",
         "    return 0\n",
         "worker/test_claims.py::test_text_of_a_message_stopped_before_its_claim_is_forgotten",
+    ),
+    Mistake(
+        "stop list not asked by the outbox",
+        "outbox/bulk_insert.py",
+        "        if is_stopped:\n",
+        "        if False:\n",
+        "outbox/test_bulk_insert.py::test_stopped_number_at_the_end_of_a_long_list_leaves_nothing",
     ),
     Mistake(
         "list confirmed twice",

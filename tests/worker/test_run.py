@@ -309,6 +309,23 @@ def test_unforeseen_error_proves_nothing(sandbox, worker, settings, monkeypatch,
     assert len(sandbox.posts) == 1
 
 
+class Babbles(MobilonGateway):
+    """Returns what is no answer, after the gateway took the messages."""
+
+    def send(self, messages):
+        super().send(messages)
+        return [object()]
+
+
+def test_answer_that_cannot_be_read_proves_nothing_and_ends_no_run(sandbox, worker, settings):
+    settings.MOBILON_SMS_BACKEND = "tests.worker.test_run.Babbles"
+    write(2)
+    assert worker("--no-refresh", "--batch-size=1").code == 4
+    found = SmsMessage.objects.order_by("pk").values_list("status", "error_code")
+    assert list(found) == [("unknown", "unforeseen"), ("pending", "")]
+    assert len(sandbox.posts) == 1
+
+
 @pytest.mark.parametrize("error", [OperationalError, IntegrityError, DataError])
 def test_batch_that_the_database_refuses_for_any_reason_stops_no_other(
     sandbox, worker, monkeypatch, error
