@@ -62,7 +62,7 @@ def doors(bench: Bench, count: int = 2_000_000) -> Iterator[Figure]:
     User.objects.filter(username="bench").delete()
     client = Client()
     client.force_login(User.objects.create_superuser("bench"))
-    beat(WorkerKind.LOOP)  # without a worker, the admin also counts what waits
+    beat(WorkerKind.LOOP)  # because without a heartbeat the admin also counts what waits
     found = SmsMessage.objects.order_by("pk")[count // 2]
     yield Figure("admin: a bare SELECT of 100 messages", bare_select(), unit="ms")
     listed = "/admin/mobilon_sms/smsmessage/"

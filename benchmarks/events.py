@@ -14,10 +14,9 @@ from django_mobilon_sms.models import SmsEvent
 from django_mobilon_sms.worker import deliver
 
 from . import rows
-from .measure import Bench, Figure, ratio
+from .measure import MARKS, Bench, Figure, ratio
 
 KEPT = {"MOBILON_SMS_EVENTS": "30d"}
-MARKS = ("BEGIN", "COMMIT", "ROLLBACK", "SET TRANSACTION", "SET SESSION")
 BATCH = 100
 #: The size of a table with its indexes.
 BYTES = {

@@ -23,7 +23,7 @@ from django_mobilon_sms.worker import refresh as ask
 from . import rows
 from .doors import doors, importing, mailing
 from .events import events
-from .measure import Bench, Figure, database_name, ratio
+from .measure import MARKS, Bench, Figure, database_name, ratio
 from .processes import killed, processes
 from .reports import reports
 from .rivals import fill_post_office
@@ -143,8 +143,7 @@ def statements(bench: Bench) -> Iterator[Figure]:
     def counted(work: Callable[[], Any]) -> int:
         with CaptureQueriesContext(connection) as captured:
             work()
-        marks = ("BEGIN", "COMMIT", "ROLLBACK", "SET SESSION")
-        return sum(not query["sql"].startswith(marks) for query in captured)
+        return sum(not query["sql"].startswith(MARKS) for query in captured)
 
     for size in (10, 100):
         rows.clear()
@@ -196,16 +195,16 @@ def huge(bench: Bench) -> Iterator[Figure]:
 
 
 def bytes_a_message(bench: Bench, count: int = 200_000) -> Iterator[Figure]:
-    """What messages take that are sent: the table and its indexes, without the journal."""
+    """Bytes that a sent message takes in its table and indexes, without the journal."""
     rows.clear()
-    rows.sent(count, batch=rows.batch_of_each())
+    rows.sent(count, batch=rows.batch_key_sql())
     rows.analyze()
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_table_size(name), pg_indexes_size(name)"
             " FROM (SELECT 'mobilon_sms_smsmessage'::regclass AS name) message"
         )
-        table, indexes = (size / count for size in cursor.fetchone())
+        table, indexes = (total / count for total in cursor.fetchone())
     note = f"{table:.0f} in the table, {indexes:.0f} in its indexes"
     yield Figure("bytes a message", table + indexes, 450, at_most=True, unit="bytes", note=note)
 

@@ -70,7 +70,7 @@ def killed(bench: Bench, count: int = 10_000) -> Iterator[Figure]:
     work = "killed: the first request of a worker that starts then"
     yield Figure(work, median(later), 5, at_most=True, unit="s", note="with the start of Python")
     note = f"lease {LEASE} s, interval {INTERVAL} s"
-    # A worker that is busy sweeps once a minute.
+    # A worker that sends sweeps once a minute.
     ends = (("idle", idle, INTERVAL), (f"sends {count:,}", busy, SWEEP_SECONDS))
     for others, seconds, wait in ends:
         work = f"killed: its messages are settled, another {others}"

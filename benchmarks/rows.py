@@ -127,11 +127,11 @@ def accepted(count: int) -> None:
     key = KEYS[connection.vendor]
     batches = {"key": key.format("n"), "at": time.format("-20")}
     execute(BATCHES.format(**batches, numbers=numbers.format((count + 99) // 100)))
-    _insert(count, "accepted", seconds="-20", accepted=True, batch=batch_of_each())
+    _insert(count, "accepted", seconds="-20", accepted=True, batch=batch_key_sql())
 
 
-def batch_of_each() -> str:
-    """The key of a batch for each hundred messages, as SQL."""
+def batch_key_sql() -> str:
+    """SQL for the key of a message's batch, a hundred messages to a batch."""
     division = "DIV" if connection.vendor == "mysql" else "/"
     return KEYS[connection.vendor].format(f"(n + 99) {division} 100")
 

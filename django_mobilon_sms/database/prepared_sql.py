@@ -84,9 +84,10 @@ class PkIn(Lookup):
         return f"{column} IN ({keys})", tuple(parameters)
 
 
-class CasePerPk(Expression):
+class ValuePerPk(Expression):
     """A value for each primary key: ``CASE id WHEN 1 THEN 'a' WHEN 2 THEN 'b' END``.
 
+    On PostgreSQL it is looked up in a JSON object, because CASE compares each row with every key.
     Django's own ``Case`` builds a tree of expressions for every row, which takes longer than the
     update.
     """
@@ -96,28 +97,45 @@ class CasePerPk(Expression):
         self.values = values
 
     def as_sql(self, compiler: Any, connection: Any) -> SQL:
-        """Return the CASE, or only the value if all rows get the same."""
-        prepare = self.output_field.get_db_prep_value
+        """Return the CASE, or one parameter if all rows get the same value."""
+        return self._shared(connection) or self._case(connection)
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> SQL:
+        """Return the lookup, or one parameter if all rows get the same value.
+
+        Either is cast: a parameter has no type, and ``->>`` returns text.
+        """
+        sql, parameters = self._shared(connection) or self._lookup(connection)
+        return f"({sql})::{self.output_field.db_type(connection)}", parameters
+
+    def _shared(self, connection: Any) -> SQL | None:
         distinct = dict.fromkeys(self.values.values())
-        if len(distinct) == 1:
-            return "%s", tuple(prepare(value, connection) for value in distinct)
-        key = connection.ops.quote_name("id")
-        if connection.vendor == "postgresql":  # a lookup: CASE compares with each key in turn
-            values = {pk: prepare(value, connection) for pk, value in self.values.items()}
-            return f"%s::jsonb ->> {key}::text", (json.dumps(values, default=str),)
+        if len(distinct) > 1:
+            return None
+        return "%s", tuple(self._prepared(value, connection) for value in distinct)
+
+    def _case(self, connection: Any) -> SQL:
         whens, parameters = [], []
         for pk, value in self.values.items():
             if isinstance(value, str) and value.isalnum() and value.isascii():
                 whens.append(f"WHEN {int(pk)} THEN '{value}'")  # no parameter: see PrimaryKeys
             else:
                 whens.append(f"WHEN {int(pk)} THEN %s")
-                parameters.append(prepare(value, connection))
-        return f"CASE {key} {' '.join(whens)} END", tuple(parameters)
+                parameters.append(self._prepared(value, connection))
+        return f"CASE {_key(connection)} {' '.join(whens)} END", tuple(parameters)
 
-    def as_postgresql(self, compiler: Any, connection: Any) -> SQL:
-        """Add the type, which PostgreSQL cannot infer."""
-        sql, params = self.as_sql(compiler, connection)
-        return f"({sql})::{self.output_field.db_type(connection)}", params
+    def _lookup(self, connection: Any) -> SQL:
+        values = {pk: self._prepared(value, connection) for pk, value in self.values.items()}
+        json_object = json.dumps(values, default=str)  # for times
+        return f"%s::jsonb ->> {_key(connection)}::text", (json_object,)
+
+    def _prepared(self, value: Any, connection: Any) -> Any:
+        return self.output_field.get_db_prep_value(value, connection)
+
+
+def _key(connection: Any) -> str:
+    name: str = connection.ops.quote_name("id")
+    return name
 
 
 class Stored(Expression):

@@ -18,10 +18,10 @@ from django.utils.translation import gettext_lazy as _
 from ..choices import ErrorCode, Status, event_type
 from ..database import (
     TEXT,
-    CasePerPk,
     PkIn,
     PrimaryKeys,
     PrimaryQuerySet,
+    ValuePerPk,
     chunked,
     db_now,
     insert_from,
@@ -60,7 +60,7 @@ class EventQuerySet(PrimaryQuerySet):
         since it read the statuses.
         """
         if before:
-            old = CasePerPk(before, TEXT)
+            old = ValuePerPk(before, TEXT)
             insert_from(_changed, messages, pks=PrimaryKeys(before), old=old)
 
     def record_claim(

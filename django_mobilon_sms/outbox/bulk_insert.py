@@ -46,8 +46,8 @@ class Column(NamedTuple):
 def insert_messages(messages: Sequence[SmsMessage], *, using: str) -> set[str]:
     """Insert new messages, and set their keys and the times that they leave to the database.
 
-    Return those of their numbers that are on the stop list. Call it in a transaction, because a
-    long list takes several statements. Nothing is validated.
+    Return their numbers that are on the stop list. Call it in a transaction, because a long list
+    takes several statements. Nothing is validated.
     """
     stopped: set[str] = set()
     for chunk in chunked(messages):
@@ -84,13 +84,13 @@ def _frame(in_all: tuple[str, ...], in_some: tuple[str, ...], using: str) -> Fra
     into = ", ".join(quote(str(field.column)) for field in written)
     back = ", ".join(quote(str(field.column)) for field in returned)
     insert = f"INSERT INTO {quote(meta.db_table)} ({into})"
-    return Frame(insert, f"RETURNING {back}, {_is_stopped(quote)}", written, returned)
+    return Frame(insert, f"RETURNING {back}, {_stopped_sql(quote)}", written, returned)
 
 
-def _is_stopped(quote: Callable[[str], str]) -> str:
+def _stopped_sql(quote: Callable[[str], str]) -> str:
     """Return the condition that the number of the new row is on the stop list.
 
-    A query of its own for each message would make ``send_sms()`` a fifth slower.
+    A separate query for each message would make ``send_sms()`` a sixth slower.
     """
     stopped, number = quote(StoppedNumber._meta.db_table), quote("number")
     written = f"{quote(SmsMessage._meta.db_table)}.{number}"
@@ -114,7 +114,7 @@ def _insert(messages: Sequence[SmsMessage], using: str) -> set[str]:
 def _take_back(
     rows: Any, fields: Sequence[Field[Any, Any]], by_guid: dict[Any, SmsMessage], using: str
 ) -> set[str]:
-    """Set what the database returned, and return the stopped numbers."""
+    """Copy the returned values to the messages, and return the stopped numbers."""
     compiler: Any = Query(SmsMessage).get_compiler(using)
     if converters := compiler.get_converters([field.cached_col for field in fields]):
         rows = compiler.apply_converters(rows, converters)
@@ -171,7 +171,7 @@ def _arrays(columns: Sequence[Column], count: int, connection: Any) -> Iterator[
     for field, literal, values, place in columns:
         if literal or len(values) == 1:
             select.append(place.format(literal or "%s"))
-            shared += [] if literal else values
+            shared += values
         else:
             select.append(place.format(f"given.c{len(arrays)}"))
             arrays.append(values)

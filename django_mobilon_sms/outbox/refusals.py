@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -16,13 +16,13 @@ from .stop_list import to_stopped_numbers
 
 def refusals(
     new: Sequence[SmsMessage],
-    stopped: Collection[str],
+    stopped: set[str],
     confined_to: AbstractBaseUser | None = None,
 ) -> dict[UUID, ValidationError]:
     """Return an error, by guid, for each new message that is refused now.
 
     It only reads, so a form can ask it about messages that are not written yet. ``stopped`` are
-    those of their numbers that are on the stop list. ``confined_to`` is the user whose own messages
+    their numbers that are on the stop list. ``confined_to`` is the user whose own messages
     alone count as duplicates.
     """
     refused = {**duplicates(new, confined_to), **to_stopped_numbers(new, stopped)}

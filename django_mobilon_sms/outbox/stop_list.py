@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -65,9 +65,7 @@ def stopped_numbers(numbers: Iterable[str]) -> set[str]:
     return found
 
 
-def to_stopped_numbers(
-    new: Sequence[SmsMessage], stopped: Collection[str]
-) -> dict[UUID, ValidationError]:
+def to_stopped_numbers(new: Sequence[SmsMessage], stopped: set[str]) -> dict[UUID, ValidationError]:
     """Return an error, by guid, for each new message to one of these stopped numbers."""
     return {
         message.guid: ValidationError({"number": ValidationError(STOPPED, code="stopped")})

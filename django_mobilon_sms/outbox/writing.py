@@ -169,7 +169,7 @@ def _write(rows: Sequence[Mapping[str, Any]], door: Door) -> tuple[list[SmsMessa
     """
     alias, now = router.db_for_write(SmsMessage), cache(database_time)
     guids = {guid for row in rows if (guid := named_guid(row))}
-    existing = messages_by_guid(guids, alias) if guids else {}
+    existing = messages_by_guid(guids, alias)
     cleaned, faults = _validate(rows, existing, now, door.past)
     if faults:
         return [], faults
@@ -242,7 +242,7 @@ def _insert(messages: Sequence[SmsMessage], alias: str, door: Door) -> Faults:
         door.also_write(messages)
         lock_numbers(message.number for message in new)
         stopped = insert_messages(new, using=alias)
-        # Checked after the INSERT because of SQLite (see ``_write``).
+        # After the INSERT because of SQLite (see ``_write``). It has read the stop list itself.
         refused = refusals(new, stopped, door.confined_to) or door.last_check(new)
         if refused or door.dry_run:
             transaction.set_rollback(True, using=alias)

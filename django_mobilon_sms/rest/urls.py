@@ -43,5 +43,5 @@ for callback in [url.callback for url in urlpatterns if url.callback]:
     for alias in connections:
         transaction.non_atomic_requests(alias)(callback)
 
-if apps.is_installed("drf_spectacular"):  # which must know the descriptions before it reads a view
+if apps.is_installed("drf_spectacular"):  # which needs the descriptions first
     import_module(".openapi", __package__)

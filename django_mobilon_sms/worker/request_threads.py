@@ -1,4 +1,4 @@
-"""Requests under way in threads that only do HTTP, while one thread owns the database."""
+"""Requests under way in threads that never use the database."""
 
 from __future__ import annotations
 

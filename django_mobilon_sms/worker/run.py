@@ -90,7 +90,7 @@ def require_ready() -> None:
 
 @dataclasses.dataclass
 class _Run:
-    """The state of a run. Its thread owns the database; the other threads only do HTTP."""
+    """The state of a run. One thread uses the database; the others send and judge the replies."""
 
     report: RunReport
     concurrency: int
@@ -226,7 +226,7 @@ class _Run:
             self.report.posts += 1
             call = Call(conf.TIMEOUT, lease_end=claim.began + conf.LEASE)
             send = partial(with_call(self.gateway.send, call), outgoing)
-            self.requests.start(claim, call, partial(_judged, claim, send))
+            self.requests.start(claim, call, partial(_send_and_judge, claim, send))
         else:
             self._record([Result.of(claim, Proof(Outcome.NEVER_LEFT, ErrorCode.INVALID))])
 
@@ -264,15 +264,15 @@ class _Run:
             self.report.note(RunError(reason, proof.http_code, asked, count))
 
 
-def _judged(claim: Claim, send: Callable[[], list[SendResult]]) -> Result:
-    """Send, and judge the reply, in the thread of the request: the other waits for the database."""
+def _send_and_judge(claim: Claim, send: Callable[[], list[SendResult]]) -> Result:
+    """Send a batch and judge the reply here, because the main thread is busy with the database."""
     result = Result.of(claim, proofs.of_reply(send()))
-    result.verdicts  # noqa: B018  a cached property
+    result.verdicts  # noqa: B018  computed now and cached
     return result
 
 
 def _result(claim: Claim, answer: Result | BaseException) -> Result:
-    """Return the result of a request, or what the error that it ended with proves."""
+    """Return the result of a request. If it ended with an error, log the error."""
     if isinstance(answer, Result):
         return answer
     proof = proofs.of_error(answer)

@@ -157,12 +157,12 @@ def test_refresh_ends_after_a_minute_so_that_the_loop_sweeps(sandbox, settings, 
     """The messages of a killed worker do not wait until all statuses are queried."""
     settings.MOBILON_SMS_CONCURRENCY = 1  # a hundred statuses at a time
     send_many({"number": "+79135292926", "text": f"Заказ {n}"} for n in range(250))
-    late = [0.0]
-    monkeypatch.setattr(send_sms, "time", SimpleNamespace(monotonic=lambda: late[0]))
+    clock = [0.0]
+    monkeypatch.setattr(send_sms, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     swept: list[bool] = []
 
-    def come(exchange: Any) -> None:
-        late[0] += 40
+    def take_forty_seconds(exchange: Any) -> None:
+        clock[0] += 40
         if not swept:  # a worker was killed, and its lease ends now
             SmsBatch.objects.create(worker="killed:1", lease_until=db_now())
         swept.append(SmsBatch.objects.get(worker="killed:1").outcome == "lost")
@@ -170,7 +170,7 @@ def test_refresh_ends_after_a_minute_so_that_the_loop_sweeps(sandbox, settings, 
 
     def become_due() -> None:
         SmsBatch.objects.update(next_check_at=db_now())
-        sandbox.on_request = come
+        sandbox.on_request = take_forty_seconds
 
     loop(become_due, nothing, nothing, nothing)
     assert swept == [False, False, True]

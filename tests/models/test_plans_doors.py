@@ -254,7 +254,7 @@ def test_rest_list_takes_one_query(program, django_assert_num_queries, query):
 
 @pytest.mark.parametrize(("named", "asked"), [({}, 7), ({"guid": str(uuid4())}, 8)])
 def test_message_is_written_by_one_statement(program, django_assert_num_queries, named, asked):
-    with django_assert_num_queries(asked):  # as the list, in a transaction; the guid
+    with django_assert_num_queries(asked):  # as the list; the INSERT, its transaction, the guid
         assert post(program, GOOD | named).status_code == 201
 
 

@@ -83,9 +83,9 @@ def test_run_with_nothing_to_do_takes_five_statements_at_most(sandbox, worker):
     assert len(sandbox.posts) == 1
 
 
-#: The due batches, their messages, their next query.
+#: Take due batches: find them, read their messages, set their next query.
 TAKEN = ["SELECT smsbatch", "SELECT smsmessage", "UPDATE smsbatch"]
-#: The reports, the end of the queries.
+#: Record reports: change the messages, end the queries of their batches.
 RECORDED = ["UPDATE smsmessage", "UPDATE smsbatch"]
 
 
@@ -96,7 +96,7 @@ def test_refresh_takes_five_statements_and_one_request_for_a_hundred(sandbox, si
     become_due()
     heard = len(sandbox.exchanges)
     asked = statements(refresh)
-    # No more are due before the reports are recorded.
+    # It looks for more due batches before it records the reports.
     assert beginnings(asked) == [*TAKEN, "SELECT smsbatch", *RECORDED]
     assert set(SmsMessage.objects.values_list("status", flat=True)) == {"sent"}
     assert len(sandbox.exchanges) == heard + 1

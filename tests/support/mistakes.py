@@ -341,7 +341,7 @@ MISTAKES = [
         "management/test_loop.py::test_statuses_wait_after_trouble_and_sending_does_not",
     ),
     Mistake(
-        "last statuses of a refresh forgotten",
+        "replies of the last round not recorded",
         "worker/statuses/queries.py",
         "    if answered:\n        _record(",
         "    if False:\n        _record(",
@@ -419,7 +419,7 @@ MISTAKES = [
         "worker/test_claims.py::test_text_of_a_message_stopped_before_its_claim_is_forgotten",
     ),
     Mistake(
-        "stop list not asked by the outbox",
+        "stop list ignored by the outbox",
         "outbox/bulk_insert.py",
         "        if is_stopped:\n",
         "        if False:\n",

@@ -309,16 +309,16 @@ def test_unforeseen_error_proves_nothing(sandbox, worker, settings, monkeypatch,
     assert len(sandbox.posts) == 1
 
 
-class Babbles(MobilonGateway):
-    """Returns what is no answer, after the gateway took the messages."""
+class UnreadableAnswer(MobilonGateway):
+    """Sends the messages, and returns an answer that cannot be read."""
 
     def send(self, messages):
         super().send(messages)
         return [object()]
 
 
-def test_answer_that_cannot_be_read_proves_nothing_and_ends_no_run(sandbox, worker, settings):
-    settings.MOBILON_SMS_BACKEND = "tests.worker.test_run.Babbles"
+def test_unreadable_answer_proves_nothing_and_is_recorded_at_once(sandbox, worker, settings):
+    settings.MOBILON_SMS_BACKEND = "tests.worker.test_run.UnreadableAnswer"
     write(2)
     assert worker("--no-refresh", "--batch-size=1").code == 4
     found = SmsMessage.objects.order_by("pk").values_list("status", "error_code")

@@ -219,8 +219,7 @@ class MessageForm(CommonForm):
         numbers = self.recipients.numbers[: recipients.MAX_RECIPIENTS]
         text = str(self["text"].value() or "").replace("\r\n", "\n")
         new = [SmsMessage(guid=self._guid(one), number=one, text=text) for one in numbers]
-        stopped = stopped_numbers({message.number for message in new})
-        found = refusals(new, stopped, confined(self._writer))
+        found = refusals(new, stopped_numbers(numbers), confined(self._writer))
         reasons = {}
         for message in new:
             errors = found[message.guid].error_dict if message.guid in found else {}

@@ -22,10 +22,10 @@ from ...database import (
     INTEGER,
     TEXT,
     Build,
-    CasePerPk,
     Change,
     PkIn,
     PrimaryKeys,
+    ValuePerPk,
     batch_key,
     chunked,
     db_now,
@@ -107,8 +107,8 @@ class MessageQuerySet(MessageQueries):
             _accept,
             batch=batch_key(batch),
             pks=PrimaryKeys(ids),
-            ids=CasePerPk(ids, TEXT),
-            codes=CasePerPk(codes, INTEGER),
+            ids=ValuePerPk(ids, TEXT),
+            codes=ValuePerPk(codes, INTEGER),
             forget_from=forget_from(),
         )
 

@@ -75,8 +75,8 @@ LONGEST_RETRY_AFTER = 3600.0
 Requests = RequestThreads[int, list[StatusReport]]
 
 
-class Answered(NamedTuple):
-    """Queries that were sent, with the replies and the errors."""
+class Round(NamedTuple):
+    """The queries of one round of requests, with their replies and errors."""
 
     queries: Sequence[StatusQuery]
     replies: list[StatusReply]
@@ -140,8 +140,9 @@ def _query_all(
     stopping: Callable[[], bool],
     alive: Callable[[], object],
 ) -> None:
+    """Query all that is due. Replies that an error of the database loses are queried again."""
     size = MAX_OBJECTS  # more after the first good reply
-    answered: Answered | None = None
+    answered: Round | None = None
     while not stopping() and (queries := take_due(size)):
         requests = _start(gateway, queries)
         if answered:  # recorded while the next requests wait for the gateway
@@ -156,7 +157,7 @@ def _query_all(
         _record(report, answered)
 
 
-def _record(report: RunReport, answered: Answered) -> None:
+def _record(report: RunReport, answered: Round) -> None:
     """Record the replies, and note the errors of the requests that got none."""
     report.checked += sum(len(queries) for queries, _ in answered.replies)
     unknown = report.reported[Status.UNKNOWN]
@@ -189,11 +190,11 @@ def take_due(limit: int = MAX_OBJECTS) -> list[StatusQuery]:
     worker moved.
     """
     alias = router.db_for_write(SmsBatch)
-    most = 2 * limit // MAX_OBJECTS  # batches to look at: enough where they are full
+    most = 2 * limit // MAX_OBJECTS  # batches: twice as many as needed where all are full
     while rows := select(_due, SmsBatch, most):
         due, now = {batch: closed_at for batch, closed_at, _now in rows}, rows[0][2]
         batches, is_all = _whole_batches(due, limit)
-        if is_all and len(rows) == most < limit:
+        if is_all and len(rows) == most < limit:  # they have few messages left
             most = min(4 * most, limit)
             continue
         mark = timedelta(microseconds=random.randrange(1_000_000))  # noqa: S311  no secret
@@ -245,7 +246,7 @@ def next_check(closed_at: datetime, now: datetime, mark: timedelta) -> datetime 
 
 
 def _start(gateway: Backend, queries: Sequence[StatusQuery]) -> Requests:
-    """Start as many requests as these queries take."""
+    """Start one request for each ``MAX_OBJECTS`` queries."""
     requests: Requests = RequestThreads()
     for start in range(0, len(queries), MAX_OBJECTS):
         chunk = queries[start : start + MAX_OBJECTS]
@@ -255,10 +256,8 @@ def _start(gateway: Backend, queries: Sequence[StatusQuery]) -> Requests:
     return requests
 
 
-def _wait(
-    requests: Requests, queries: Sequence[StatusQuery], alive: Callable[[], object]
-) -> Answered:
-    """Wait until all of these requests are over."""
+def _wait(requests: Requests, queries: Sequence[StatusQuery], alive: Callable[[], object]) -> Round:
+    """Wait for all requests, and return their replies and errors."""
     replies: list[StatusReply] = []
     errors: list[BaseException] = []
     while requests:
@@ -268,7 +267,7 @@ def _wait(
                 errors.append(answer)
             else:
                 replies.append((queries[start : start + MAX_OBJECTS], answer))
-    return Answered(queries, replies, errors)
+    return Round(queries, replies, errors)
 
 
 def _due(batches: BatchQuerySet, limit: int) -> Any:

@@ -24,13 +24,13 @@ from ...models import (
     TIME,
     BatchKeys,
     BatchQuerySet,
-    CasePerPk,
     Change,
     MessageQuerySet,
     PkIn,
     PrimaryKeys,
     SmsBatch,
     SmsMessage,
+    ValuePerPk,
     asked_statuses,
     db_now,
     retry_on_lock,
@@ -110,10 +110,10 @@ def record(replies: Iterable[StatusReply], batches: Collection[UUID]) -> Counter
     Of these batches, those that have no message left to query are not queried again.
     """
     counts: Counter[str] = Counter()
-    meanings = conf.STATUS_REPLIES
+    meaning_of = conf.STATUS_REPLIES  # read once: each access reads the settings
     news: dict[str, dict[int, StatusReport]] = defaultdict(dict)
     for query, report in chain.from_iterable(starmap(_matches, replies)):
-        meaning = meanings.get(report.status, "") if report else ""
+        meaning = meaning_of.get(report.status, "") if report else ""
         if report and _is_news(query, report, meaning):
             news[meaning][query.pk] = report
         else:
@@ -166,9 +166,9 @@ def _matches(
 def _write(meaning: str, reports: Mapping[int, StatusReport]) -> Counts:
     """Change the messages with these reports, all of one meaning."""
     pks = PrimaryKeys(reports)
-    ids = CasePerPk({pk: report.id for pk, report in reports.items()}, TEXT)
-    codes = CasePerPk({pk: report.status for pk, report in reports.items()}, INTEGER)
-    times = CasePerPk({pk: report.sent_at for pk, report in reports.items()}, TIME)
+    ids = ValuePerPk({pk: report.id for pk, report in reports.items()}, TEXT)
+    codes = ValuePerPk({pk: report.status for pk, report in reports.items()}, INTEGER)
+    times = ValuePerPk({pk: report.sent_at for pk, report in reports.items()}, TIME)
     if meaning == "failed":
         rows = _reported(SmsMessage.objects.for_write(), pks, ids, UNDER_WAY)
         return rows.end(Status.FAILED, ErrorCode.REPORTED_FAILED, gateway_status=codes)
