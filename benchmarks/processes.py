@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from django_mobilon_sms.choices import Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage
-from django_mobilon_sms.worker import SWEEP_SECONDS
+from django_mobilon_sms.worker.run import SWEEP_SECONDS
 
 from . import rows
 from .measure import Bench, Figure, load, ratio, together

@@ -17,7 +17,7 @@ from django.db.models import Field
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.sql import Query
 
-from ..models import SmsMessage, StoppedNumber, chunked, quoting_no_row
+from ..models import SmsMessage, chunked, quoting_no_row
 
 #: The rows of an INSERT, and their parameters.
 SQL = tuple[str, list[Any]]
@@ -43,17 +43,14 @@ class Column(NamedTuple):
 
 
 @quoting_no_row
-def insert_messages(messages: Sequence[SmsMessage], *, using: str) -> set[str]:
+def insert_messages(messages: Sequence[SmsMessage], *, using: str) -> None:
     """Insert new messages, and set their keys and the times that they leave to the database.
 
-    Return their numbers that are on the stop list. Call it in a transaction, because a long list
-    takes several statements. Nothing is validated.
+    Call it in a transaction, because a long list takes several statements. Nothing is validated.
     """
-    stopped: set[str] = set()
     for chunk in chunked(messages):
-        stopped |= _insert(chunk, using)
+        _insert(chunk, using)
         SmsMessage.objects.using(using).record_new(message.pk for message in chunk)
-    return stopped
 
 
 @lru_cache
@@ -84,49 +81,33 @@ def _frame(in_all: tuple[str, ...], in_some: tuple[str, ...], using: str) -> Fra
     into = ", ".join(quote(str(field.column)) for field in written)
     back = ", ".join(quote(str(field.column)) for field in returned)
     insert = f"INSERT INTO {quote(meta.db_table)} ({into})"
-    return Frame(insert, f"RETURNING {back}, {_stopped_sql(quote)}", written, returned)
+    return Frame(insert, f"RETURNING {back}", written, returned)
 
 
-def _stopped_sql(quote: Callable[[str], str]) -> str:
-    """Return the condition that the number of the new row is on the stop list.
-
-    A separate query for each message would make ``send_sms()`` a sixth slower.
-    """
-    stopped, number = quote(StoppedNumber._meta.db_table), quote("number")
-    written = f"{quote(SmsMessage._meta.db_table)}.{number}"
-    return f"EXISTS (SELECT 1 FROM {stopped} s WHERE s.{number} = {written})"  # noqa: S608  names
-
-
-def _insert(messages: Sequence[SmsMessage], using: str) -> set[str]:
+def _insert(messages: Sequence[SmsMessage], using: str) -> None:
     connection, frame = connections[using], _frame(*_left_to_database(messages), using)
     columns = [_column(field, messages, connection) for field in frame.written]
     is_list = len(messages) > 1
     make_rows = WAYS.get(connection.vendor, _values) if is_list else _values
     by_guid = {message.guid: message for message in messages}
-    stopped: set[str] = set()
     with connection.cursor() as cursor:
         for rows, parameters in make_rows(columns, len(messages), connection):
             cursor.execute(f"{frame.insert} {rows} {frame.returning}", parameters)
-            stopped |= _take_back(cursor.fetchall(), frame.returned, by_guid, using)
-    return stopped
+            _take_back(cursor.fetchall(), frame.returned, by_guid, using)
 
 
 def _take_back(
     rows: Any, fields: Sequence[Field[Any, Any]], by_guid: dict[Any, SmsMessage], using: str
-) -> set[str]:
-    """Copy the returned values to the messages, and return the stopped numbers."""
+) -> None:
+    """Copy the returned values to the messages."""
     compiler: Any = Query(SmsMessage).get_compiler(using)
     if converters := compiler.get_converters([field.cached_col for field in fields]):
         rows = compiler.apply_converters(rows, converters)
     names = [field.attname for field in fields]
-    stopped: set[str] = set()
-    for *row, is_stopped in rows:
+    for row in rows:
         message = by_guid[row[0]]  # by its guid, because no database promises an order
         vars(message).update(zip(names, row))
         message._state.adding, message._state.db = False, using
-        if is_stopped:
-            stopped.add(message.number)
-    return stopped
 
 
 def _column(field: Field[Any, Any], messages: Sequence[SmsMessage], connection: Any) -> Column:

@@ -15,15 +15,12 @@ from .stop_list import to_stopped_numbers
 
 
 def refusals(
-    new: Sequence[SmsMessage],
-    stopped: set[str],
-    confined_to: AbstractBaseUser | None = None,
+    new: Sequence[SmsMessage], confined_to: AbstractBaseUser | None = None
 ) -> dict[UUID, ValidationError]:
     """Return an error, by guid, for each new message that is refused now.
 
-    It only reads, so a form can ask it about messages that are not written yet. ``stopped`` are
-    their numbers that are on the stop list. ``confined_to`` is the user whose own messages
-    alone count as duplicates.
+    It only reads, so a form can ask it about messages that are not written yet. ``confined_to`` is
+    the user whose own messages alone count as duplicates.
     """
-    refused = {**duplicates(new, confined_to), **to_stopped_numbers(new, stopped)}
+    refused = {**duplicates(new, confined_to), **to_stopped_numbers(new)}
     return {**over_limit(new, refused), **refused}

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, connections, router, transaction
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -58,15 +58,28 @@ def take_off(numbers: Iterable[str]) -> int:
 
 def stopped_numbers(numbers: Iterable[str]) -> set[str]:
     """Return those of these numbers that are on the stop list."""
-    rows = StoppedNumber.objects.using(router.db_for_write(StoppedNumber))
+    connection: Any = connections[router.db_for_write(StoppedNumber)]
+    column, table = map(connection.ops.quote_name, ("number", StoppedNumber._meta.db_table))
     found: set[str] = set()
-    for chunk in chunked(numbers):
-        found.update(rows.filter(number__in=chunk).values_list("number", flat=True))
+    with connection.cursor() as cursor:
+        for chunk in chunked(numbers):
+            # No query set: to build one takes longer than the search, and each message needs it.
+            condition, parameters = _one_of(chunk, connection.vendor)
+            sql = f"SELECT {column} FROM {table} WHERE {column} {condition}"  # noqa: S608  names
+            cursor.execute(sql, parameters)
+            found.update(number for (number,) in cursor.fetchall())
     return found
 
 
-def to_stopped_numbers(new: Sequence[SmsMessage], stopped: set[str]) -> dict[UUID, ValidationError]:
-    """Return an error, by guid, for each new message to one of these stopped numbers."""
+def _one_of(numbers: list[str], vendor: str) -> tuple[str, list[Any]]:
+    if vendor == "postgresql":
+        return "= ANY(%s)", [numbers]
+    return f"IN ({', '.join(['%s'] * len(numbers))})", list(numbers)
+
+
+def to_stopped_numbers(new: Sequence[SmsMessage]) -> dict[UUID, ValidationError]:
+    """Return an error, by guid, for each new message to a number on the stop list."""
+    stopped = stopped_numbers({message.number for message in new})
     return {
         message.guid: ValidationError({"number": ValidationError(STOPPED, code="stopped")})
         for message in new

@@ -241,9 +241,9 @@ def _insert(messages: Sequence[SmsMessage], alias: str, door: Door) -> Faults:
     with transaction.atomic(using=alias):
         door.also_write(messages)
         lock_numbers(message.number for message in new)
-        stopped = insert_messages(new, using=alias)
-        # After the INSERT because of SQLite (see ``_write``). It has read the stop list itself.
-        refused = refusals(new, stopped, door.confined_to) or door.last_check(new)
+        insert_messages(new, using=alias)
+        # Checked after the INSERT because of SQLite (see ``_write``).
+        refused = refusals(new, door.confined_to) or door.last_check(new)
         if refused or door.dry_run:
             transaction.set_rollback(True, using=alias)
         else:

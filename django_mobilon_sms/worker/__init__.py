@@ -6,7 +6,7 @@ from .exit_codes import TROUBLE, UNKNOWN
 from .heartbeats import BEAT_SECONDS, beat
 from .listening import listener
 from .request_threads import RequestThreads
-from .run import SWEEP_SECONDS, deliver, seconds_to_work, send_now
+from .run import deliver, seconds_to_work, send_now
 from .run_log import log_wrong_setting
 from .run_report import RunReport
 from .statuses import refresh

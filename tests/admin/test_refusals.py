@@ -152,7 +152,7 @@ def test_number_that_is_stopped_while_the_form_is_sent_is_refused_by_the_write(c
     """The check before the write is not what keeps a stopped number from being written to."""
     from django_mobilon_sms.admin.compose import forms
 
-    monkeypatch.setattr(forms, "stopped_numbers", lambda numbers: set())  # not stopped yet
+    monkeypatch.setattr(forms, "refusals", lambda new, confined_to: {})  # it was not stopped yet
     outbox.stop([NUMBER])
     response = form(client)
     refused = f"No. 2 {NUMBER} This number is on the stop list."

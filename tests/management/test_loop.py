@@ -12,7 +12,6 @@ from datetime import timezone as zones
 from io import StringIO
 from itertools import pairwise
 from math import inf
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -151,29 +150,6 @@ def test_refresh_makes_way_for_a_message_that_became_due(sandbox, settings):
 
     loop(become_due, nothing, nothing)
     assert asked == ["/status/", "/send/", "/status/", "/status/"]
-
-
-def test_refresh_ends_after_a_minute_so_that_the_loop_sweeps(sandbox, settings, monkeypatch):
-    """The messages of a killed worker do not wait until all statuses are queried."""
-    settings.MOBILON_SMS_CONCURRENCY = 1  # a hundred statuses at a time
-    send_many({"number": "+79135292926", "text": f"Заказ {n}"} for n in range(250))
-    clock = [0.0]
-    monkeypatch.setattr(send_sms, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    swept: list[bool] = []
-
-    def take_forty_seconds(exchange: Any) -> None:
-        clock[0] += 40
-        if not swept:  # a worker was killed, and its lease ends now
-            SmsBatch.objects.create(worker="killed:1", lease_until=db_now())
-        swept.append(SmsBatch.objects.get(worker="killed:1").outcome == "lost")
-        connection.close()  # of the gateway's thread
-
-    def become_due() -> None:
-        SmsBatch.objects.update(next_check_at=db_now())
-        sandbox.on_request = take_forty_seconds
-
-    loop(become_due, nothing, nothing, nothing)
-    assert swept == [False, False, True]
 
 
 @pytest.mark.parametrize("halt", ["DAILY_LIMIT", "QUIET_HOURS"])

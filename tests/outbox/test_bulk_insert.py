@@ -69,7 +69,7 @@ def test_long_list_takes_few_statements():
     with CaptureQueriesContext(connection) as captured:
         assert send_many(rows) == 10_000
     assert len(queries(captured, "INSERT")) == INSERTS[connection.vendor]
-    assert queries(captured, "SELECT") == []  # the INSERT returns the stopped numbers
+    assert len(queries(captured, "SELECT")) == 10  # the stop list
     stored = SmsMessage.objects.order_by("pk").values_list("number", "text")
     assert list(stored) == [(f"+7{row['number'][1:]}", row["text"]) for row in rows]
 

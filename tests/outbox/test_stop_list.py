@@ -12,11 +12,21 @@ from django.test.utils import CaptureQueriesContext
 from django_mobilon_sms.choices import ErrorCode, Priority
 from django_mobilon_sms.exceptions import InvalidRows
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, StoppedNumber
-from django_mobilon_sms.outbox import Stopped, copy_message, read_numbers, send_many, send_sms, stop
+from django_mobilon_sms.outbox import (
+    Stopped,
+    copy_message,
+    read_numbers,
+    send_many,
+    send_sms,
+    stop,
+    stop_list,
+)
 from django_mobilon_sms.signals import status_changed
 from django_mobilon_sms.worker import candidates, deliver, send_now
+from tests.support.lock_waits import in_threads, waiting
 from tests.support.messages import write
 from tests.support.plans import faults, fill
+from tests.support.workers import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
@@ -30,6 +40,27 @@ def rows(*fields):
 def stop_unseen(*numbers):
     """Stop a number as by a transaction that no writer has seen yet."""
     StoppedNumber.objects.bulk_create(StoppedNumber(number=number) for number in numbers)
+
+
+def test_message_that_is_written_while_its_number_is_stopped_does_not_stay(monkeypatch):
+    """Neither waits for the other. On MariaDB, a deadlock would undo the stop."""
+    if connection.vendor == "sqlite":
+        pytest.skip("one writer at a time")
+    cancel, added, written = stop_list._cancel, [], []
+
+    def cancel_after_the_write(numbers, by):
+        added.append(numbers)
+        wait_until(lambda: len(written) == 2 or waiting())
+        return cancel(numbers, by)
+
+    monkeypatch.setattr(stop_list, "_cancel", cancel_after_the_write)
+    with in_threads() as start:
+        stopping = start(stop, [NUMBER])
+        wait_until(lambda: added)
+        written.append(send_sms(NUMBER, "x"))
+        written.append(send_many([{"number": NUMBER, "text": "y"}] * 3))
+        assert stopping.result(PATIENCE) == Stopped(1, 4)
+    assert set(rows("status")) == {("cancelled",)}
 
 
 def test_number_is_added_once_and_keeps_its_note():

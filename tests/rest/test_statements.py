@@ -39,11 +39,11 @@ ENDPOINTS = {
     "summary": ("get", "messages/summary/", None, 1),
     # The state of the gateway; what is due and the oldest of it, by priority; the rate.
     "queue": ("get", "messages/queue/", None, 1 + 3 + 3 + 1),
-    # The INSERT.
-    "write one": ("post", "messages/", GOOD, ATOMIC + 1),
-    "write a list": ("post", "messages/many/", [GOOD] * 20, ATOMIC + 1),
+    # The INSERT, the stop list.
+    "write one": ("post", "messages/", GOOD, ATOMIC + 2),
+    "write a list": ("post", "messages/many/", [GOOD] * 20, ATOMIC + 2),
     # And the key: whether it is kept, its INSERT.
-    "write with a key": ("post", "messages/", GOOD, ATOMIC + 3),
+    "write with a key": ("post", "messages/", GOOD, ATOMIC + 4),
     # The key, the messages.
     "write again": ("post", "messages/", GOOD, 1 + 1),
     # The message, the time of its batch, whether it is asked for, the message as it is then.

@@ -419,13 +419,6 @@ MISTAKES = [
         "worker/test_claims.py::test_text_of_a_message_stopped_before_its_claim_is_forgotten",
     ),
     Mistake(
-        "stop list ignored by the outbox",
-        "outbox/bulk_insert.py",
-        "        if is_stopped:\n",
-        "        if False:\n",
-        "outbox/test_bulk_insert.py::test_stopped_number_at_the_end_of_a_long_list_leaves_nothing",
-    ),
-    Mistake(
         "list confirmed twice",
         "models/mailings.py",
         "return self.waiting().update(confirmed_at",

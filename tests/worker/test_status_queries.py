@@ -8,7 +8,7 @@ from collections import Counter
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import DataError, IntegrityError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from django_mobilon_sms.choices import Status
@@ -266,6 +266,46 @@ def test_two_workers_do_not_ask_for_the_same(sandbox, worker, monkeypatch):
         taken.extend(found)
     pks = sorted(one.pk for one in taken)
     assert pks == sorted(SmsMessage.objects.values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize("step", ["stopping", "select"])
+def test_answers_are_recorded_although_the_look_for_more_fails(sandbox, worker, monkeypatch, step):
+    accepted(sandbox, worker, 10)
+    calls, select = Counter(), status_queries.select
+
+    def fail_when_called_again(name):
+        calls[name] += 1
+        if name == step and calls[name] == 2:
+            raise OperationalError("gone")
+
+    def look(build, *args, **expressions):
+        if build is status_queries._due:
+            fail_when_called_again("select")
+        return select(build, *args, **expressions)
+
+    monkeypatch.setattr(status_queries, "select", look)
+    with pytest.raises(OperationalError):
+        refresh(stopping=lambda: fail_when_called_again("stopping"))
+    assert set(SmsMessage.objects.values_list("status", flat=True)) == {"sent"}
+
+
+def test_answers_under_way_are_recorded_although_those_before_are_refused(
+    sandbox, worker, monkeypatch
+):
+    accepted(sandbox, worker, 300)
+    rounds, record = [], status_queries.record
+
+    def refuse_the_first(*args):
+        rounds.append(args)
+        if len(rounds) == 1:
+            raise DataError
+        return record(*args)
+
+    monkeypatch.setattr(status_queries, "record", refuse_the_first)
+    with pytest.raises(DataError):
+        refresh()
+    found = Counter(SmsMessage.objects.values_list("status", flat=True))
+    assert found == {"sent": 200, "accepted": 100}
 
 
 def alone(count):

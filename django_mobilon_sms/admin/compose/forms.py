@@ -23,7 +23,7 @@ from ...choices import Priority
 from ...conf import conf
 from ...exceptions import InvalidRows
 from ...models import GatewayState, SmsMessage
-from ...outbox import clean, confined, refusals, stopped_numbers, write_many
+from ...outbox import clean, confined, refusals, write_many
 from . import recipients
 from .recipients import Fault, Recipients
 
@@ -219,7 +219,7 @@ class MessageForm(CommonForm):
         numbers = self.recipients.numbers[: recipients.MAX_RECIPIENTS]
         text = str(self["text"].value() or "").replace("\r\n", "\n")
         new = [SmsMessage(guid=self._guid(one), number=one, text=text) for one in numbers]
-        found = refusals(new, stopped_numbers(numbers), confined(self._writer))
+        found = refusals(new, confined(self._writer))
         reasons = {}
         for message in new:
             errors = found[message.guid].error_dict if message.guid in found else {}

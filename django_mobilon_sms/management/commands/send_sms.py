@@ -25,7 +25,6 @@ from ...operations import JOB_SECONDS, RECENT_AGE, count_days
 from ...webhooks import deliver_once, delivering
 from ...worker import (
     BEAT_SECONDS,
-    SWEEP_SECONDS,
     RunReport,
     beat,
     can_claim,
@@ -167,8 +166,6 @@ class Command(WorkingCommand):
         """Do the steps of one run: sweep, send, check statuses, and what is due at times."""
         report = sweep_leftovers() if options["refresh_only"] else self.send(options, stopping)
         if not options["no_refresh"]:
-            if options["loop"]:
-                stopping = or_time_to_sweep(stopping)
             if options["loop"] and not options["refresh_only"]:
                 stopping = or_message_due(stopping, halted=bool(report.halted))
             alive = partial(self.alive, options)
@@ -254,12 +251,6 @@ def or_message_due(stopping: Callable[[], bool], *, halted: bool) -> Callable[[]
     requests = itertools.count()
     is_due = can_claim if halted else lambda: bool(candidates.due(1, 1))
     return lambda: stopping() or (next(requests) > 0 and is_due())
-
-
-def or_time_to_sweep(stopping: Callable[[], bool]) -> Callable[[], bool]:
-    """Also stop checking statuses after a minute, because the next run begins with a sweep."""
-    end = time.monotonic() + SWEEP_SECONDS
-    return lambda: stopping() or time.monotonic() > end
 
 
 def describe(error: Exception) -> str:

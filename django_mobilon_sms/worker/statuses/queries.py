@@ -24,7 +24,7 @@ from django.db.models import Expression, Value
 
 from ...choices import ErrorCode, Status
 from ...conf import conf, require_valid
-from ...gateway import MAX_OBJECTS, Backend, Call, StatusReport, with_call
+from ...gateway import MAX_OBJECTS, Backend, Call, StatusReport, uptime, with_call
 from ...models import (
     RETRY_SECONDS,
     TIME,
@@ -70,6 +70,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 60.0, 900.0
 #: The longest wait that a gateway may ask for, in seconds.
 LONGEST_RETRY_AFTER = 3600.0
 
+#: A round that took so many seconds is recorded before the next batches are taken, because its own
+#: may be due again by then.
+LONG_ROUND = 5.0
 
 #: Requests under way, by the position of their first query.
 Requests = RequestThreads[int, list[StatusReport]]
@@ -140,21 +143,30 @@ def _query_all(
     stopping: Callable[[], bool],
     alive: Callable[[], object],
 ) -> None:
-    """Query all that is due. Replies that an error of the database loses are queried again."""
+    """Query all that is due, and record each round while the next one waits for the gateway."""
     size = MAX_OBJECTS  # more after the first good reply
-    answered: Round | None = None
-    while not stopping() and (queries := take_due(size)):
-        requests = _start(gateway, queries)
-        if answered:  # recorded while the next requests wait for the gateway
-            _record(report, answered)
-        answered = _wait(requests, queries, alive)
-        if answered.errors:
-            trouble.note(answered.errors)
-            break
-        trouble.forget()
-        size = conf.CONCURRENCY * MAX_OBJECTS
-    if answered:
-        _record(report, answered)
+    answered: list[Round] = []  # not recorded yet: one round at most
+    try:
+        while not stopping() and (queries := take_due(size)):
+            began, requests = uptime(), _start(gateway, queries)
+            try:
+                _record_all(report, answered)
+            finally:
+                answered.append(_wait(requests, queries, alive))
+            if errors := answered[-1].errors:
+                trouble.note(errors)
+                break
+            trouble.forget()
+            size = conf.CONCURRENCY * MAX_OBJECTS
+            if uptime() > began + LONG_ROUND:
+                _record_all(report, answered)
+    finally:  # whatever ended the queries
+        _record_all(report, answered)
+
+
+def _record_all(report: RunReport, answered: list[Round]) -> None:
+    while answered:
+        _record(report, answered.pop())
 
 
 def _record(report: RunReport, answered: Round) -> None:
