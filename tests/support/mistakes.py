@@ -343,8 +343,8 @@ MISTAKES = [
     Mistake(
         "replies of the last round not recorded",
         "worker/statuses/queries.py",
-        "    if answered:\n        _record(",
-        "    if False:\n        _record(",
+        "    finally:  # whatever ended the queries\n        _record_all(report, answered)\n",
+        "    finally:\n        pass\n",
         "worker/test_status_queries.py::test_batches_with_few_messages_left_share_a_request",
     ),
     Mistake(
