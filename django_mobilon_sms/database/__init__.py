@@ -2,25 +2,20 @@
 
 from .chunks import ROWS_PER_STATEMENT, chunked
 from .clock import db_now, is_over
-from .lock_waits import ShortLockWaits, short_lock_waits
-from .prepared_sql import (
+from .expressions import (
     BINARY,
     INTEGER,
     JSON,
     TEXT,
     TIME,
     BatchKeys,
-    Build,
-    Change,
     PkIn,
     PrimaryKeys,
     ValuePerPk,
     batch_key,
-    insert_from,
-    insert_where,
-    select,
-    update,
 )
+from .lock_waits import ShortLockWaits, short_lock_waits
+from .prepared_sql import Build, Change, insert_from, insert_where, select, update
 from .primary_queryset import PrimaryQuerySet, quoting_no_row
 from .retry_on_lock import PASSING, RETRY_SECONDS, retry_on_lock
 from .user_field import user_field

@@ -36,6 +36,7 @@ from ...models import (
     SmsBatch,
     SmsMessage,
     asked_statuses,
+    chunked,
     db_now,
     retry_on_lock,
     select,
@@ -74,8 +75,8 @@ LONGEST_RETRY_AFTER = 3600.0
 #: may be due again by then.
 LONG_ROUND = 5.0
 
-#: Requests under way, by the position of their first query.
-Requests = RequestThreads[int, list[StatusReport]]
+#: Requests under way, by their position in the round.
+Requests = RequestThreads[int, StatusReply]
 
 
 class Round(NamedTuple):
@@ -260,12 +261,16 @@ def next_check(closed_at: datetime, now: datetime, mark: timedelta) -> datetime 
 def _start(gateway: Backend, queries: Sequence[StatusQuery]) -> Requests:
     """Start one request for each ``MAX_OBJECTS`` queries."""
     requests: Requests = RequestThreads()
-    for start in range(0, len(queries), MAX_OBJECTS):
-        chunk = queries[start : start + MAX_OBJECTS]
-        ids = list(dict.fromkeys(query.gateway_id for query in chunk))
+    for position, chunk in enumerate(chunked(queries, MAX_OBJECTS)):
         call = Call(conf.TIMEOUT)
-        requests.start(start, call, partial(with_call(gateway.status, call), ids))
+        requests.start(position, call, partial(_ask, with_call(gateway.status, call), chunk))
     return requests
+
+
+def _ask(
+    status: Callable[[list[str]], list[StatusReport]], queries: Sequence[StatusQuery]
+) -> StatusReply:
+    return queries, status(list(dict.fromkeys(query.gateway_id for query in queries)))
 
 
 def _wait(requests: Requests, queries: Sequence[StatusQuery], alive: Callable[[], object]) -> Round:
@@ -274,11 +279,11 @@ def _wait(requests: Requests, queries: Sequence[StatusQuery], alive: Callable[[]
     errors: list[BaseException] = []
     while requests:
         alive()
-        for start, answer in requests.wait(BEAT_SECONDS):
+        for _position, answer in requests.wait(BEAT_SECONDS):
             if isinstance(answer, BaseException):
                 errors.append(answer)
             else:
-                replies.append((queries[start : start + MAX_OBJECTS], answer))
+                replies.append(answer)
     return Round(queries, replies, errors)
 
 
