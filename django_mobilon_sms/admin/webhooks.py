@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
@@ -18,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from django.views.decorators.http import require_POST
 
-from ..conf import conf, configured_webhooks, show_time
+from ..conf import conf, configured_webhooks, show_time, to_utc
 from ..models import WebhookConsumer
 from ..webhooks import ConsumerState, deliver_again, show_count, state_of
 from . import history
@@ -62,6 +63,13 @@ class AgainForm(forms.Form):
     since = forms.DateTimeField(
         widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
     )
+
+    def clean_since(self) -> datetime:
+        """Return the time in UTC. Raise ``ValidationError`` for one that is out of range."""
+        try:
+            return to_utc(self.cleaned_data["since"])
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
 
 
 @admin.register(WebhookConsumer)

@@ -1,7 +1,7 @@
 """The settings: declared, read and checked; and the values they hold, parsed."""
 
 from .database_checks import database_trouble
-from .durations import parse_duration, show_duration, show_moment, show_time
+from .durations import parse_duration, show_duration, show_moment, show_time, to_utc
 from .quiet_hours import parse_quiet_hours
 from .rates import parse_rate
 from .secret_key import keyed_digests

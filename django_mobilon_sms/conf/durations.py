@@ -1,15 +1,17 @@
-"""Durations as people type them, ``15m``, ``180d``, and times as they read them."""
+"""Durations and times that people type, and times as they read them."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from django.utils.formats import date_format
 from django.utils.timezone import localdate, localtime
 
 #: Seconds in each unit.
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+#: A time that is so far from now fits every database and every time zone.
+LONGEST = timedelta(days=36_500)
 
 
 def parse_duration(value: str) -> timedelta:
@@ -17,7 +19,20 @@ def parse_duration(value: str) -> timedelta:
     match = re.fullmatch(r"([0-9]{1,6})([smhdw])", value)
     if match is None or int(match[1]) == 0:
         raise ValueError("Write a number and a unit, like 90s, 15m, 12h, 180d or 2w.")
-    return timedelta(seconds=int(match[1]) * UNITS[match[2]])
+    duration = timedelta(seconds=int(match[1]) * UNITS[match[2]])
+    if duration > LONGEST:
+        raise ValueError("Write a duration of at most 36500d, which is a hundred years.")
+    return duration
+
+
+def to_utc(time: datetime) -> datetime:
+    """Return an aware time in UTC. Raise ``ValueError`` outside the years 2000 to 2999.
+
+    Others overflow in some time zone. PostgreSQL refuses a zone 16 hours or more from UTC.
+    """
+    if not 2000 <= time.year <= 2999:
+        raise ValueError("Give a time between the years 2000 and 2999.")
+    return time.astimezone(timezone.utc)
 
 
 def show_duration(duration: timedelta) -> str:

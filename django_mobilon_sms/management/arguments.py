@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive, make_aware
 from django.utils.translation import gettext as _
 
-from ..conf import conf, parse_duration
+from ..conf import conf, parse_duration, to_utc
 from ..phone_numbers import normalize_number
 
 
@@ -61,7 +61,7 @@ def moment(value: str) -> datetime | timedelta:
         time = parse_datetime(value)
         if time is None:
             return duration(value)
-        return make_aware(time) if is_naive(time) else time
+        return to_utc(make_aware(time) if is_naive(time) else time)
     except (ArgumentTypeError, ValueError):
         message = _("must be a time like 2026-11-29T12:00, or a length of time like 2h")
         raise ArgumentTypeError(message) from None

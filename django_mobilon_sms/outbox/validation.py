@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from unicodedata import category
 from uuid import UUID
@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from ..choices import Priority
-from ..conf import conf, is_source
+from ..conf import conf, is_source, to_utc
 from ..models import GatewayState
 from ..phone_numbers import ANY_NUMBER, normalize_number
 from ..segments import count_segments
@@ -217,9 +217,12 @@ def _time(value: object) -> datetime:
         raise ValidationError(
             _("Give the time with its time zone: without one it is ambiguous."), code="naive"
         )
-    if not 2000 <= value.year <= 2999:
-        raise ValidationError(_("Give a time between the years 2000 and 2999."), code="range")
-    return value.astimezone(timezone.utc)
+    try:
+        return to_utc(value)
+    except ValueError:
+        raise ValidationError(
+            _("Give a time between the years 2000 and 2999."), code="range"
+        ) from None
 
 
 def _priority(value: object) -> int:

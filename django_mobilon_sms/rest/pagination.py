@@ -17,6 +17,8 @@ from rest_framework.fields import get_error_detail
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
+from ..conf import to_utc
+
 #: The order of writing, the newest first.
 NEWEST = "-pk"
 
@@ -155,9 +157,9 @@ def _order(queryset: QuerySet[Any, Any], field: str, sign: str) -> QuerySet[Any,
 
 def _parse_time(value: str) -> datetime:
     time = parse_datetime(value)
-    if time is None or time.utcoffset() is None or not 2000 <= time.year <= 2999:
+    if time is None or time.utcoffset() is None:
         raise ValueError(value)
-    return time
+    return to_utc(time)
 
 
 def _read(request: Request, name: str, field: forms.Field) -> Any:

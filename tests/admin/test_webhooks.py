@@ -77,8 +77,10 @@ def test_given_up_events_are_delivered_again_from_a_time(receiver):
 
 
 def test_time_that_is_none_is_refused(receiver):
-    [notice] = press(person(SEE, START), "again", since="вчера")
-    assert notice.startswith("Enter the date and the time")
+    client = person(SEE, START)
+    for since in ("вчера", "0001-01-01T00:00"):
+        [notice] = press(client, "again", since=since)
+        assert notice.startswith("Enter the date and the time")
     assert history() == []
 
 

@@ -150,7 +150,7 @@ WRONG = {
     ("E029", "HOURLY_PER_NUMBER"): [0, -1, 1001, "10", 10.0, True, math.nan],
     ("E037", "REST_DAILY_SEGMENTS"): [0, -1, 1_000_000, "10", 10.0, True, {"shop": 10}],
     ("E032", "WAKE_UP"): ["", 5, "celery", "django_mobilon_sms.contrib.celery.no_such", print],
-    ("E034", "EVENTS"): [30, "", "30", "30 days", "0d", "-1d", "1.5d"],
+    ("E034", "EVENTS"): [30, "", "30", "30 days", "0d", "-1d", "1.5d", "5218w"],
     ("E040", "WEBHOOKS"): ["", [], {"": {}}, {"a b": {}}, {"я": {}}, {"x" * 33: {}}, {"a": "b"}],
 }
 
@@ -194,7 +194,7 @@ RIGHT = {
     "HOURLY_PER_NUMBER": [None, 1, 10, 1000],
     "REST_DAILY_SEGMENTS": [None, 1, 999_999],
     "WAKE_UP": [None, "django_mobilon_sms.contrib.celery.wake_up"],
-    "EVENTS": [None, "30d", "12h", "2w"],
+    "EVENTS": [None, "30d", "12h", "5214w"],
     "WEBHOOKS": [None, {}],
 }
 

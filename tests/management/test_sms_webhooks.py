@@ -17,9 +17,11 @@ from tests.webhooks.conftest import only, receiver, settle
 
 __all__ = ["receiver"]
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
 
 HOUR = timedelta(hours=1)
+#: No place has it, and PostgreSQL refuses it.
+FAR = timezone.get_fixed_timezone(-20 * HOUR)
 
 
 def command(*words: str) -> str:
@@ -86,7 +88,11 @@ def test_stopped_consumer_is_started(receiver):
 
 @pytest.mark.parametrize(
     "give",
-    [lambda: "2h", lambda: (timezone.localtime() - 2 * HOUR).replace(tzinfo=None).isoformat()],
+    [
+        lambda: "2h",
+        lambda: (timezone.localtime() - 2 * HOUR).replace(tzinfo=None).isoformat(),
+        lambda: (timezone.now() - 2 * HOUR).astimezone(FAR).isoformat(),
+    ],
 )
 def test_events_since_a_time_are_delivered_again(receiver, give):
     write(1)
@@ -107,6 +113,8 @@ def test_events_since_a_time_are_delivered_again(receiver, give):
         (["office", "--start"], "There is no consumer office."),
         (["shop", "--again-from", "yesterday"], "must be a time like"),
         (["shop", "--again-from", "2026-13-01T00:00"], "must be a time like"),
+        (["shop", "--again-from", "0001-01-01T00:00"], "must be a time like"),
+        (["shop", "--again-from", "36501d"], "must be a time like"),
     ],
 )
 def test_wrong_usage_says_the_way_out(receiver, words, error):

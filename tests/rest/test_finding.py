@@ -201,6 +201,14 @@ def test_forged_cursor_of_a_time_is_not_found(client, place, reverse):
     assert (response.status_code, code(response)) == (404, "not_found")
 
 
+@pytest.mark.databases
+def test_cursor_of_a_time_may_have_a_zone_that_no_place_has(client):
+    [message] = write()
+    tokens = f"p=2020-01-01T00:00:00-18:20,{message.guid}"
+    response = client.get(f"/sms/messages/?ordering=created_at&cursor={cursor(tokens)}")
+    assert [row["guid"] for row in response.json()["results"]] == [str(message.guid)]
+
+
 def test_cursor_of_a_time_is_none_of_the_order_of_writing(client):
     write(2)
     page = client.get("/sms/messages/?ordering=created_at&page_size=1").json()

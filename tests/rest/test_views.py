@@ -385,6 +385,16 @@ def test_filters(client):
 
 
 @pytest.mark.databases
+def test_time_may_have_a_zone_that_no_place_has(client):
+    """PostgreSQL refuses a time that is 16 hours or more from UTC."""
+    write(tag="a")
+    SmsMessage.objects.all().change(sent_at=datetime(2020, 1, 1, tzinfo=timezone.utc))
+    for name in ("created", "sent"):
+        after, before = "2019-12-31T00:00:00-18:20", "2198-05-06T13:47:02-18:20"
+        assert found(client, f"{name}_after={after}&{name}_before={before}") == ["a"]
+
+
+@pytest.mark.databases
 @pytest.mark.parametrize(
     ("query", "errors"),
     [

@@ -13,7 +13,7 @@ from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
 from ...choices import ErrorCode, Status
-from ...conf import conf, parse_duration
+from ...conf import conf, parse_duration, to_utc
 from ...models import SmsEvent, has
 from ...outbox import database_time
 from ..pagination import MessagePagination
@@ -35,9 +35,10 @@ class TimeField(forms.DateTimeField):
         if value and not value.endswith("Z") and not {"+", "-"} & set(value[10:]):
             raise ValidationError(_("Give the time with its zone."), code="naive")
         time = super().to_python(value)
-        if time is not None and not 2000 <= time.year <= 2999:  # the extremes overflow in UTC
-            raise ValidationError(self.error_messages["invalid"], code="invalid")
-        return time
+        try:
+            return time and to_utc(time)
+        except ValueError:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from None
 
 
 class FilterForm(ParameterForm):
