@@ -144,6 +144,10 @@ class StateQuerySet(PrimaryQuerySet):
         waited = self.for_write().filter(ShortLockWaits(), free, is_time)
         return waited.update(probe=batch.pk, probe_until=db_now() + lease) == 1
 
+    def release_probe(self, batch: SmsBatch) -> int:
+        """Let another batch probe the gateway, because this one did not ask it."""
+        return self.for_write().filter(probe=batch.pk).update(probe=None, probe_until=None)
+
     def trip(
         self, batch: SmsBatch, *, wait: timedelta, error_code: str, http_code: int | None = None
     ) -> int:
@@ -220,7 +224,8 @@ class GatewayState(models.Model):
         """Treat waits that end later than any can as over, because a wrong clock wrote them."""
         if self.blocked_until and self.blocked_until > self.now + LONGEST_WAIT:
             self.blocked_until = self.now
-        if self.probe_until and self.probe_until > self.now + timedelta(seconds=conf.LEASE):
+        longest_probe = 2 * timedelta(seconds=conf.LEASE)  # as in ``win_probe()``
+        if self.probe_until and self.probe_until > self.now + longest_probe:
             self.probe_until = self.now
 
 

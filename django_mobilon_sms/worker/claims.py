@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from django.db import router, transaction
@@ -39,6 +40,9 @@ from .heartbeats import host_name
 from .run_report import Halt, halt_of
 
 logger = logging.getLogger(__name__)
+
+#: How often in a row a claim may find that others were faster. The run then ends early.
+MOST_TRIES = 100
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,7 +76,7 @@ def claim_next(
     states = GatewayState.objects
     # The claim itself asks whether sending is halted. Before it, only limits need the time.
     state = states.current() if conf.QUIET_HOURS is not None or pace.is_set() else None
-    while True:
+    for _try in range(MOST_TRIES):
         if halt := halt_of(state):
             return [], halt
         if is_probe := state is not None and state.blocked_until is not None:
@@ -81,14 +85,14 @@ def claim_next(
         now = state.now if state else None
         found, halt = _choose(now, limit, batch_size, pks, priorities)
         found = [batch for batch in found[:max_batches] if batch[0].pk not in without]
-        write = partial(take, found, is_probe=is_probe, paced_at=now if pace.is_set() else None)
-        alias = router.db_for_write(SmsMessage)
-        if found and (claims := retry_on_lock(write, using=alias, seconds=RETRY_SECONDS)):
+        paced_at = now if pace.is_set() else None
+        if found and (claims := take(found, is_probe=is_probe, paced_at=paced_at)):
             return claims, None
         state = states.current()
         if not found:
             return [], halt_of(state) or halt
         # Sending is halted, or others were faster with all of them, the pace or the probe.
+    return [], None
 
 
 def can_claim() -> bool:
@@ -137,9 +141,26 @@ def take(
     out, and those whose number is stopped are cancelled. A probe is one batch, and one process on
     all hosts wins it. ``paced_at``: when the pace had room for these messages.
     """
+    tried: list[Claim] = []
+    write = partial(_take, found, tried, is_probe=is_probe, paced_at=paced_at)
+    alias = router.db_for_write(SmsMessage)
+    return retry_on_lock(write, using=alias, seconds=RETRY_SECONDS)
+
+
+def _take(
+    found: Sequence[list[Candidate]],
+    tried: list[Claim],
+    *,
+    is_probe: bool,
+    paced_at: datetime | None,
+) -> list[Claim]:
+    """Claim, unless one of the attempts that were ``tried`` before has claimed after all."""
+    if ours := _still_ours(tried):
+        return ours
     alias = router.db_for_write(SmsMessage)
     began, lease = uptime(), timedelta(seconds=conf.LEASE)
     batches = [SmsBatch(worker=worker_name()) for _ in found]
+    tried += (Claim(batch, own, began, is_probe) for batch, own in zip(batches, found))
     with (
         suppress(OthersWereFaster),
         transaction.atomic(using=alias, durable=True),
@@ -152,10 +173,18 @@ def take(
         ]
         if paced_at is not None and not pace.charge(_loads(claims), paced_at):
             raise OthersWereFaster
-        if empty := [claim.batch.pk for claim in claims if not claim.messages]:
-            SmsBatch.objects.using(alias).filter(pk__in=empty).delete()
+        if empty := [claim.batch for claim in claims if not claim.messages]:
+            SmsBatch.objects.using(alias).filter(pk__in=[batch.pk for batch in empty]).delete()
+            if is_probe:
+                GatewayState.objects.release_probe(empty[0])
         return [claim for claim in claims if claim.messages]
     return []
+
+
+def _still_ours(tried: Iterable[Claim]) -> list[Claim]:
+    """Return the claims that were committed although no answer to their COMMIT came."""
+    ours = [dataclasses.replace(one, messages=_ours(one.batch, one.messages)) for one in tried]
+    return [claim for claim in ours if claim.messages]
 
 
 def _lock_state(batches: Sequence[SmsBatch], lease: timedelta, *, is_probe: bool) -> None:
@@ -219,14 +248,18 @@ def _ours(batch: SmsBatch, messages: Sequence[Candidate]) -> list[Candidate]:
 
 def _loads(claims: Iterable[Claim]) -> dict[str, pace.Load]:
     claimed = chain.from_iterable(claim.messages for claim in claims)
-    return {
-        source: pace.Load(
-            segments=sum(one.segments for one in own),
-            begun=sum(one.segments for one in own[:-1]),
-            is_urgent=own[-1].priority == Priority.HIGH,
-        )
-        for source, own in candidates.by_sender(claimed).items()
-    }
+    return {source: _load(own) for source, own in candidates.by_sender(claimed).items()}
+
+
+def _load(messages: Sequence[Candidate]) -> pace.Load:
+    """Return the load of a sender's messages. The longest of the least urgent counts as the last.
+
+    They are no longer in the order in which the pace had room for them: whatever their order was,
+    there is room for this one if there was for all.
+    """
+    segments = sum(message.segments for message in messages)
+    last = max(messages, key=attrgetter("priority", "segments"))
+    return pace.Load(segments, segments - last.segments, last.priority == Priority.HIGH)
 
 
 def worker_name() -> str:

@@ -272,8 +272,8 @@ def _update_breaker(result: Result) -> None:
         )
         with suppress(Exception):  # of a handler: other outcomes are not recorded yet
             logger.warning("breaker.trip batch=%s tripped=%d", result.batch.pk, tripped)
-    elif result.is_good and result.is_probe:
-        states.clear(result.batch)
+    elif result.is_probe:
+        (states.clear if result.is_good else states.release_probe)(result.batch)
 
 
 def _alias() -> str:

@@ -223,6 +223,9 @@ class _Run:
         if invalid:
             self.report.count(outcome_recording.fail_invalid(claim, invalid))
         if outgoing:
+            if invalid:
+                sent = [message for message in claim.messages if message.pk not in invalid]
+                claim = dataclasses.replace(claim, messages=sent)
             self.report.posts += 1
             call = Call(conf.TIMEOUT, lease_end=claim.began + conf.LEASE)
             send = partial(with_call(self.gateway.send, call), outgoing)

@@ -176,6 +176,30 @@ def test_claim_for_which_there_is_no_room_any_more_leaves_no_trace(settings, clo
     assert SmsMessage.objects.filter(status=Status.PENDING).count() == 4
 
 
+@pytest.mark.parametrize("urgent", [False, True])
+def test_claim_that_was_put_into_another_order_has_the_room_that_was_seen(settings, clock, urgent):
+    """A message that had trouble gets a batch of its own, behind those of the others."""
+    settings.MOBILON_SMS_RATE = "10/m"
+    priority = Priority.HIGH if urgent else Priority.NORMAL
+    _, again = write(2, priority=priority)
+    SmsMessage.objects.filter(pk=again.pk).change(resends=1)
+    write(1, text="я" * 200, priority=priority)  # three segments
+    now = GatewayState.objects.current().now
+    pace.room([conf.SOURCE], now)
+    SenderPace.objects.update(used=7 if urgent else 6)  # three segments are left
+    found = candidates.due(10, 10, room=lambda sources: pace.room(sources, now))
+    assert [len(batch) for batch in found] == [2, 1]
+    assert sum(len(claim.messages) for claim in take(found, paced_at=now)) == 3
+
+
+def test_claim_gives_up_where_others_are_always_faster(settings, clock, monkeypatch):
+    write(1)
+    monkeypatch.setattr(pace, "charge", lambda loads, now: False)  # no worker is so fast for long
+    settings.MOBILON_SMS_RATE = "10/m"
+    report = deliver()
+    assert (report.claimed, report.exit_code) == (0, 0)
+
+
 def test_claim_whose_window_has_ended_is_not_charged_to_it(settings, clock):
     settings.MOBILON_SMS_RATE = "4/m"
     write(2)

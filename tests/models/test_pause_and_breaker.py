@@ -82,6 +82,8 @@ def test_blocked_gateway_may_be_tried_at_once():
         ({"blocked_until": FUTURE}, True),
         ({"blocked_until": FUTURE, "probe": GUID, "probe_until": SOON}, False),
         ({"blocked_until": PAST, "probe": GUID, "probe_until": FUTURE}, True),
+        # A little later than a lease from now: the worker has a longer one, or a clock went back.
+        ({"blocked_until": PAST, "probe": GUID, "probe_until": timezone.now() + 1.5 * HOUR}, False),
     ],
 )
 def test_one_batch_wins_the_probe_after_the_wait(settings, fields, won):

@@ -94,6 +94,30 @@ def test_probe_takes_nothing_after_a_pause():
     assert GatewayState.objects.current().probe is None
 
 
+@pytest.mark.parametrize("end", ["stopped", "lease_short", "invalid"])
+def test_probe_that_did_not_ask_the_gateway_lets_the_next_one_ask(
+    settings, monkeypatch, sandbox, end
+):
+    bad, good = write(2)
+    GatewayState.objects.update(blocked_until=db_now() - timedelta(hours=1))
+    if end == "stopped":
+        stop_unseen(NUMBER)
+        SmsMessage.objects.filter(pk=good.pk).change(number=OTHER)
+        [batch] = candidates.due(1, 1)
+        assert claims.take([batch], is_probe=True) == []
+    elif end == "invalid":
+        SmsMessage.objects.filter(pk=bad.pk).change(number="no number")
+        deliver(limit=1)
+    else:
+        monkeypatch.setattr("django_mobilon_sms.worker.run.require_ready", lambda: None)
+        settings.MOBILON_SMS_LEASE, settings.MOBILON_SMS_TIMEOUT = 10, 20
+        deliver(limit=1)
+        settings.MOBILON_SMS_LEASE, settings.MOBILON_SMS_TIMEOUT = 300, 20
+    state = GatewayState.objects.current()
+    assert (state.probe, state.probe_until, sandbox.posts) == (None, None, [])
+    assert deliver().statuses["accepted"] >= 1
+
+
 def test_claim_that_is_no_probe_takes_nothing_while_one_is_under_way():
     write(2)
     GatewayState.objects.update(blocked_until=db_now() - timedelta(hours=1))

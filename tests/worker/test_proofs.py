@@ -525,6 +525,8 @@ def test_message_that_cannot_be_put_on_the_wire_fails_and_the_rest_goes_on(sandb
     assert worker("--no-refresh").code == 0
     assert rows("status", "error_code") == [("failed", "invalid"), ("accepted", "")]
     assert [message.guid for message in sandbox.messages] == [str(good.guid)]
+    journal = SmsBatch.objects.get()
+    assert (journal.message_count, journal.guids) == (1, [str(good.guid)])
 
 
 @pytest.mark.parametrize(
@@ -655,18 +657,14 @@ def test_record_whose_commit_is_not_answered_is_repeated_and_changes_nothing(
 
 @on_a_server
 @pytest.mark.databases
-def test_claim_whose_commit_is_not_answered_sends_nothing_and_is_held(sandbox, worker, commits):
+def test_claim_whose_commit_is_not_answered_is_found_and_sent_once(sandbox, worker, commits):
     beat(WorkerKind.CRON)  # the commit of a heartbeat must not be the lost one
     write(2)
     commits.is_armed = True
-    assert worker("--no-refresh") == (0, "Nothing to do.\n")
-    assert rows("status", "batch__outcome") == [("sending", "")] * 2
-    SmsBatch.objects.update(lease_until=db_now() - HOUR)
-    ends = [("unknown", "lost", 0)] * 2
-    end = End(4, Outcome.LOST, "lost", None, ends, 0, None)
-    assert reached(worker("--no-refresh").code) == end
+    assert worker("--no-refresh") == (0, "Messages: 2 accepted\n")
+    assert not commits.is_armed
+    assert rows("status", "batch__outcome") == [("accepted", "answered")] * 2
     prove_that_nothing_goes_out_twice(sandbox, worker)
-    assert sandbox.posts == []
 
 
 # The table is whole
