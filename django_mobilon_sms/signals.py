@@ -12,7 +12,7 @@ from django.dispatch import Signal
 #: A message has a new status. Sent by ``send_robust`` after the commit, at most once for a change
 #: and never for ``pending`` to ``sending``. Arguments: ``message`` (as it was when it changed, with
 #: its new status), ``old`` and ``new`` (values of ``Status``). A worker calls receivers in its own
-#: thread, while no request is under way; it sends nothing meanwhile, so a receiver must be short.
+#: thread, while it sends nothing, so a receiver must be short.
 status_changed = Signal()
 
 

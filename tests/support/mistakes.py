@@ -343,8 +343,8 @@ MISTAKES = [
     Mistake(
         "replies of the last round not recorded",
         "worker/statuses/queries.py",
-        "    finally:  # whatever ended the queries\n        _record_all(report, answered)\n",
-        "    finally:\n        pass\n",
+        "ended the queries\n        _record_all(report, answered, alive)\n",
+        "ended the queries\n        pass\n",
         "worker/test_status_queries.py::test_batches_with_few_messages_left_share_a_request",
     ),
     Mistake(

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.outbox import send_sms
 from django_mobilon_sms.signals import status_changed
-from django_mobilon_sms.worker import deliver, run, send_now, sweep_leftovers
+from django_mobilon_sms.worker import deliver, refresh, run, send_now, sweep_leftovers
 from tests.support.messages import claim, write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]
@@ -124,6 +124,16 @@ def test_other_threads_call_receivers_at_once(sandbox, connect):
     sent = send_sms("+79135292926", "Ваш заказ готов")
     deliver()
     assert heard == [messages[0].pk, "answered", sent.pk]
+
+
+def test_worker_is_seen_while_receivers_hear_of_reported_statuses(sandbox, connect):
+    write(3)
+    deliver()
+    SmsBatch.objects.update(next_check_at=db_now())
+    seen = []
+    connect(lambda new, **kwargs: seen.append(new))
+    refresh(alive=lambda: seen.append("alive"))
+    assert "".join(seen).endswith("alivesent" * 3)
 
 
 def test_sweep_calls_receivers_after_each_commit(connect):

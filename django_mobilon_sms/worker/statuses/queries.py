@@ -42,6 +42,7 @@ from ...models import (
     select,
     update,
 )
+from ...signals import Calls, receivers_held
 from ..configured_backend import open_backend
 from ..exit_codes import TROUBLE, UNKNOWN, exit_code
 from ..heartbeats import BEAT_SECONDS
@@ -151,7 +152,7 @@ def _query_all(
         while not stopping() and (queries := take_due(size)):
             began, requests = uptime(), _start(gateway, queries)
             try:
-                _record_all(report, answered)
+                _record_all(report, answered, alive)
             finally:
                 answered.append(_wait(requests, queries, alive))
             if errors := answered[-1].errors:
@@ -160,14 +161,15 @@ def _query_all(
             trouble.forget()
             size = conf.CONCURRENCY * MAX_OBJECTS
             if uptime() > began + LONG_ROUND:
-                _record_all(report, answered)
+                _record_all(report, answered, alive)
     finally:  # whatever ended the queries
-        _record_all(report, answered)
+        _record_all(report, answered, alive)
 
 
-def _record_all(report: RunReport, answered: list[Round]) -> None:
+def _record_all(report: RunReport, answered: list[Round], alive: Callable[[], object]) -> None:
     while answered:
-        _record(report, answered.pop())
+        with receivers_held(Calls(), between=alive):
+            _record(report, answered.pop())
 
 
 def _record(report: RunReport, answered: Round) -> None:
