@@ -1,4 +1,4 @@
-"""A check for django-health-check: see ``docs/howto/monitoring.rst``."""
+"""A check for django-health-check: see ``docs/howto/metrics.rst``."""
 
 from __future__ import annotations
 

@@ -91,19 +91,21 @@ def throttle(wake_up: Callable[[int], object]) -> None:
 def limited_run(*signals: int) -> Iterator[Stopping]:
     """Yield a function that returns true after ``RUN_SECONDS`` or one of the signals.
 
-    The signals do not interrupt the block; SIGTERM is sent again after it.
+    The signals do not interrupt the block; SIGTERM is sent again after it, whatever ended it.
     """
     end = time.monotonic() + RUN_SECONDS
-    with _held_back(signals) as received:
-        yield lambda: bool(received) or time.monotonic() >= end
-    if signal.SIGTERM in received:
-        os.kill(os.getpid(), signal.SIGTERM)
+    received: list[int] = []
+    try:
+        with _held_back(signals, received):
+            yield lambda: bool(received) or time.monotonic() >= end
+    finally:
+        if signal.SIGTERM in received:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
-def _held_back(signals: tuple[int, ...]) -> Iterator[list[int]]:
-    """Collect the signals instead of handling them."""
-    received: list[int] = []
+def _held_back(signals: tuple[int, ...], received: list[int]) -> Iterator[None]:
+    """Add the signals to ``received`` instead of handling them."""
     if threading.current_thread() is not threading.main_thread():
         signals = ()  # only the main thread may set a handler
     former = {
@@ -111,7 +113,7 @@ def _held_back(signals: tuple[int, ...]) -> Iterator[list[int]]:
         for number in signals
     }
     try:
-        yield received
+        yield
     finally:
         for number, handler in former.items():
             signal.signal(number, handler or signal.SIG_DFL)

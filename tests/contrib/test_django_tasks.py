@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -115,6 +116,10 @@ def test_signal_ends_a_run_and_is_handled_after_it():
             os.kill(os.getpid(), signal.SIGTERM)
             assert (stopping(), came) == (True, [])
         assert came == [signal.SIGTERM]
+        with suppress(RuntimeError), jobs.limited_run(signal.SIGTERM):
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise RuntimeError
+        assert came == [signal.SIGTERM] * 2
     finally:
         signal.signal(signal.SIGTERM, before)
 
