@@ -51,10 +51,15 @@ def night(settings, monkeypatch):
         # The night when clocks go on is an hour shorter, the one when they go back longer.
         ("21:00-09:00 Europe/Berlin", "2026-03-28T22:00:00+01:00", "2026-03-29T09:00:00+02:00"),
         ("21:00-09:00 Europe/Berlin", "2026-10-24T22:00:00+02:00", "2026-10-25T09:00:00+01:00"),
-        # An hour that comes twice is quiet both times; one that never comes ends with the next.
-        ("02:00-02:45 Europe/Berlin", "2026-10-25T02:30:00+02:00", "2026-10-25T02:45:00+02:00"),
-        ("02:00-02:45 Europe/Berlin", "2026-10-25T02:30:00+01:00", "2026-10-25T02:45:00+02:00"),
+        # Where clocks show the end twice, it is quiet until the second time without a break.
+        ("22:00-02:30 Europe/Berlin", "2026-10-25T02:15:00+02:00", "2026-10-25T02:30:00+01:00"),
+        ("22:00-02:30 Europe/Berlin", "2026-10-25T02:45:00+02:00", "2026-10-25T02:30:00+01:00"),
+        ("22:00-02:30 Europe/Berlin", "2026-10-25T02:29:00+01:00", "2026-10-25T02:30:00+01:00"),
+        ("22:00-02:30 Europe/Berlin", "2026-10-25T02:30:00+01:00", None),
+        ("02:00-02:45 Europe/Berlin", "2026-10-25T02:50:00+02:00", "2026-10-25T02:45:00+01:00"),
+        # An hour that is left out is over when clocks show the next.
         ("02:00-02:45 Europe/Berlin", "2026-03-29T03:00:00+02:00", None),
+        ("22:00-02:30 Europe/Berlin", "2026-03-29T01:59:00+01:00", "2026-03-29T02:30:00+01:00"),
         ("21:00-09:00", "2026-03-05T21:00:00+05:00", "2026-03-06T09:00:00+05:00"),
         (None, "2026-03-05T21:00:00+03:00", None),
     ],
