@@ -54,6 +54,12 @@ def is_past(send_at: datetime, now: datetime) -> bool:
     return send_at < now - PAST_TOLERANCE
 
 
+def first_due(fields: Mapping[str, Any], now: datetime) -> datetime:
+    """Return when a message may go out first: at its send time, or now if that has passed."""
+    send_at: datetime = fields.get("send_at", now)
+    return max(send_at, now)
+
+
 def clean(
     row: Mapping[str, Any],
     now: Callable[[], datetime] = database_time,
@@ -64,8 +70,8 @@ def clean(
     """Return the fields of a message from a row with the names of ``send_sms()``.
 
     They include the ``segments`` of its text. A field that is missing or ``None`` gets its default
-    later. ``names`` limits the fields to look at. ``now`` is called only if a row has an expiry and
-    no send time, or if ``past`` is to be refused and a row has a send time.
+    later. ``names`` limits the fields to look at. ``now`` is called only if a row has an expiry, or
+    if ``past`` is to be refused and a row has a send time.
 
     Raises ``ValidationError`` with every error by its field; no error repeats a value.
     """
@@ -79,7 +85,7 @@ def clean(
             _("This time has passed. Give a later one, or none to send immediately."), code="past"
         )
     comparable = "expires_at" in fields and "send_at" not in errors
-    if comparable and fields["expires_at"] <= (fields.get("send_at") or now()):
+    if comparable and fields["expires_at"] <= first_due(fields, now()):
         errors["expires_at"] = ValidationError(
             _("It must expire after it is to be sent."), code="expires_before_send"
         )

@@ -24,7 +24,15 @@ from .bulk_insert import insert_messages
 from .guid_conflicts import conflicts, messages_by_guid
 from .recipient_limit import lock_numbers, make_locks
 from .refusals import refusals
-from .validation import Past, clean, clean_repeated, database_time, default_expiry, named_guid
+from .validation import (
+    Past,
+    clean,
+    clean_repeated,
+    database_time,
+    default_expiry,
+    first_due,
+    named_guid,
+)
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -224,10 +232,10 @@ def _messages(
 
 def _new(fields: Mapping[str, Any], now: Callable[[], datetime]) -> SmsMessage:
     message = SmsMessage(**fields)
-    if "send_at" in fields:
-        message.due_at = fields["send_at"]
+    if "send_at" in fields:  # a time in the past makes it neither more urgent nor overdue
+        message.due_at = first_due(fields, now())
     if conf.LIFETIME is not None and "expires_at" not in fields:
-        message.expires_at = default_expiry(fields.get("send_at") or now())
+        message.expires_at = default_expiry(first_due(fields, now()))
     message.was_written = True
     return message
 

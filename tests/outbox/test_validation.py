@@ -117,6 +117,18 @@ def test_expiry_alone_is_compared_with_now():
     assert send_sms(**GOOD, expires_at=now + HOUR).expires_at == now + HOUR
 
 
+def test_time_in_the_past_means_now_for_expiry_lifetime_and_turn(settings):
+    settings.MOBILON_SMS_LIFETIME = 60
+    now = GatewayState.objects.current().now
+    assert refused(send_at=now - 2 * HOUR, expires_at=now - HOUR) == {
+        "expires_at": ["expires_before_send"]
+    }
+    message = send_sms(**GOOD, send_at=now - 2 * HOUR)
+    assert message.due_at >= now
+    assert message.expires_at >= now + timedelta(seconds=60)
+    assert SmsMessage.objects.due().contains(message)
+
+
 def test_time_in_the_past_means_now_or_is_refused_where_the_door_says_so():
     now = GatewayState.objects.current().now
     minutes = timedelta(minutes=1)

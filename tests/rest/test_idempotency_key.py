@@ -19,6 +19,7 @@ from rest_framework.test import APIClient
 from django_mobilon_sms.choices import ErrorCode, Status
 from django_mobilon_sms.models import IdempotencyKey, SmsMessage, db_now
 from django_mobilon_sms.operations import purge
+from tests.support.cron import Clock
 from tests.support.messages import write
 from tests.support.rest_door import (
     ALL,
@@ -246,23 +247,31 @@ def test_guid_that_another_took_from_a_key_reveals_nothing(client):
 # Judged as it was then
 
 
-def expired() -> dict[str, str]:
-    """Times that have passed, so recently that a new message may still have them."""
-    now, minute = connection_time(), timedelta(minutes=1)
-    times = {"send_at": now - 2 * minute, "expires_at": now - minute}
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    """The database's clock, to be set."""
+    clock = Clock()
+    monkeypatch.setattr("django_mobilon_sms.database.clock.Now", clock)
+    return clock
+
+
+def an_hour(clock: Clock) -> dict[str, str]:
+    """Times of a message that expires in an hour."""
+    times = {"send_at": clock.now, "expires_at": clock.now + timedelta(hours=1)}
     return {name: time.isoformat() for name, time in times.items()}
 
 
 @pytest.mark.databases
 @pytest.mark.parametrize("many", [False, True], ids=["one", "list"])
 @pytest.mark.parametrize("named", [True, False], ids=["guid", "key"])
-def test_retry_after_the_expiry_finds_its_rows(client, many, named):
+def test_retry_after_the_expiry_finds_its_rows(client, clock, many, named):
     body: Any = GOOD | ({"guid": str(uuid4())} if named else {})
-    body |= expired()
+    body |= an_hour(clock)
     body = [body, OTHER | ({"guid": str(uuid4())} if named else {})] if many else body
     key = None if named else KEY
     first = post(client, body, key)
     assert first.status_code == 201
+    clock.now += timedelta(hours=2)
     again = post(client, body, key)
     assert (again.status_code, lasting(again)) == (200, lasting(first))
 
@@ -318,15 +327,17 @@ def test_retry_after_the_number_was_stopped_finds_its_rows(client):
     assert codes(post(client, GOOD)) == {"number": ["stopped"]}
 
 
-def test_retry_after_the_text_was_forgotten_and_after_a_resend_finds_its_row(client):
-    body = GOOD | expired()
+def test_retry_after_the_text_was_forgotten_and_after_a_resend_finds_its_row(client, clock):
+    body = GOOD | an_hour(clock)
     post(client, body, KEY)
+    clock.now += timedelta(hours=2)
     SmsMessage.objects.all().hold(ErrorCode.TIMEOUT)
     SmsMessage.objects.all().resend(by=None)
     assert SmsMessage.objects.get().expires_at is None
     assert post(client, body, KEY).status_code == 200
+    assert SmsMessage.objects.all().forget() == 0  # it is still to be sent
     SmsMessage.objects.all().change(status=Status.CANCELLED)
-    SmsMessage.objects.all().forget()
+    assert SmsMessage.objects.all().forget() == 1
     assert post(client, body, KEY).status_code == 200
     # Another text cannot be compared with the forgotten one, but the request is another.
     response = post(client, body | {"text": "другое"}, KEY)

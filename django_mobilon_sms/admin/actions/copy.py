@@ -41,7 +41,7 @@ def schedule(message: SmsMessage, now: datetime) -> dict[str, datetime]:
 
 
 def _has_default_expiry(message: SmsMessage) -> bool:
-    default = default_expiry(message.send_at)
+    default = default_expiry(max(message.send_at, message.created_at))
     if default is None or message.expires_at is None:
         return message.expires_at is default
     # Within a moment, because a message that is due at once gets both times one after the other.

@@ -180,8 +180,9 @@ class MessageQuerySet(MessageQueries):
         )
 
     def forget(self) -> int:
-        """Empty the texts of messages of any status."""
-        return self.change(text="", forget_from=None)
+        """Empty the texts of messages that are not to be sent, whatever else their status."""
+        written = self.exclude(status__in=[Status.PENDING, Status.SENDING])
+        return written.change(text="", forget_from=None)
 
     def check_soon(self) -> int:
         """Make the next status query of these messages due now, and so that of their batches.
