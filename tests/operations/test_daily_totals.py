@@ -301,6 +301,25 @@ def _delete_in_thread(pks):
         connection.close()
 
 
+@pytest.mark.skipif(connection.vendor != "mysql", reason="its transactions may read the past")
+def test_deletion_in_a_transaction_that_reads_the_past_keeps_the_totals_of_another():
+    put_days()
+    before = totals()
+    same_day = SmsMessage.objects.filter(created_at=NOON)
+    one, other = (same_day.get(tag=tag).pk for tag in ("failed", "sent"))
+    # After the first statement of the deletion, which its later ones read by.
+    wrapper, done = beside(SmsMessage.objects.filter(pk=other).delete, at=("INSERT", "countedday"))
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    try:
+        with wrapper:
+            SmsMessage.objects.filter(pk=one).delete()
+    finally:
+        connection.close()
+    assert done
+    assert (SmsMessage.objects.count(), totals()) == (19, before)
+
+
 # Kills
 
 

@@ -103,7 +103,8 @@ class DailyTotalQuerySet(PrimaryQuerySet):
     def deleted_of(self, day: date) -> Mapping[Key, Tally]:
         """Return the totals of the deleted messages of a day."""
         fields = ("kind", "name", "status", "messages", "segments")
-        rows = self.filter(day=day, deleted=True).values_list(*fields)
+        # Locked, because a transaction of MariaDB may otherwise read what it saw when it began.
+        rows = self.filter(day=day, deleted=True).select_for_update().values_list(*fields)
         return {Key(*row[:3]): Tally(*row[3:]) for row in rows}
 
     def replace(self, day: date, tallies: Tallies, *, deleted: bool) -> None:
