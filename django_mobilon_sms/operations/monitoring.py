@@ -187,7 +187,9 @@ def _time_to_empty(waiting: int, rate: float, now: datetime) -> timedelta | None
         return timedelta(minutes=waiting / rate) if rate else None
     quiet = quiet_until(now)
     segments = {source: _segments(source) for source in senders()}
-    return max(pace.waits(segments, now).values()) + (quiet - now if quiet else timedelta())
+    # A worker may have claimed the last of them meanwhile.
+    paced = max(pace.waits(segments, now).values(), default=timedelta())
+    return paced + (quiet - now if quiet else timedelta())
 
 
 def _segments(source: str) -> int:

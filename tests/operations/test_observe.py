@@ -11,7 +11,13 @@ from django.test.utils import CaptureQueriesContext
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Status
 from django_mobilon_sms.models import GatewayState, Heartbeat, SmsBatch, SmsMessage, db_now
-from django_mobilon_sms.operations import SendingState, observe, recent_requests, sending_state
+from django_mobilon_sms.operations import (
+    SendingState,
+    monitoring,
+    observe,
+    recent_requests,
+    sending_state,
+)
 from django_mobilon_sms.operations.sending_state import WORDS
 from tests.support.messages import write
 from tests.support.plans import faults, fill
@@ -80,6 +86,21 @@ def test_its_statements_are_the_same_however_many_messages_there_are(sandbox, wo
     assert len(statements()) == 20
     Heartbeat.objects.all().delete()
     assert len(statements()) == 23  # the most there are
+
+
+def test_last_message_may_be_claimed_while_it_counts(settings, monkeypatch):
+    settings.MOBILON_SMS_RATE = "10/m"
+    write()
+    senders = monitoring.senders
+
+    def claimed_meanwhile():
+        SmsMessage.objects.all().cancel()
+        return senders()
+
+    # Between two statements of one thread nobody else can be made to come.
+    monkeypatch.setattr(monitoring, "senders", claimed_meanwhile)
+    seen = observe()
+    assert (seen.waiting, seen.time_to_empty) == (1, timedelta())
 
 
 def test_it_reads_no_whole_table():
