@@ -44,8 +44,13 @@ def delivering() -> Iterator[None]:
         _join(threads)
 
 
-def deliver_once(*, stopping: Stopping = lambda: False, seconds: float = ROUND_SECONDS) -> None:
-    """Deliver what is due to every consumer, until ``stopping`` or for so many seconds.
+def deliver_once(
+    name: str | None = None,
+    *,
+    stopping: Stopping = lambda: False,
+    seconds: float = ROUND_SECONDS,
+) -> None:
+    """Deliver what is due to this or every consumer, until ``stopping`` or for so many seconds.
 
     Raises ``ImproperlyConfigured`` if there is a consumer, and a setting is wrong.
     """
@@ -57,7 +62,8 @@ def deliver_once(*, stopping: Stopping = lambda: False, seconds: float = ROUND_S
     def deliver_due(webhook: Webhook) -> None:
         _deliver(webhook, lambda: stopping() or time.monotonic() >= end)
 
-    _join(_start(deliver_due, configured_webhooks().values()))
+    webhooks = configured_webhooks().values()
+    _join(_start(deliver_due, [one for one in webhooks if name in (None, one.name)]))
 
 
 def _valid_webhooks() -> Collection[Webhook]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from django_mobilon_sms.models import SmsEvent, WebhookConsumer, WebhookDelivery, db_now
 from tests.support.messages import write
-from tests.support.webhook_receiver import SECRET
+from tests.support.webhook_receiver import SECRET, Receiver
 from tests.webhooks.conftest import only, receiver, settle
 
 __all__ = ["receiver"]
@@ -40,6 +40,18 @@ def test_it_delivers_and_shows_how_far_the_consumer_has_got(receiver):
     assert command() == "shop: works\n  Delivered: 0\n  Not delivered yet: 2"
     assert command("--deliver") == "shop: works\n  Delivered: 2"
     assert len(receiver.taken) == 2
+
+
+def test_it_delivers_to_one_consumer_if_it_is_named(receiver, settings):
+    with Receiver() as office:
+        settings.MOBILON_SMS_WEBHOOKS |= {"office": {"URL": office.url, "SECRET": SECRET}}
+        command("--deliver")  # the worker meets the consumer
+        write(1)
+        settle()
+        with pytest.raises(CommandError, match="There is no consumer ofice"):
+            command("ofice", "--deliver")
+        assert command("office", "--deliver") == "office: works\n  Delivered: 1"
+        assert (len(office.taken), receiver.taken) == (1, [])
 
 
 def test_failures_are_shown(receiver, settings):

@@ -79,18 +79,17 @@ class Command(WorkingCommand):
         self, *, name: str | None, deliver: bool, again_from: Any, start: bool, **options: Any
     ) -> None:
         """Deliver, deliver again or start."""
-        if deliver:
-            deliver_once()
-        if name is None:
-            if again_from or start:
-                raise CommandError(_("Name the consumer: manage.py sms_webhooks NAME ..."))
-            return
-        consumer = WebhookConsumer.objects.peek(name)
-        if consumer is None:
+        consumer = None if name is None else WebhookConsumer.objects.peek(name)
+        if name is not None and consumer is None:
             is_new = name in configured_webhooks()
-            if is_new and not (again_from or start):
-                return
-            raise CommandError(_("There is no consumer %s.") % name)
+            if not is_new or again_from or start:
+                raise CommandError(_("There is no consumer %s.") % name)
+        if deliver:
+            deliver_once(name)
+        if not (again_from or start):
+            return
+        if consumer is None:
+            raise CommandError(_("Name the consumer: manage.py sms_webhooks NAME ..."))
         if again_from:
             is_length = isinstance(again_from, timedelta)
             deliver_again(consumer, consumer.now - again_from if is_length else again_from)
