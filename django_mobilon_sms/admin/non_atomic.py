@@ -25,6 +25,7 @@ else:
 View = Callable[..., HttpResponseBase]
 
 BUSY = _("The database is busy. Nothing was changed; try again.")
+CHOOSE_FILE = _("Go back to the form, and choose the file again.")
 
 
 class NonAtomic(AnyModelAdmin):
@@ -51,14 +52,15 @@ class NonAtomic(AnyModelAdmin):
             try:
                 return view(request, *args, **kwargs)
             except DatabaseBusy:
-                page = confirmation.ask(
-                    self,
-                    request,
-                    title=BUSY,
-                    button=("_again", _("Try again")),
-                    fields=_posted(request),
-                    back=reverse("admin:index", current_app=self.admin_site.name),
-                )
+                start = reverse("admin:index", current_app=self.admin_site.name)
+                again: dict[str, Any] = {
+                    "button": ("_again", _("Try again")),
+                    "fields": _posted(request),
+                    "back": start,
+                }
+                if request.FILES:  # a page cannot post a file again
+                    again = {"lines": [CHOOSE_FILE], "back": request.path}
+                page = confirmation.ask(self, request, title=BUSY, **again)
                 page.status_code = 503
                 return page
 

@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test import Client
 
+from django_mobilon_sms.admin import database_busy
 from django_mobilon_sms.mailings import preview, sending
 from django_mobilon_sms.models import GatewayState, SmsMailing, SmsMessage, db_now
 from django_mobilon_sms.models.mailings import MailingQuerySet
@@ -176,11 +177,8 @@ def test_list_that_nobody_confirms_is_forgotten_after_a_day(client, sandbox, wor
     assert client.get(page).status_code == 302
     assert client.post(f"{MAILINGS}{mailing.pk}/confirm/").status_code == 404
     assert sending.confirm(mailing, by=User.objects.get(), leave_out_recent=False) is None
-    worker()
-    assert SmsMailing.objects.count() == 1
-    write()
-    worker()
-    assert (SmsMailing.objects.count(), statuses()) == (0, ["accepted"])
+    worker()  # which has nothing else to do
+    assert SmsMailing.objects.count() == 0
 
 
 def test_list_that_cannot_be_deleted_does_not_disturb_the_run(
@@ -414,6 +412,31 @@ def test_list_is_corrected_without_another_upload(client):
     assert list(SmsMailing.objects.values_list("pk", flat=True)) == [other.pk]
     confirm(client, other)
     assert {text for _number, text, _tag in rows()} == {"Ждём вас"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_correction_that_met_a_lock_stores_one_list_and_asks_for_the_file_again(
+    client, monkeypatch
+):
+    mailing, _page = uploaded(client)
+    new = {"data": LIST.replace("Анна", "Вера"), "corrects": mailing.pk}
+    delete = MailingQuerySet.delete
+
+    def refuse(rows):
+        if rows.contains(mailing):
+            raise OperationalError("database is locked")
+        return delete(rows)
+
+    monkeypatch.setattr(MailingQuerySet, "delete", refuse)  # a lock that lasts takes seconds
+    monkeypatch.setattr(database_busy, "PATIENCE", 0.2)
+    busy = upload(client, **new)
+    assert busy.status_code == 503
+    assert "choose the file again" in text_of(busy)
+    assert "Try again" not in busy.content.decode()
+    assert SmsMailing.objects.get() == mailing
+    monkeypatch.undo()
+    corrected, _page = uploaded(client, **new)
+    assert SmsMailing.objects.get() == corrected
 
 
 @pytest.mark.parametrize("corrects", ["x", "", "0", "9" * 30, "-1"])

@@ -35,8 +35,8 @@ def ask(
     request: HttpRequest,
     *,
     title: Any,
-    button: tuple[str, Any],
-    fields: Sequence[tuple[str, Any]],
+    button: tuple[str, Any] | None = None,
+    fields: Sequence[tuple[str, Any]] = (),
     figures: Sequence[tuple[Any, int]] = (),
     lines: Sequence[Any] = (),
     back: str = "",
@@ -45,7 +45,8 @@ def ask(
 ) -> TemplateResponse:
     """Return the page. Its button, a name and a label, posts ``fields`` to the same address.
 
-    The way back is the address ``back``, or a button that posts the fields too.
+    Without it there is only the way back: the address ``back``, or a button that posts the fields
+    too.
     """
     context = {
         **model_admin.admin_site.each_context(request),

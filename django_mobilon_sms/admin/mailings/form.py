@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
+from django.db import router, transaction
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
@@ -109,17 +110,18 @@ class MailingForm(CommonForm):
         """Store the list for confirmation, and delete the mailing that it corrects."""
         values = {name: value for name, value in self.values().items() if value is not None}
         file_name, data = self.cleaned_data["file"]
-        SmsMailing.objects.forgotten().delete()
-        mailing = SmsMailing.objects.create(
-            name=self.cleaned_data["name"],
-            text=self.cleaned_data["text"],
-            file=data,
-            file_name=file_name,
-            created_by_id=writer.pk,
-            **values,
-        )
-        if self.corrected:
-            SmsMailing.objects.waiting().filter(pk=self.corrected.pk).delete()
+        with transaction.atomic(using=router.db_for_write(SmsMailing)):
+            SmsMailing.objects.forgotten().delete()
+            mailing = SmsMailing.objects.create(
+                name=self.cleaned_data["name"],
+                text=self.cleaned_data["text"],
+                file=data,
+                file_name=file_name,
+                created_by_id=writer.pk,
+                **values,
+            )
+            if self.corrected:
+                SmsMailing.objects.waiting().filter(pk=self.corrected.pk).delete()
         return mailing
 
 

@@ -121,6 +121,7 @@ class Command(WorkingCommand):
                     seconds = seconds_to_work()
                 else:
                     self.last_trouble = ""
+                    self.forget_mailings()
                     self.count_days()
                     self.alive(options)
                 pause = min(pause, seconds or pause)
@@ -170,9 +171,9 @@ class Command(WorkingCommand):
                 stopping = or_message_due(stopping, halted=bool(report.halted))
             alive = partial(self.alive, options)
             report = refresh(report, stopping=stopping, patient=options["loop"], alive=alive)
+        self.forget_mailings()
         # Not in runs that had nothing to do, which stay cheap, nor in trouble.
         if (report.claimed or report.checked) and not report.exit_code:
-            self.forget_mailings()
             self.count_days()
         return report
 
