@@ -10,6 +10,7 @@ from django.test import Client
 
 from django_mobilon_sms.choices import ErrorCode, Outcome, Resolution, Status
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
+from django_mobilon_sms.outbox import stop
 from tests.support.admin_door import (
     DECIDE,
     EVERYTHING,
@@ -245,6 +246,22 @@ def test_resend_waits_for_a_post_that_may_be_under_way(client, fields, now):
     assert "1 of them cannot be sent again yet: its request may still be under way." in shown
     assert decide(client, "resend", messages) == [SKIPPED]
     assert statuses() == ["unknown"]
+
+
+@pytest.mark.parametrize("cause", ["number", "text"])
+def test_page_says_that_some_can_never_be_sent_again(client, cause):
+    messages = unknown(2)
+    [first, _second] = SmsMessage.objects.order_by("pk")
+    if cause == "number":
+        SmsMessage.objects.filter(pk=first.pk).change(number="+79029801212")
+        stop(["+79029801212"])
+    else:
+        SmsMessage.objects.filter(pk=first.pk).forget()
+    shown = text_of(asked(client, messages))
+    assert "1 of them cannot be sent again: its number is on the stop list" in shown
+    assert "may still be under way" not in shown
+    decide(client, "resend", messages)
+    assert sorted(statuses()) == ["pending", "unknown"]
 
 
 def test_message_that_was_given_up_is_not_resent(client):

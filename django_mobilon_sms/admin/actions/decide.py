@@ -20,7 +20,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from ...models import MessageQuerySet, SmsMessage
+from ...models import MessageQuerySet, SmsBatch, SmsMessage
 from ..badges import sentence
 from ..messages.permissions import MessagePermissions
 from ..messages.responses import Responses
@@ -43,6 +43,15 @@ TITLE = ngettext_lazy("Decide about %(count)s message", "Decide about %(count)s 
 UNDER_WAY = ngettext_lazy(
     "%(count)s of them cannot be sent again yet: its request may still be under way.",
     "%(count)s of them cannot be sent again yet: their requests may still be under way.",
+    "count",
+)
+
+
+NEVER_AGAIN = ngettext_lazy(
+    "%(count)s of them cannot be sent again: its number is on the stop list, or its text has been"
+    " deleted.",
+    "%(count)s of them cannot be sent again: their numbers are on the stop list, or their texts"
+    " have been deleted.",
     "count",
 )
 
@@ -174,11 +183,15 @@ def _summary(pks: Sequence[int]) -> dict[str, Any]:
         .order_by("-count", "error_code")
     )
     batches = rows.filter(batch__isnull=False).order_by().values("batch")
-    under_way = len(pks) - catalogue.RESEND.eligible(rows).count()
+    under_way = never = 0
+    if others := len(pks) - catalogue.RESEND.eligible(rows).count():
+        under_way = rows.filter(batch__in=SmsBatch.objects.under_way()).count()
+        never = others - under_way
+    limits = ((UNDER_WAY, under_way), (NEVER_AGAIN, never))
     return {
         "reasons": [row | {"sentence": sentence(row["error_code"])} for row in reasons],
         "batches": batches.annotate(count=Count("pk")).order_by("-count", "batch")[:MAX_LISTED],
         "listed": rows.order_by("-pk")[:MAX_LISTED],
         "others": max(0, len(pks) - MAX_LISTED),
-        "under_way": UNDER_WAY % {"count": under_way} if under_way > 0 else "",
+        "resend_limits": [words % {"count": count} for words, count in limits if count > 0],
     }
