@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -47,6 +50,10 @@ class BoundedPaginator(RowPaginator):
         return self._counted > MAX_COUNTED
 
 
+#: A primary key: a number that every database can hold.
+PK = re.compile(r"[0-9]{1,18}")
+
+
 class BoundedList(AnyModelAdmin):
     """A list under its own name, without counts of the whole table."""
 
@@ -58,6 +65,8 @@ class BoundedList(AnyModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the list under its own name."""
+        """Show the list under its own name. Refuse an action on what is no key."""
+        if not all(map(PK.fullmatch, request.POST.getlist(ACTION_CHECKBOX_NAME))):
+            raise BadRequest("A primary key is a number.")
         context = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
         return super().changelist_view(request, context)

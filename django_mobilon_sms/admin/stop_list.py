@@ -17,12 +17,13 @@ from django.db import router, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
-from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from ..models import StoppedNumber
-from ..outbox import read_numbers, stop, stopped_numbers
+from ..outbox import clean_note, read_numbers, stop, stopped_numbers
 from ..phone_numbers import ANY_NUMBER, mask_number, normalize_number, readable_number
 from .badges import short_moment
 from .bounded_paginator import BoundedList
@@ -108,6 +109,10 @@ class StopForm(StopModelForm):
         except UnicodeDecodeError:
             raise ValidationError(_("Save the file in UTF-8."), code="encoding") from None
 
+    def clean_note(self) -> str:
+        """Return the note."""
+        return clean_note(self.cleaned_data["note"])
+
     def clean(self) -> dict[str, Any]:
         """Raise ``ValidationError`` if there is no number at all."""
         if not self.errors and not self.numbers:
@@ -143,6 +148,8 @@ class StopListAdmin(NonAtomic, BoundedList):
         context = {"add_label": _("Add numbers")} | (extra_context or {})
         return super().changelist_view(request, context)
 
+    @method_decorator(sensitive_post_parameters("typed", "note"))
+    @sensitive_variables()
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

@@ -13,7 +13,6 @@ ROWS_PER_STATEMENT = 1000
 
 
 def chunked(items: Iterable[T], size: int = ROWS_PER_STATEMENT) -> Iterator[list[T]]:
-    """Yield the items in lists of at most ``size``."""
+    """Return the items in lists of at most ``size``."""
     rest = iter(items)
-    while chunk := list(islice(rest, size)):
-        yield chunk
+    return iter(lambda: list(islice(rest, size)), [])

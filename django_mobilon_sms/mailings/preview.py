@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from hashlib import blake2b
-from itertools import chain
+from itertools import chain, count
+from operator import attrgetter
 from typing import Any, NamedTuple
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
@@ -131,61 +134,78 @@ def _append(entry: Entry, shown: list[Entry], most: int) -> None:
 
 def bad_rows(mailing: SmsMailing) -> Iterator[Entry]:
     """Return the entries that become no message because something is wrong with them."""
-    return (entry for entry in entries(mailing) if entry.reason)
+    return filter(attrgetter("reason"), entries(mailing))
 
 
 @sensitive_variables()
 def entries(mailing: SmsMailing) -> Iterator[Entry]:
-    """Yield an entry for each row of the mailing's file, by the rules of any other message.
+    """Return an entry for each row of the mailing's file, by the rules of any other message.
 
     Raises ``ValidationError`` for an error of the whole list: an unreadable file, too many rows,
     an expiry that has passed.
     """
-    yield from _judged(mailing, *_read(bytes(mailing.file)))
+    return _judged(mailing, *_read(bytes(mailing.file)))
 
 
-@sensitive_variables()
+# The next functions are no generators: Django's reports of errors hide the variables of a function
+# that is marked, and cannot hide those of a generator.
+
+
 def _judged(
     mailing: SmsMailing, columns: Columns, rows: Iterator[spreadsheets.Row]
 ) -> Iterator[Entry]:
-    room = HourlyRoom()
-    for chunk in chunked(_entries(mailing, columns, rows)):
-        numbers = {entry.number for entry in chunk if not entry.reason}
-        stopped = stopped_numbers(numbers)
-        author = confined(mailing.created_by)
-        duplicates = recently_sent(numbers, conf.DUPLICATE_WITHIN, confined_to=author)
-        room.look_up(numbers)
-        for entry in chunk:
-            if entry.number in stopped:
-                yield entry._replace(reason=str(STOPPED))
-            elif (entry.number, entry.text) in duplicates:
-                yield entry._replace(reason=str(DUPLICATE))
-            elif entry.is_good and (reason := room.take(entry.number)):
-                yield entry._replace(reason=reason)
-            else:
-                yield entry
+    judge = partial(_judge, author=confined(mailing.created_by), room=HourlyRoom())
+    return chain.from_iterable(map(judge, chunked(_entries(mailing, columns, rows))))
 
 
 @sensitive_variables()
+def _judge(
+    chunk: Sequence[Entry], *, author: AbstractBaseUser | None, room: HourlyRoom
+) -> list[Entry]:
+    """Return these entries, with the reasons that the database has against them."""
+    numbers = {entry.number for entry in chunk if not entry.reason}
+    stopped = stopped_numbers(numbers)
+    duplicates = recently_sent(numbers, conf.DUPLICATE_WITHIN, confined_to=author)
+    room.look_up(numbers)
+
+    def judged(entry: Entry) -> Entry:
+        if entry.number in stopped:
+            return entry._replace(reason=str(STOPPED))
+        if (entry.number, entry.text) in duplicates:
+            return entry._replace(reason=str(DUPLICATE))
+        if entry.is_good and (reason := room.take(entry.number)):
+            return entry._replace(reason=reason)
+        return entry
+
+    return list(map(judged, chunk))
+
+
 def _entries(
     mailing: SmsMailing, columns: Columns, rows: Iterator[spreadsheets.Row]
 ) -> Iterator[Entry]:
     clean_common(mailing)
     template = Template(mailing.text, columns)
-    seen: set[bytes] = set()
-    for count, (line, cells) in enumerate(rows, start=1):
-        if count > MAX_LIST_ROWS:
-            raise ValidationError(TOO_MANY, code="too_many", params={"most": MAX_LIST_ROWS})
-        typed = columns.number_cell(cells)
-        try:
-            row = {"number": typed, "text": template.fill(cells)}
-            fields = clean(row, names=row)
-        except ValidationError as error:
-            yield Entry(line, typed, reason=" ".join(error.messages))
-            continue
-        digest = _digest(fields["number"], fields["text"])
-        yield Entry(line, typed, **fields, is_duplicate=digest in seen)
-        seen.add(digest)
+    return map(partial(_entry, columns=columns, template=template, seen=set()), count(1), rows)
+
+
+@sensitive_variables()
+def _entry(
+    place: int, row: spreadsheets.Row, *, columns: Columns, template: Template, seen: set[bytes]
+) -> Entry:
+    """Return the entry of a row. ``seen`` has the digests of those before it, and gets its own."""
+    if place > MAX_LIST_ROWS:
+        raise ValidationError(TOO_MANY, code="too_many", params={"most": MAX_LIST_ROWS})
+    line, cells = row
+    typed = columns.number_cell(cells)
+    try:
+        values = {"number": typed, "text": template.fill(cells)}
+        fields = clean(values, names=values)
+    except ValidationError as error:
+        return Entry(line, typed, reason=" ".join(error.messages))
+    digest = _digest(fields["number"], fields["text"])
+    entry = Entry(line, typed, **fields, is_duplicate=digest in seen)
+    seen.add(digest)
+    return entry
 
 
 def _read(data: bytes) -> tuple[Columns, Iterator[spreadsheets.Row]]:

@@ -5,6 +5,7 @@ The rows of the file are read again at each step, so that a long list takes litt
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from django.db import router, transaction
@@ -39,10 +40,10 @@ def confirm(mailing: SmsMailing, *, by: AbstractBaseUser, leave_out_recent: bool
     with transaction.atomic(using=alias):
         if not rows.confirm(by=by):
             return None
-        lock_numbers(entry.number for entry in entries(mailing) if entry.number)
+        lock_numbers(filter(None, map(attrgetter("number"), entries(mailing))))
         shared = _shared_fields(mailing, by)
         written = 0
-        for chunk in chunked(entry for entry in entries(mailing) if entry.is_good):
+        for chunk in chunked(filter(attrgetter("is_good"), entries(mailing))):
             recent = recently(mailing, chunk) if leave_out_recent else set()
             new = [
                 SmsMessage(number=entry.number, text=entry.text, segments=entry.segments, **shared)

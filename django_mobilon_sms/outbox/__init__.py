@@ -9,7 +9,16 @@ from .copying import copy_message
 from .duplicates import DUPLICATE, recently_sent
 from .recipient_limit import HOUR, HourlyRoom, lock_numbers
 from .refusals import refusals
-from .stop_list import STOPPED, Stopped, read_numbers, stop, stopped_numbers, take_off
+from .stop_list import (
+    MAX_NOTE,
+    STOPPED,
+    Stopped,
+    clean_note,
+    read_numbers,
+    stop,
+    stopped_numbers,
+    take_off,
+)
 from .validation import Past, clean, database_time, default_expiry, is_past
 from .writing import MAX_ERRORS, send_many, send_sms, write_many
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -58,12 +58,14 @@ def duplicates(
 
 def _recent(
     numbers: Iterable[str], seconds: float | None, confined_to: AbstractBaseUser | None
-) -> Iterator[tuple[UUID, str, str]]:
+) -> list[tuple[UUID, str, str]]:
+    found: list[tuple[UUID, str, str]] = []
     if seconds is None:
-        return
+        return found
     since = db_now() - timedelta(seconds=seconds)
     rows = SmsMessage.objects.for_write().exclude(status__in=NOT_SENT).filter(created_at__gt=since)
     if confined_to is not None:
         rows = rows.filter(created_by=confined_to.pk)
     for chunk in chunked(numbers):
-        yield from rows.filter(number__in=chunk).values_list("guid", "number", "text")
+        found += rows.filter(number__in=chunk).values_list("guid", "number", "text")
+    return found

@@ -99,11 +99,9 @@ def _written(numbers: Collection[str], without: Collection[UUID] = ()) -> Counte
     rows = rows.exclude(status__in=NOT_SENT)
     if _may_miss_commits(rows.db):
         rows = rows.select_for_update()
-    found = (
-        pair
-        for chunk in chunked(numbers)
-        for pair in rows.filter(number__in=chunk).values_list("guid", "number")
-    )
+    found: list[tuple[UUID, str]] = []
+    for chunk in chunked(numbers):
+        found += rows.filter(number__in=chunk).values_list("guid", "number")
     return Counter(number for guid, number in found if guid not in without)
 
 

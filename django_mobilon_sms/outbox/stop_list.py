@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,6 +18,9 @@ from ..models import ROWS_PER_STATEMENT, SmsMessage, StoppedNumber, chunked
 from ..phone_numbers import ANY_NUMBER, normalize_number
 
 STOPPED = _("This number is on the stop list.")
+
+#: Characters of a note.
+MAX_NOTE = 200
 
 #: Bad lines that ``read_numbers()`` names.
 MAX_BAD_LINES = 10
@@ -34,13 +38,22 @@ def stop(numbers: Iterable[str], *, note: str = "", by: AbstractBaseUser | None 
     """Add numbers to the stop list and cancel their pending messages, in one transaction.
 
     Numbers are accepted as people type them. A number already on the list keeps its note.
-    Raises ``ValidationError`` for the first invalid number.
+    Raises ``ValidationError`` for the first invalid number, or for the note.
     """
+    clean_note(note)
     wanted = list(dict.fromkeys(normalize_number(one, allowed=ANY_NUMBER) for one in numbers))
     try:
         return _stop(wanted, note, by)
     except IntegrityError:  # another transaction added one of the numbers meanwhile
         return _stop(wanted, note, by)
+
+
+def clean_note(note: object) -> str:
+    """Return the note. Raise ``ValidationError`` for one that cannot be kept."""
+    if not isinstance(note, str) or len(note) > MAX_NOTE or not note.isprintable():
+        message = _("Write a note of at most 200 printable characters.")
+        raise ValidationError(message, code="invalid")
+    return note
 
 
 @sensitive_variables()
@@ -52,8 +65,10 @@ def take_off(numbers: Iterable[str]) -> int:
     wanted = {normalize_number(one, allowed=ANY_NUMBER) for one in numbers}
     alias = router.db_for_write(StoppedNumber)
     with transaction.atomic(using=alias):
-        rows = StoppedNumber.objects.using(alias)
-        return sum(rows.filter(number__in=chunk).delete()[0] for chunk in chunked(wanted))
+        count = 0
+        for chunk in chunked(wanted):
+            count += StoppedNumber.objects.using(alias).filter(number__in=chunk).delete()[0]
+    return count
 
 
 def stopped_numbers(numbers: Iterable[str]) -> set[str]:
@@ -96,7 +111,7 @@ def _stop(numbers: Sequence[str], note: str, by: AbstractBaseUser | None) -> Sto
     new = [StoppedNumber(number=number, **fields) for number in numbers if number not in known]
     with transaction.atomic(using=alias):
         StoppedNumber.objects.using(alias).bulk_create(new, batch_size=ROWS_PER_STATEMENT)
-        return Stopped(len(new), sum(_cancel(chunk, by) for chunk in chunked(numbers)))
+        return Stopped(len(new), sum(map(partial(_cancel, by=by), chunked(numbers))))
 
 
 def _cancel(numbers: Sequence[str], by: AbstractBaseUser | None) -> int:
@@ -121,6 +136,8 @@ def read_numbers(text: str) -> list[str]:
         except ValidationError as error:
             params = {"line": place, "fault": error.messages[0]}
             errors.append(ValidationError(_("Line %(line)d: %(fault)s") % params, code="line"))
+            if len(errors) == MAX_BAD_LINES:
+                break
     if errors:
-        raise ValidationError(errors[:MAX_BAD_LINES])
+        raise ValidationError(errors)
     return numbers

@@ -18,7 +18,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
 from ..models import StoppedNumber
-from ..outbox import MAX_ERRORS, stop, take_off
+from ..outbox import MAX_ERRORS, MAX_NOTE, clean_note, stop, take_off
 from ..phone_numbers import ANY_NUMBER, normalize_number
 from .errors import Faulty, fault
 from .pagination import RowPagination
@@ -30,7 +30,6 @@ from .throttling import CreateThrottle
 
 #: How many numbers one request may add or take off.
 MAX_NUMBERS_PER_REQUEST = 1000
-MAX_NOTE = 200
 #: Characters of a wrong number that an answer repeats.
 MAX_SHOWN = 40
 NEEDED = {
@@ -57,11 +56,7 @@ class NoteField(serializers.CharField):
 
     def run_validation(self, data: Any = empty) -> Any:
         """Return the note, empty if there is none. Raise ``ValidationError``."""
-        note = "" if data is empty else data
-        if not isinstance(note, str) or len(note) > MAX_NOTE or not note.isprintable():
-            message = _("Write a note of at most 200 printable characters.")
-            raise ValidationError(message, code="invalid")
-        return note
+        return clean_note("" if data is empty else data)
 
 
 class NumbersSerializer(ExactSerializer):

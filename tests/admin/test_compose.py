@@ -423,6 +423,12 @@ def test_send_now_with_a_time_is_an_error(client, sandbox):
     assert (SmsMessage.objects.count(), sandbox.posts) == (0, [])
 
 
+def test_popup_for_another_field_writes_nothing(client):
+    for name in ("nope", "text", "number"):
+        assert form(client, _popup="1", _to_field=name).status_code == 400
+    assert not SmsMessage.objects.exists()
+
+
 def test_popup_closes_after_writing(client):
     assert b"_send_now" not in client.get(ADD, {"_popup": "1"}).content
     response = form(client, _popup="1")

@@ -86,6 +86,7 @@ ELSEWHERE = {
     "guid_conflicts.conflict": "a submission of somebody else: see test_compose",
     "recipient_limit.too_many": "the form merges repeated numbers",
     "stop_list.line": "a line of the stop list's own form",
+    "stop_list.invalid": "the note of the stop list's own form",
     "copying.status": "a copy, not a new message",
     "copying.forgotten": "a copy, not a new message",
 }

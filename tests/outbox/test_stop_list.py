@@ -78,6 +78,13 @@ def test_invalid_number_stops_nothing():
     assert not StoppedNumber.objects.exists()
 
 
+@pytest.mark.parametrize("note", ["x" * 201, "\0", "\ud800", None, 5])
+def test_note_that_no_database_can_hold_is_refused(note):
+    with pytest.raises(ValidationError, match="Write a note of at most 200"):
+        stop([NUMBER], note=note)
+    assert not StoppedNumber.objects.exists()
+
+
 def test_adding_a_number_cancels_its_pending_messages():
     waiting, resent, other, lost = (*write(2), *write(number=OTHER), *write())
     SmsMessage.objects.filter(pk=resent.pk).change(resends=1)

@@ -143,6 +143,18 @@ def test_no_sentence_inflects_the_name_of_the_list(client):
     assert sorted(removed) == ["+7902*****12", "+7913*****26"]
 
 
+@pytest.mark.parametrize("key", ["x", "", "\0", "9" * 30])
+def test_action_on_what_is_no_key_is_refused(client, key):
+    data = {"action": "delete_selected", "_selected_action": key}
+    assert client.post(LIST, data).status_code == 400
+
+
+def test_note_that_cannot_be_kept_is_named(client):
+    response = client.post(ADD, {"typed": NUMBER, "note": "a\u200bb"})
+    assert response.context["errors"] == [["Write a note of at most 200 printable characters."]]
+    assert not StoppedNumber.objects.exists()
+
+
 def test_number_is_taken_off_and_can_be_written_to_again(client):
     stop([NUMBER])
     row = StoppedNumber.objects.get()

@@ -393,6 +393,64 @@ def test_page_mail_and_log_of_an_error_show_nothing(refuse, mails, logs, door):
     assert found(*shown, of=HIDDEN | CONTENTS) == []
 
 
+STOP_LIST = "/admin/mobilon_sms/stoppednumber/add/"
+#: By door: a function that prepares, words of the statement that fails, the action.
+LOOKING_UP = {
+    "preview: stop list": (listed, "stoppednumber", lambda: admin().get(page_of_list())),
+    "preview: duplicates": (listed, "SELECT", lambda: admin().get(page_of_list())),
+    "preview: limit": (listed, "BETWEEN", lambda: admin().get(page_of_list())),
+    "stop list": (
+        nothing,
+        "stoppednumber",
+        lambda: stopping().post(STOP_LIST, {"typed": MESSAGE["number"], "note": "Zq7text"}),
+    ),
+    "stop list: cancel": (
+        waiting,
+        "UPDATE",
+        lambda: stopping().post(STOP_LIST, {"typed": MESSAGE["number"], "note": "Zq7text"}),
+    ),
+    "REST: duplicates": (
+        nothing,
+        '"status" IN',
+        lambda: rest().post("/sms/messages/", MESSAGE, format="json"),
+    ),
+    "REST: limit": (
+        nothing,
+        "BETWEEN",
+        lambda: rest().post("/sms/messages/", MESSAGE, format="json"),
+    ),
+}
+
+
+def stopping():
+    return lenient(person("add_stoppednumber"))
+
+
+def page_of_list():
+    return f"{LISTS}{SmsMailing.objects.get().pk}/change/"
+
+
+@pytest.mark.parametrize("door", LOOKING_UP)
+def test_mail_about_an_error_shows_nothing_that_was_looked_up(settings, mails, logs, door):
+    settings.MOBILON_SMS_DUPLICATE_WITHIN, settings.MOBILON_SMS_HOURLY_PER_NUMBER = 60, 5
+    before, words, do = LOOKING_UP[door]
+    before()
+    failed = []
+
+    def fail(execute, sql, parameters, *args):
+        if words in sql and CONTENTS["number"] in str(parameters):
+            failed.append(sql)
+            raise RuntimeError("the program")
+        return execute(sql, parameters, *args)
+
+    with connection.execute_wrapper(fail):
+        response = do()
+    assert failed
+    assert response.status_code == 500
+    shown = [response.content.decode(), *mails(), *logs()]
+    assert found(*shown, of=HIDDEN | CONTENTS) == []
+
+
 @pytest.mark.databases
 @pytest.mark.parametrize("door", [*WRITING, *ACTING])
 def test_debug_page_shows_no_credential_and_no_contents_except_those_just_entered(

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from django.contrib import messages
+from django.contrib.admin.exceptions import DisallowedModelAdminToField
 from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.admin.options import TO_FIELD_VAR
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db import router, transaction
@@ -16,7 +18,7 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST
 
 from ...models import SmsMessage
@@ -47,6 +49,7 @@ class WritePage(MessagePermissions, Responses):
     add_form_template = form_page.TEMPLATE
 
     @method_decorator(sensitive)
+    @sensitive_variables()
     def add_view(
         self,
         request: HttpRequest,
@@ -54,6 +57,10 @@ class WritePage(MessagePermissions, Responses):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Write the messages, or show the form with its errors."""
+        # Of a popup, which gets the value of this field.
+        to_field = request.POST.get(TO_FIELD_VAR, request.GET.get(TO_FIELD_VAR))
+        if to_field and not self.to_field_allowed(request, to_field):
+            raise DisallowedModelAdminToField(to_field)
         pressed = form_page.writing_button(request.POST)
         now = "_send_now" in request.POST
         if not self.has_add_permission(request) or (now and not self.has_send_permission(request)):
@@ -72,6 +79,7 @@ class WritePage(MessagePermissions, Responses):
         return self._page(request, form, form_url, context)
 
     @method_decorator([require_POST, sensitive])
+    @sensitive_variables()
     def recipients_view(self, request: HttpRequest) -> HttpResponse:
         """Return the panel of the recipients typed so far. Writes nothing."""
         if not self.has_add_permission(request):

@@ -18,7 +18,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
 from ...choices import Status
@@ -72,6 +72,7 @@ class MailingPages(MailingList):
     # Upload
 
     @method_decorator(sensitive_post_parameters("text", "source"))
+    @sensitive_variables()
     def add_view(
         self,
         request: HttpRequest,

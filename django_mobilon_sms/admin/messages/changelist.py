@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import urlencode
@@ -15,13 +12,10 @@ from django.utils.http import urlencode
 from ...models import db_now
 from .. import spreadsheet_files
 from ..actions import menu
-from ..bounded_paginator import BoundedList
+from ..bounded_paginator import PK, BoundedList
 from . import filters, search
 from .columns import usual_columns
 from .permissions import MessagePermissions
-
-#: A primary key: a number that every database can hold.
-_PK = re.compile(r"[0-9]{1,18}")
 
 
 class MessageList(MessagePermissions, BoundedList):
@@ -56,7 +50,7 @@ class MessageList(MessagePermissions, BoundedList):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Allow only the filters of the list, with values that a database can hold."""
-        if lookup == "mailing__exact" and not _PK.fullmatch(value):
+        if lookup == "mailing__exact" and not PK.fullmatch(value):
             return False
         return lookup in filters.LOOKUPS and "\0" not in value
 
@@ -64,8 +58,6 @@ class MessageList(MessagePermissions, BoundedList):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the list, without columns that say nothing, and the links to export it."""
-        if not all(map(_PK.fullmatch, request.POST.getlist(ACTION_CHECKBOX_NAME))):
-            raise BadRequest("The primary key of a message is a number.")
         context: dict[str, Any] = {}
         if self.has_view_permission(request):
             context["exports"] = spreadsheet_files.kinds()
