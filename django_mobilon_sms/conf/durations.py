@@ -16,7 +16,7 @@ LONGEST = timedelta(days=36_500)
 
 def parse_duration(value: str) -> timedelta:
     """Parse ``90s``, ``15m``, ``12h``, ``180d`` or ``2w``; raise ``ValueError`` for others."""
-    match = re.fullmatch(r"([0-9]{1,6})([smhdw])", value)
+    match = re.fullmatch(r"([0-9]{1,6})([smhdw])", value) if isinstance(value, str) else None
     if match is None or int(match[1]) == 0:
         raise ValueError("Write a number and a unit, like 90s, 15m, 12h, 180d or 2w.")
     duration = timedelta(seconds=int(match[1]) * UNITS[match[2]])
@@ -30,9 +30,9 @@ def to_utc(time: datetime) -> datetime:
 
     Others overflow in some time zone. PostgreSQL refuses a zone 16 hours or more from UTC.
     """
-    if not 2000 <= time.year <= 2999:
-        raise ValueError("Give a time between the years 2000 and 2999.")
-    return time.astimezone(timezone.utc)
+    if 1999 <= time.year <= 3000 and 2000 <= (in_utc := time.astimezone(timezone.utc)).year <= 2999:
+        return in_utc
+    raise ValueError("Give a time between the years 2000 and 2999.")
 
 
 def show_duration(duration: timedelta) -> str:

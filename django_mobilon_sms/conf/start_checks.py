@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .cross_checks import cross_problems
 from .database_checks import database_problems
-from .declaration import Problem
+from .declaration import PREFIX, Problem
 from .settings import declared
 
 
@@ -18,9 +18,12 @@ def setting_problems() -> list[Problem]:
     return [*wrong, *cross_problems([problem.setting for problem in wrong])]
 
 
-def require_valid() -> None:
-    """Raise ``ImproperlyConfigured`` that names every wrong setting."""
-    _require_none(setting_problems())
+def require_valid(*names: str) -> None:
+    """Raise ``ImproperlyConfigured`` that names every wrong setting, of all or of these."""
+    problems = setting_problems()
+    if names:
+        problems = [one for one in problems if one.setting.removeprefix(PREFIX) in names]
+    _require_none(problems)
 
 
 def require_fit(alias: str) -> None:

@@ -46,8 +46,11 @@ def configured_webhooks() -> dict[str, Webhook]:
     """Return the valid consumers of the setting by name; ``check`` reports the others."""
     if not isinstance(conf.WEBHOOKS, Mapping):
         return {}
-    right = {name: values for name, values in conf.WEBHOOKS.items() if not [*_faults(values)]}
-    return {name: _webhook(name, values) for name, values in right.items()}
+    return {
+        name: _webhook(name, values)
+        for name, values in conf.WEBHOOKS.items()
+        if isinstance(name, str) and isinstance(values, Mapping) and not [*_faults(values)]
+    }
 
 
 def webhook_problems(wrong: Collection[str]) -> Iterator[Problem]:

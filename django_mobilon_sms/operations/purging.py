@@ -11,7 +11,7 @@ from django.db import router, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from .. import events
-from ..conf import conf, parse_duration
+from ..conf import conf, configured_webhooks, parse_duration
 from ..models import (
     RETRY_SECONDS,
     IdempotencyKey,
@@ -74,7 +74,8 @@ def purge(older_than: timedelta, *, only_text: bool = False, dry_run: bool = Fal
 
 def _cursors() -> list[str]:
     """Return how far the configured consumers of webhooks have read the events."""
-    return WebhookConsumer.objects.cursors(conf.WEBHOOKS) if conf.WEBHOOKS else []
+    names = configured_webhooks()
+    return WebhookConsumer.objects.cursors(names) if names else []
 
 
 def _forget_given_up() -> None:

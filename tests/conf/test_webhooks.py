@@ -39,6 +39,12 @@ def test_right_consumer_is_accepted(settings, values):
     assert found(settings, **values) == []
 
 
+@pytest.mark.parametrize("values", ["https://shop.example/", 5, None, ["URL"]])
+def test_consumer_that_is_no_dict_is_left_out(settings, values):
+    settings.MOBILON_SMS_WEBHOOKS = {"shop": values, 5: {"URL": "https://shop.example/"}}
+    assert configured_webhooks() == {}
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [

@@ -5,7 +5,8 @@ from __future__ import annotations
 from io import StringIO
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 
 from django_mobilon_sms.choices import ErrorCode, Outcome
 from django_mobilon_sms.models import SmsBatch, SmsMessage, db_now
@@ -79,3 +80,20 @@ def test_it_asks_first(monkeypatch, capsys, answer, output, status):
 
 def test_nothing_to_hold():
     assert hold("--no-input") == "Held 0 messages.\n"
+
+
+def test_question_that_nobody_answers_names_the_option(monkeypatch):
+    write()
+    monkeypatch.setattr("sys.stdin", StringIO())
+    with pytest.raises(CommandError, match="Give --no-input"):
+        hold()
+    assert SmsMessage.objects.get().status == "pending"
+
+
+def test_database_that_fails_is_named_without_its_words():
+    def fail(*args):
+        raise OperationalError("secret host")
+
+    with connection.execute_wrapper(fail), pytest.raises(CommandError) as error:
+        hold("--no-input")
+    assert "secret" not in str(error.value)

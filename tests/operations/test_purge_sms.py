@@ -135,3 +135,12 @@ def test_database_trouble_is_shown_without_its_text(monkeypatch):
     monkeypatch.setattr("django_mobilon_sms.management.commands.purge_sms.purge", fail)
     with pytest.raises(CommandError, match=r"reported an error \(OperationalError\)"):
         purge("--older-than", "1d")
+
+
+def test_wrong_age_of_events_is_named_before_anything_is_deleted(settings):
+    old_and_new()
+    before = kept()
+    settings.MOBILON_SMS_EVENTS = "30 d"
+    with pytest.raises(CommandError, match=r"\(E034\) MOBILON_SMS_EVENTS"):
+        purge("--older-than", "180d")
+    assert kept() == before

@@ -241,6 +241,13 @@ def test_rate_is_that_of_the_last_requests_only(monkeypatch):
     assert monitoring.observe().rate == pytest.approx(50, rel=0.05)
 
 
+@pytest.mark.parametrize("name", ["RATE", "DAILY_LIMIT", "QUIET_HOURS"])
+def test_wrong_setting_of_the_pace_is_named(settings, name):
+    setattr(settings, f"MOBILON_SMS_{name}", "soon")
+    with pytest.raises(CommandError, match=rf"\(E\d+\) MOBILON_SMS_{name}"):
+        status()
+
+
 def test_unreadable_database_is_an_error(monkeypatch):
     with connection.schema_editor() as editor:
         editor.delete_model(GatewayState)

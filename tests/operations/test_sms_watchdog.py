@@ -214,6 +214,7 @@ def test_json_is_for_a_monitor_and_shows_no_number(sandbox, send):
     ("options", "words"),
     [
         (["--every", "59s"], "1m or more"),
+        (["--every", "36500d"], "at most 366d"),
         (["--every", "5m"], "not be longer than --every"),
         (["--every", "soon"], "like 90s"),
         (["--to", "+7495"], "too short"),

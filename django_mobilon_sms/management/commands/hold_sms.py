@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
+from django.db import Error
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ... import events
 from ...choices import ErrorCode, Status
+from ...conf import database_trouble
 from ...models import SmsMessage
 from ..output import WorkingCommand
 
@@ -29,16 +31,26 @@ class Command(WorkingCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask, hold, and print how many."""
+        try:
+            text = self.hold(ask=not options["no_input"])
+        except Error as error:
+            raise CommandError(database_trouble(error)) from error
+        except EOFError:
+            text = _("Nobody answers. Give --no-input to hold without a question.")
+            raise CommandError(text) from None
+        self.stdout.write(text)
+
+    def hold(self, *, ask: bool) -> str:
+        """Hold the messages, and return how many they are, unless a person refuses."""
         pending = SmsMessage.objects.for_write().filter(status=Status.PENDING)
-        if not options["no_input"]:
+        if ask:
             question = ngettext(
                 "Hold %d pending message? Type yes: ",
                 "Hold %d pending messages? Type yes: ",
                 count := pending.count(),
             )
             if input(question % count) != "yes":
-                self.stdout.write(_("Nothing was changed."))
-                return
+                return _("Nothing was changed.")
         events.begin_anew()
         held = pending.hold(ErrorCode.HELD)
-        self.stdout.write(ngettext("Held %d message.", "Held %d messages.", held) % held)
+        return ngettext("Held %d message.", "Held %d messages.", held) % held

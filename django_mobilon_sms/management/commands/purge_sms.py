@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 from django.utils.translation import ngettext
 
-from ...conf import conf, database_trouble
+from ...conf import conf, database_trouble, require_valid
 from ...operations import Purged, purge
 from ..arguments import duration
 from ..output import WorkingCommand
@@ -40,7 +41,10 @@ class Command(WorkingCommand):
         """Purge, and print how many rows."""
         only_text, dry_run = options["only_text"], options["dry_run"]
         try:
+            require_valid("EVENTS")
             purged = purge(options["older_than"], only_text=only_text, dry_run=dry_run)
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
         except Error as error:
             raise CommandError(database_trouble(error)) from error
         self.stdout.write(summary(purged, only_text=only_text, dry_run=dry_run))

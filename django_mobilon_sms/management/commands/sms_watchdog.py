@@ -24,6 +24,8 @@ from ..output import WorkingCommand
 
 #: A shorter interval would send more than one message a minute.
 SHORTEST = timedelta(minutes=1)
+#: The messages of the intervals before are looked for, by their times.
+LONGEST = timedelta(days=366)
 
 
 class Command(WorkingCommand):
@@ -62,6 +64,8 @@ class Command(WorkingCommand):
         every, sent_within = options["every"], options["sent_within"]
         if every < SHORTEST:
             raise CommandError(_("--every: must be 1m or more."), returncode=2)
+        if every > LONGEST:
+            raise CommandError(_("--every: must be at most 366d."), returncode=2)
         if sent_within > every:
             raise CommandError(_("--sent-within: must not be longer than --every."), returncode=2)
         try:

@@ -81,9 +81,10 @@ class Command(WorkingCommand):
         """Deliver, deliver again or start."""
         consumer = None if name is None else WebhookConsumer.objects.peek(name)
         if name is not None and consumer is None:
-            is_new = name in configured_webhooks()
-            if not is_new or again_from or start:
+            if name not in configured_webhooks():
                 raise CommandError(_("There is no consumer %s.") % name)
+            if again_from or start:
+                raise CommandError(_("The consumer %s is new: it has got no event yet.") % name)
         if deliver:
             deliver_once(name)
         if not (again_from or start):
