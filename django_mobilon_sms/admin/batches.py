@@ -73,8 +73,8 @@ class JournalAdmin(BoundedList):
     has_change_permission = has_delete_permission = has_add_permission
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Allow only the filters of the list."""
-        return lookup in ("outcome", "created_at__gte", "created_at__lt")
+        """Allow only the filters of the list, with values that a database can hold."""
+        return lookup in ("outcome", "created_at__gte", "created_at__lt") and "\0" not in value
 
     def get_fields(self, request: HttpRequest, obj: SmsBatch | None = None) -> Any:
         """Return the fields, with links to the messages only for a person who may see them."""

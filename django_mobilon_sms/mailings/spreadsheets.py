@@ -132,8 +132,9 @@ def _decodes(data: bytes, encoding: str) -> bool:
 def _delimiter(first: Iterable[str]) -> tuple[int, str]:
     """Return the lines to skip and the delimiter. Excel's ``sep=;`` line only names it."""
     line = next(iter(first), "")
-    if line.lower().startswith("sep=") and len(line.rstrip("\r\n")) == 5:
-        return 1, line[4]
+    named = line.rstrip("\r\n")
+    if named.lower().startswith("sep=") and named[4:] in (*_DELIMITERS, "|"):
+        return 1, named[4]
     outside = "".join(line.split('"')[::2])
     return 0, max(_DELIMITERS, key=outside.count)
 

@@ -20,6 +20,10 @@ MAX_BODY = 2 * 1024 * 1024
 MAX_NAMES = 20
 
 
+#: Levels of lists and objects in a request body: no request needs more than three.
+MAX_LEVELS = 10
+
+
 class BodyTooLarge(APIException):
     """The request body is over ``MAX_BODY``."""
 
@@ -56,18 +60,30 @@ class StrictJSONParser(BaseParser):
         if len(body) > MAX_BODY:
             raise BodyTooLarge
         try:
-            return strict_json.loads(body.decode(), read_object=_encodable_keys)
+            value = strict_json.loads(body.decode(), read_object=_encodable_keys)
+            _require_shallow(value, MAX_LEVELS)
         except TooManyNames:
             message = _("An object has more than %(most)d fields.") % {"most": MAX_NAMES}
             raise ParseError(message, code="too_many_fields") from None
         except ValueError:
             raise ParseError(_("The request body is not valid JSON.")) from None
+        return value
 
 
 def require_length(request: Request) -> None:
     """Raise ``LengthRequired`` for a body in chunks."""
     if "Transfer-Encoding" in request.headers:
         raise LengthRequired
+
+
+def _require_shallow(value: Any, levels: int) -> None:
+    """Raise ``ValueError`` for a value that later code could not walk through."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in inner:
+        if isinstance(one, (dict, list)):
+            if levels == 0:
+                raise ValueError("It is nested too deeply.")
+            _require_shallow(one, levels - 1)
 
 
 def _encodable_keys(pairs: strict_json.Pairs) -> dict[str, Any]:

@@ -117,3 +117,8 @@ def test_journal_is_for_those_who_may_see_it():
     reader = person("view_smsmessage")
     assert reader.get(JOURNAL).status_code == 403
     assert reader.get(JOURNAL, {"worker": "a:1"}).status_code == 403
+
+
+@pytest.mark.databases
+def test_filter_that_no_database_can_hold_is_refused(client):
+    assert client.get(JOURNAL, {"outcome": "\0"}).status_code == 400

@@ -337,6 +337,11 @@ def test_only_so_many_of_the_newest_texts_are_searched(client, monkeypatch):
     assert found(client, q="заказ") == messages[:0:-1]
 
 
+def test_no_more_words_are_searched_for_than_a_person_types(client):
+    write(text="два слова")
+    assert len(found(client, q="слова " * 1200)) == 1
+
+
 def test_words_are_searched_for_only_where_nothing_has_that_name(client):
     tagged, _other = [*write(tag="заказ", text="Готово"), *write(text="Ваш заказ готов")]
     assert found(client, q="заказ") == [tagged]

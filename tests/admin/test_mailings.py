@@ -317,6 +317,7 @@ def test_list_in_xlsx_is_read(client):
             {"text": ["Write the name of a column between double braces: {{NAME}}."]},
         ),
         ({"file": ""}, {"file": ["This field is required."]}),
+        ({"text": "a\0b"}, {"text": ["Null characters are not allowed."]}),
         (
             {"expires_at_0": "2020-01-01", "expires_at_1": "00:00"},
             {"expires_at": ["It must expire after it is to be sent."]},

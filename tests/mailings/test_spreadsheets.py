@@ -56,6 +56,12 @@ def test_delimiter_that_excel_names_is_taken_and_is_no_row():
     ]
 
 
+@pytest.mark.parametrize("named", ["a", ".", "й"])
+def test_line_that_names_no_delimiter_is_a_row(named):
+    rows = list(spreadsheets.read(f"sep={named}\nphone\n".encode()))
+    assert rows == [(1, [f"sep={named}"]), (2, ["phone"])]
+
+
 def test_delimiter_within_quotes_does_not_count():
     assert list(spreadsheets.read(b'phone;"a,b,c"\n')) == [(1, ["phone", "a,b,c"])]
 

@@ -137,6 +137,7 @@ def test_no_answer_names_more_than_a_hundred_faults(client):
         rb'{"number": "\ud800", "text": "\ud800", "tag": "\ud800", "guid": "\ud800"}',
         rb'{"number": "89135292926", "text": "x", "send_at": "0001-01-01T00:00:00+14:00"}',
         rb'{"number": "89135292926", "text": "x", "send_at": "9999-12-31T23:59:59-14:00"}',
+        rb'{"number": "89135292926", "text": "x", "send_at": "2999-12-31T23:59:59-10:00"}',
         rb'{"number": "89135292926", "text": "x", "send_at": "2026-01-01T00:00:00+99:99"}',
         rb'{"number": "89135292926", "text": 1e999}',
         rb'{"number": "89135292926", "text": "x", "priority": {"a": []}}',

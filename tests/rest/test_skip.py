@@ -64,6 +64,16 @@ def test_good_rows_are_written_and_bad_ones_are_named_in_their_places(client, ke
     assert list(texts) == [GOOD["text"], OTHER["text"]]
 
 
+@pytest.mark.parametrize("depth", [12, 400, 900])
+@pytest.mark.parametrize("key", ["", KEY], ids=["", "key"])
+def test_row_that_is_nested_too_deeply_is_no_crash(client, depth, key):
+    deep: Any = "x"
+    for _level in range(depth):
+        deep = [deep]
+    response = skip(client, [GOOD, GOOD | {"text": deep}], key)
+    assert (response.status_code, SmsMessage.objects.count()) == (400, 0)
+
+
 def test_rows_without_a_fault_are_all_written(client):
     response = skip(client, [GOOD, OTHER])
     assert (response.status_code, response.json()["errors"], response.json()["count"]) == (

@@ -406,6 +406,7 @@ def test_time_may_have_a_zone_that_no_place_has(client):
         ("source=%00", {"source": ["null_characters_not_allowed"]}),
         ("error_code=x", {"error_code": ["invalid_choice"]}),
         ("created_after=2026-01-01T00:00:00", {"created_after": ["naive"]}),
+        ("created_after=%20%20%202026-01-01T00:00:00", {"created_after": ["naive"]}),
         ("created_after=soon-Z", {"created_after": ["invalid"]}),
         ("created_after=0001-01-01T00:00:00%2B23:59", {"created_after": ["invalid"]}),
         ("text=secret", {"text": ["unknown_parameter"]}),

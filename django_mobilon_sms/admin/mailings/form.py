@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db import router, transaction
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -57,6 +58,7 @@ class MailingForm(CommonForm):
             kwargs["initial"] = values | {"corrects": corrected.pk}
         super().__init__(*args, **kwargs)
         self.corrected = corrected
+        self.fields["text"].validators.append(ProhibitNullCharactersValidator())
         self.fields["text"].help_text = _(
             "{{NAME}}, {{DATA}} or the name of another column is replaced with the value of the"
             " row. {{NAME|customer}} becomes “customer” where the cell is empty."

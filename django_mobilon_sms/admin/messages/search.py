@@ -29,6 +29,10 @@ HELP_WITH_TEXT = _(
 RECENT, MOST_RECENT = timedelta(days=30), 500_000
 
 
+#: Words that are searched for in texts; those behind them are not.
+MOST_WORDS = 20
+
+
 #: Characters of the longest number in E.164: "+" and 15 digits.
 LONGEST_NUMBER = 16
 
@@ -56,7 +60,7 @@ def search(messages: QuerySet[Any], typed: str, *, in_texts: bool) -> QuerySet[A
         conditions.append(number)
     if conditions:
         return messages.filter(reduce(or_, conditions))
-    words = term.split()
+    words = term.split()[:MOST_WORDS]
     # A single word with digits is a gateway id or a tag that does not exist.
     if in_texts and (len(words) > 1 or term.isalpha()):
         return recent(messages).filter(Q.create([("text__icontains", word) for word in words]))

@@ -32,7 +32,8 @@ class TimeField(forms.DateTimeField):
 
     def to_python(self, value: Any) -> Any:
         """Return the time. Raise ``ValidationError`` for a naive one."""
-        if value and not value.endswith("Z") and not {"+", "-"} & set(value[10:]):
+        value = value and value.strip()
+        if value and value[-1] not in "Zz" and not {"+", "-"} & set(value[10:]):
             raise ValidationError(_("Give the time with its zone."), code="naive")
         time = super().to_python(value)
         try:
