@@ -48,10 +48,10 @@ UNDER_WAY = ngettext_lazy(
 
 
 NEVER_AGAIN = ngettext_lazy(
-    "%(count)s of them cannot be sent again: its number is on the stop list, or its text has been"
-    " deleted.",
+    "%(count)s of them cannot be sent again: its number is on the stop list, or its text is"
+    " forgotten.",
     "%(count)s of them cannot be sent again: their numbers are on the stop list, or their texts"
-    " have been deleted.",
+    " are forgotten.",
     "count",
 )
 
