@@ -111,8 +111,8 @@ class GatewaySettings:
         "E036",
         validators.seconds(DAY, shortest=90),
         doc="Seconds without a heartbeat after which the app says that nobody sends.",
-        more="A running worker writes a heartbeat every 30 to 60 seconds, a run of cron when it"
-        " begins. Set more than the time between two runs of cron.",
+        more="``send_sms --loop`` writes a heartbeat every 30 to 60 seconds, a run of cron or a"
+        " task when it begins. Set more than the time between two runs or tasks.",
         hint="The default is 300.",
     )
     REFUSED_HTTP_CODES = Setting[Collection[int]](

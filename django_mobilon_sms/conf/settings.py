@@ -45,8 +45,8 @@ class Conf(GatewaySettings):
         validators.seconds(YEAR),
         doc="Seconds to keep a text once its message went out or ended; ``None``: for ever.",
         more="It counts from the moment when a message is accepted, failed, expired, cancelled or"
-        " given up while this is set; ``manage.py purge_sms --only-text`` forgets older texts. The"
-        " text of a ``sensitive`` message is forgotten as soon as it is accepted or has ended.",
+        " decided about while this is set; ``manage.py purge_sms --only-text`` forgets older texts."
+        " The text of a ``sensitive`` message is forgotten as soon as it is accepted or has ended.",
         hint="None keeps the texts; 3600 forgets each an hour after its message went out.",
         use="policy",
     )
@@ -95,8 +95,9 @@ class Conf(GatewaySettings):
         ),
         doc="Hours in which only messages of high priority go out, such as"
         ' ``"21:00-09:00 Europe/Moscow"``; ``None``: no such hours.',
-        more="Others wait: no mailing leaves at night. Only a pause holds high priority, too."
-        " Without a zone, the times are in ``TIME_ZONE``.",
+        more="Others wait: no mailing leaves at night. Without a zone, the times are in"
+        " ``TIME_ZONE``. On the night when clocks go back, it is quiet until they show the end for"
+        " the second time.",
         hint="Without a zone, the times are in TIME_ZONE.",
         use="policy",
     )
