@@ -412,6 +412,21 @@ MISTAKES = [
         "worker/test_claims.py::test_claim_takes_nothing_after_sending_was_halted",
     ),
     Mistake(
+        "load of a claim judged by its order",
+        "worker/claims.py",
+        'last = max(messages, key=attrgetter("priority", "segments"))',
+        "last = messages[-1]",
+        "limits/test_pace.py"
+        "::test_claim_that_was_put_into_another_order_has_the_room_that_was_seen",
+    ),
+    Mistake(
+        "probe kept by a batch that did not ask",
+        "worker/outcome_recording.py",
+        "(states.clear if result.is_good else states.release_probe)(result.batch)",
+        "states.clear(result.batch) if result.is_good else None",
+        "worker/test_claims.py::test_probe_that_did_not_ask_the_gateway_lets_the_next_one_ask",
+    ),
+    Mistake(
         "stop list not asked by the claim",
         "worker/claims.py",
         "    if not stopped:\n        return 0\n",
