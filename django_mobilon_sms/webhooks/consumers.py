@@ -32,8 +32,8 @@ class ConsumerState(NamedTuple):
 
 
 def show_count(count: int) -> str:
-    """Return a count of events, with a plus sign if there may be more."""
-    return f"{count}+" if count >= COUNT_LIMIT else str(count)
+    """Return a count of events, with a plus sign if there are more."""
+    return f"{COUNT_LIMIT}+" if count > COUNT_LIMIT else str(count)
 
 
 def consumer_states() -> Iterator[ConsumerState]:
@@ -50,9 +50,9 @@ def state_of(consumer: WebhookConsumer, webhook: Webhook | None) -> ConsumerStat
         return ConsumerState(consumer, webhook, "new", 0, 0)
     deliveries = WebhookDelivery.objects.for_write().of(consumer)
     waiting, given_up = deliveries.waiting(), deliveries.given_up()
-    behind = events.count_after(consumer.cursor, COUNT_LIMIT)
-    behind = min(behind + waiting[:COUNT_LIMIT].count(), COUNT_LIMIT)
-    given_up_count = given_up[:COUNT_LIMIT].count()
+    most = COUNT_LIMIT + 1
+    behind = min(events.count_after(consumer.cursor, most) + waiting[:most].count(), most)
+    given_up_count = given_up[:most].count()
     return ConsumerState(consumer, webhook, _word(consumer, webhook), behind, given_up_count)
 
 

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from django_mobilon_sms.models import SmsEvent, WebhookConsumer, WebhookDelivery, db_now
+from django_mobilon_sms.webhooks import consumers
 from tests.support.messages import write
 from tests.support.webhook_receiver import SECRET, Receiver
 from tests.webhooks.conftest import only, receiver, settle
@@ -90,6 +91,14 @@ def test_monitor_reads_json(receiver):
         "next_try_at": None,
         "last_success_at": None,
     }
+
+
+def test_counts_end_at_a_bound(receiver, monkeypatch):
+    monkeypatch.setattr(consumers, "COUNT_LIMIT", 2)
+    for shown in ("2", "2+"):
+        write(2)
+        settle()
+        assert command().endswith(f"Not delivered yet: {shown}")
 
 
 def test_stopped_consumer_is_started(receiver):
