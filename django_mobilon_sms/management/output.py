@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand
@@ -59,8 +59,13 @@ class WorkingCommand(BaseCommand):
     def run_from_argv(self, argv: list[str]) -> None:
         """Run the command for a process of its own, which ends with the command's exit code."""
         self.is_process = True
+        # A process may have none. The parser writes to them, and in old Pythons, such as 3.11.2,
+        # fails where it cannot.
+        out: Any = sys.stdout and Output(sys.stdout)
+        err: Any = sys.stderr and Output(sys.stderr)
         try:
-            super().run_from_argv(argv)
+            with redirect_stdout(out), redirect_stderr(err):
+                super().run_from_argv(argv)
         finally:
             drop_unwritten()
 
