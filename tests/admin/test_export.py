@@ -151,11 +151,11 @@ def test_file_keeps_the_language_and_time_zone_of_its_request(client):
 
 
 def test_texts_are_left_out_for_those_who_may_not_see_them():
-    write(text="пароль 4711")
+    write(text="пароль Zq4711")
     reader = person("view_smsmessage", name="reader")
     for rows in (csv_of(reader), [[c.value for c in row] for row in xlsx_of(reader)]):
         assert "Text" not in rows[0]
-        assert "4711" not in str(rows)
+        assert "Zq4711" not in str(rows)
     assert len(csv_of(reader, q="пароль")) == 1
 
 
@@ -195,6 +195,6 @@ def test_invalid_filter_leads_to_the_list(client, query):
     assert client.get(address("csv"), query)["Location"] == f"{LIST}?e=1"
 
 
-@pytest.mark.parametrize("query", [{"text__contains": "4711"}, {"tag": "\0"}])
+@pytest.mark.parametrize("query", [{"text__contains": "Zq4711"}, {"tag": "\0"}])
 def test_file_refuses_the_filters_that_the_list_refuses(client, query):
     assert client.get(address("csv"), query).status_code == 400
