@@ -16,7 +16,8 @@ from django_mobilon_sms.contrib import jobs
 from django_mobilon_sms.models import GatewayState, SmsBatch, SmsMessage, db_now
 from django_mobilon_sms.worker import deliver, outcome_recording, refresh
 from django_mobilon_sms.worker.statuses import queries as status_queries
-from django_mobilon_sms.worker.statuses.queries import Trouble, next_check, take_due, trouble
+from django_mobilon_sms.worker.statuses.queries import Trouble, take_due, trouble
+from django_mobilon_sms.worker.statuses.schedule import next_check
 from tests.support.messages import write
 
 pytestmark = [pytest.mark.databases, pytest.mark.django_db(transaction=True)]

@@ -51,21 +51,9 @@ from ..request_threads import RequestThreads
 from ..run_log import log_errors
 from ..run_report import Halt, RunError, RunReport
 from .recording import StatusQuery, StatusReply, record
+from .schedule import next_check
 
 logger = logging.getLogger(__name__)
-
-
-#: How long to wait until the next query, for batches up to this age.
-WAITS_BY_AGE = (
-    (timedelta(minutes=1), timedelta(seconds=10)),
-    (timedelta(minutes=5), timedelta(seconds=30)),
-    (timedelta(minutes=30), timedelta(minutes=1)),
-    (timedelta(hours=2), timedelta(minutes=5)),
-    (timedelta(hours=12), timedelta(minutes=30)),
-)
-
-
-LONGEST_WAIT = timedelta(hours=1)
 
 #: How long a patient refresh waits after trouble, in seconds: twice as long each time in a row.
 FIRST_PAUSE, LONGEST_PAUSE = 60.0, 900.0
@@ -249,15 +237,6 @@ def _take(times: Mapping[UUID, datetime | None]) -> list[UUID]:
     marks = [at for at in by_time if at is not None]
     marked = SmsBatch.objects.for_write().filter(pk__in=queried, next_check_at__in=marks)
     return list(marked.values_list("pk", flat=True))
-
-
-def next_check(closed_at: datetime, now: datetime, mark: timedelta) -> datetime | None:
-    """Return when to query a batch again; ``None`` if it is too old."""
-    age = now - closed_at
-    if age >= timedelta(seconds=conf.STATUS_MAX_AGE):
-        return None
-    wait = next((wait for limit, wait in WAITS_BY_AGE if age < limit), LONGEST_WAIT)
-    return now + wait + mark
 
 
 def _start(gateway: Backend, queries: Sequence[StatusQuery]) -> Requests:
