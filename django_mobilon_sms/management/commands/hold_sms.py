@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import Error
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ... import events
 from ...choices import ErrorCode, Status
-from ...conf import database_trouble
 from ...models import SmsMessage
+from ..errors import errors_named
 from ..output import WorkingCommand
 
 
@@ -32,9 +31,8 @@ class Command(WorkingCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask, hold, and print how many."""
         try:
-            text = self.hold(ask=not options["no_input"])
-        except Error as error:
-            raise CommandError(database_trouble(error)) from error
+            with errors_named():
+                text = self.hold(ask=not options["no_input"])
         except EOFError:
             text = _("Nobody answers. Give --no-input to hold without a question.")
             raise CommandError(text) from None

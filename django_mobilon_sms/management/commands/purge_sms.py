@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import CommandError, CommandParser
-from django.db import Error
+from django.core.management.base import CommandParser
 from django.utils.translation import ngettext
 
-from ...conf import conf, database_trouble, require_valid
+from ...conf import conf, require_valid
 from ...operations import Purged, purge
 from ..arguments import duration
+from ..errors import errors_named
 from ..output import WorkingCommand
 
 
@@ -40,13 +39,9 @@ class Command(WorkingCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Purge, and print how many rows."""
         only_text, dry_run = options["only_text"], options["dry_run"]
-        try:
+        with errors_named():
             require_valid("EVENTS")
             purged = purge(options["older_than"], only_text=only_text, dry_run=dry_run)
-        except ImproperlyConfigured as error:
-            raise CommandError(str(error)) from error
-        except Error as error:
-            raise CommandError(database_trouble(error)) from error
         self.stdout.write(summary(purged, only_text=only_text, dry_run=dry_run))
 
 

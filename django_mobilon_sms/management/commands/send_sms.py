@@ -37,6 +37,7 @@ from ...worker import (
     sweep_leftovers,
 )
 from ..arguments import batch_size, interval, positive
+from ..errors import errors_named
 from ..output import Output, WorkingCommand
 from ..run_summary import summary
 from ..stop_signals import Stop, stop_on_signals
@@ -220,7 +221,7 @@ class Command(WorkingCommand):
 
     def dry_run(self, *, as_json: bool) -> None:
         """Count what a run would do; write nothing, and send no request."""
-        try:
+        with errors_named():
             messages, due = SmsMessage.objects.for_write(), SmsBatch.objects.checkable()
             plan = {
                 "due": messages.due().count(),
@@ -228,8 +229,6 @@ class Command(WorkingCommand):
                 "lost_batches": SmsBatch.objects.lost().count(),
                 "unapplied_batches": SmsBatch.objects.unapplied().count(),
             }
-        except Error as error:
-            raise CommandError(database_trouble(error)) from error
         lines = [f"{name}: {count}" for name, count in plan.items()]
         self.stdout.write(json.dumps(plan) if as_json else "\n".join(lines))
 

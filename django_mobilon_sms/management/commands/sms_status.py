@@ -9,17 +9,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import CommandError, CommandParser
-from django.db import Error
+from django.core.management.base import CommandParser
 from django.utils.formats import localize
 from django.utils.translation import gettext as _
 
 from ...choices import Outcome, WorkerKind
-from ...conf import database_trouble, require_valid, show_duration, show_time
+from ...conf import require_valid, show_duration, show_time
 from ...operations import LastRequest, Snapshot, observe, show_count
 from ...worker import TROUBLE, UNKNOWN
 from ..arguments import duration
+from ..errors import errors_named
 from ..output import WorkingCommand
 
 #: After this time without a request a person reads that nothing is sent although messages wait.
@@ -70,13 +69,9 @@ class Command(WorkingCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the figures, and exit with a code that an option asks for."""
-        try:
+        with errors_named():
             require_valid("RATE", "DAILY_LIMIT", "QUIET_HOURS")
             snapshot = observe()
-        except ImproperlyConfigured as error:
-            raise CommandError(str(error)) from error
-        except Error as error:
-            raise CommandError(database_trouble(error)) from error
         self.stdout.write(as_json(snapshot) if options["json"] else "\n".join(lines(snapshot)))
         if code := exit_code(snapshot, options):
             sys.exit(code)

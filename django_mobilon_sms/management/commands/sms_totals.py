@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
-from django.db import Error
+from django.core.management.base import CommandParser
 from django.utils.translation import ngettext
 
-from ...conf import database_trouble
 from ...operations import count_days, recount_days
+from ..errors import errors_named
 from ..output import WorkingCommand
 
 
@@ -32,8 +31,6 @@ class Command(WorkingCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Count, and print how many days."""
-        try:
+        with errors_named():
             days = recount_days() if options["rebuild"] else count_days()
-        except Error as error:
-            raise CommandError(database_trouble(error)) from error
         self.stdout.write(ngettext("Counted %d day.", "Counted %d days.", days) % days)

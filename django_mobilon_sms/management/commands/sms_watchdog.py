@@ -10,16 +10,16 @@ from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import Error
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from ...choices import explain
-from ...conf import database_trouble, show_time
+from ...conf import show_time
 from ...operations import Watch, watch
 from ...phone_numbers import mask_number
 from ...worker import TROUBLE
 from ..arguments import duration, recipient
+from ..errors import errors_named
 from ..output import WorkingCommand
 
 #: A shorter interval would send more than one message a minute.
@@ -68,12 +68,10 @@ class Command(WorkingCommand):
             raise CommandError(_("--every: must be at most 366d."), returncode=2)
         if sent_within > every:
             raise CommandError(_("--sent-within: must not be longer than --every."), returncode=2)
-        try:
+        with errors_named():
             found = watch(
                 options["to"], every=every, sent_within=sent_within, source=options["source"]
             )
-        except Error as error:
-            raise CommandError(database_trouble(error)) from error
         number = mask_number(options["to"])
         self.stdout.write(
             as_json(found, number) if options["json"] else "\n".join(lines(found, number))

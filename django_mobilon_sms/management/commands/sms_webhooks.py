@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
-from django.db import Error
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
-from ...conf import configured_webhooks, database_trouble, show_time
+from ...conf import configured_webhooks, show_time
 from ...models import WebhookConsumer
 from ...webhooks import (
     ConsumerState,
@@ -23,6 +21,7 @@ from ...webhooks import (
     show_count,
 )
 from ..arguments import moment
+from ..errors import errors_named
 from ..output import WorkingCommand
 
 #: By the word of ``ConsumerState.state``.
@@ -62,13 +61,9 @@ class Command(WorkingCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Apply the options, then print the consumers."""
-        try:
+        with errors_named():
             self.act(**options)
             states = [one for one in consumer_states() if options["name"] in (None, one.name)]
-        except Error as error:
-            raise CommandError(database_trouble(error)) from error
-        except ImproperlyConfigured as error:
-            raise CommandError(str(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps({"consumers": [as_dict(state) for state in states]}))
         else:
