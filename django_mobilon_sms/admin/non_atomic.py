@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -52,15 +52,13 @@ class NonAtomic(AnyModelAdmin):
             try:
                 return view(request, *args, **kwargs)
             except DatabaseBusy:
-                start = reverse("admin:index", current_app=self.admin_site.name)
-                again: dict[str, Any] = {
-                    "button": ("_again", _("Try again")),
-                    "fields": _posted(request),
-                    "back": start,
-                }
+                ask = partial(confirmation.ask, self, request, title=BUSY)
                 if request.FILES:  # a page cannot post a file again
-                    again = {"lines": [CHOOSE_FILE], "back": request.path}
-                page = confirmation.ask(self, request, title=BUSY, **again)
+                    page = ask(lines=[CHOOSE_FILE], back=request.path)
+                else:
+                    start = reverse("admin:index", current_app=self.admin_site.name)
+                    again = ("_again", _("Try again"))
+                    page = ask(button=again, fields=_posted(request), back=start)
                 page.status_code = 503
                 return page
 
